@@ -1,0 +1,2 @@
+Console.Error.WriteLine("usage: party --config FILE");
+return 2;

@@ -1,0 +1,48 @@
+namespace VertFed.Protocol;
+
+/// <summary>Why something ended without a result. The numbers are the process exit codes of every command.</summary>
+public enum ErrorCode
+{
+    /// <summary>A fault of the software itself.</summary>
+    Internal = 1,
+
+    /// <summary>The command line or a configuration file is wrong.</summary>
+    Usage = 2,
+
+    /// <summary>A data file is wrong; the message names file, line and column.</summary>
+    BadInput = 3,
+
+    /// <summary>A policy or guard refused; the message names the rule.</summary>
+    Refused = 4,
+
+    /// <summary>A peer is away or a deadline passed; the message names who was awaited at which step.</summary>
+    PeerUnavailable = 5,
+
+    /// <summary>A message broke the protocol.</summary>
+    ProtocolViolation = 6,
+
+    /// <summary>A transcript or signature does not verify.</summary>
+    DoesNotVerify = 7,
+
+    /// <summary>A replay or a resumed run differs from what was recorded.</summary>
+    Diverges = 8,
+
+    /// <summary>Cancelled by the analyst or the operator.</summary>
+    Cancelled = 130,
+}
+
+/// <summary>The one exception type that crosses project boundaries: a code, a message for people, and where it happened.</summary>
+/// <remarks>Messages never hold an id, a value of a row or key material.</remarks>
+public sealed class VertFedException : Exception
+{
+    public VertFedException(ErrorCode code, string message, Exception? innerException = null)
+        : base(message, innerException) => Code = code;
+
+    public ErrorCode Code { get; }
+
+    /// <summary>The party that raised it, by name; empty where the host fills it in.</summary>
+    public string Party { get; init; } = "";
+
+    /// <summary>The protocol step, or empty outside the protocol.</summary>
+    public string Step { get; init; } = "";
+}
