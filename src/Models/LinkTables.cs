@@ -59,7 +59,7 @@ public sealed class LinkTables
 
     public int Pairs => ForFeatureParty.Pairs;
 
-    /// <summary>√(Σ_{k>K} s_k²): error in the weighted norm that the tables minimise.</summary>
+    /// <summary>Root mean square of f̂ − f under the widened normal weights: what rows within the buckets see.</summary>
     public double RmsError => ForFeatureParty.RmsError;
 
     /// <summary>Largest |f̂ − f| on the square, seen on a grid of step 0.1.</summary>
@@ -82,7 +82,7 @@ public sealed class LinkTables
     }
 
     /// <summary>Tables of the logistic link for K pairs.</summary>
-    /// <exception cref="ModelException">The residual bound of 1.25 cannot be held with so few pairs at these scales.</exception>
+    /// <exception cref="ModelException">The residual bound of 2 cannot be held with so few pairs at these scales.</exception>
     public static LinkTables Logistic(int version, int pairs, ScaleBuckets buckets) =>
         LogisticFamilyOfTables(version, buckets, pairs)[^1];
 
@@ -91,7 +91,7 @@ public sealed class LinkTables
     {
         SeparableKernel fit = SeparableKernel.Fit(
             DeterministicMath.Log1pExp, pairs, Widening * buckets.SigmaU, buckets.MuV, Widening * buckets.SigmaV, 1e-4);
-        return Assemble(version, pairs, fit, DeterministicMath.Log1pExp);
+        return Assemble(version, pairs, fit, DeterministicMath.Log1pExp, buckets);
     }
 
     /// <summary>One fit that serves several K: the leading pairs of the same expansion.</summary>
@@ -108,7 +108,7 @@ public sealed class LinkTables
             bool bounded = true;
             for (int i = 0; i < tables.Length; i++)
             {
-                tables[i] = Assemble(version, pairs[i], fit, DeterministicMath.Sigmoid);
+                tables[i] = Assemble(version, pairs[i], fit, DeterministicMath.Sigmoid, buckets);
                 bounded &= tables[i].ResidualBound <= ScalePlanner.LogisticResidualBound;
             }
 
@@ -128,22 +128,17 @@ public sealed class LinkTables
     internal LinkTables WithVersion(int version) =>
         new(ForFeatureParty with { Version = version }, _label, MaxError, ResidualBound);
 
-    private static LinkTables Assemble(int version, int pairs, SeparableKernel fit, Func<double, double> kernel)
+    private static LinkTables Assemble(int version, int pairs, SeparableKernel fit, Func<double, double> kernel, ScaleBuckets buckets)
     {
         double[] feature = Flatten(fit.SeriesU, pairs);
         double[] label = Flatten(fit.SeriesV, pairs);
-        double tail = 0;
-        for (int k = fit.SingularValues.Length - 1; k >= pairs; k--)
-        {
-            tail += fit.SingularValues[k] * fit.SingularValues[k];
-        }
-
-        LinkSeries sent = new(version, pairs, Math.Min(1, Math.Sqrt(tail)), feature);
-        (double error, double bound) = Extremes(sent, label, kernel);
-        return new LinkTables(sent, label, error, bound);
+        LinkSeries sent = new(version, pairs, 0, feature);
+        (double rms, double error, double bound) = Errors(sent, label, kernel, buckets);
+        return new LinkTables(sent with { RmsError = rms }, label, error, bound);
     }
 
-    private static (double Error, double Bound) Extremes(LinkSeries sent, double[] label, Func<double, double> kernel)
+    private static (double Rms, double Error, double Bound) Errors(
+        LinkSeries sent, double[] label, Func<double, double> kernel, ScaleBuckets buckets)
     {
         double[] grid = new double[BoundPoints];
         double[] exact = new double[(2 * BoundPoints) - 1];
@@ -168,6 +163,17 @@ public sealed class LinkTables
             ChebyshevSeries.Evaluate(label.AsSpan(k * ChebyshevSeries.Coefficients, ChebyshevSeries.Coefficients), grid, v[k]);
         }
 
+        double[] weightU = new double[BoundPoints];
+        double[] weightV = new double[BoundPoints];
+        for (int i = 0; i < BoundPoints; i++)
+        {
+            double zu = grid[i] / (Widening * buckets.SigmaU);
+            double zv = (grid[i] - buckets.MuV) / (Widening * buckets.SigmaV);
+            weightU[i] = DeterministicMath.Exp(-0.5 * zu * zu);
+            weightV[i] = DeterministicMath.Exp(-0.5 * zv * zv);
+        }
+
+        double squares = 0;
         double error = 0;
         double low = 0;
         double high = 1;
@@ -183,13 +189,16 @@ public sealed class LinkTables
             for (int j = 0; j < BoundPoints; j++)
             {
                 double value = u[0][i] + row[j];
-                error = Math.Max(error, Math.Abs(value - exact[i + j]));
+                double miss = value - exact[i + j];
+                squares += weightU[i] * weightV[j] * miss * miss;
+                error = Math.Max(error, Math.Abs(miss));
                 low = Math.Min(low, value);
                 high = Math.Max(high, value);
             }
         }
 
-        return (error, 1.01 * Math.Max(high, 1 - low));
+        double rms = Math.Sqrt(squares / (Reductions.Sum(weightU) * Reductions.Sum(weightV)));
+        return (Math.Min(1, rms), error, 1.01 * Math.Max(high, 1 - low));
     }
 
     private static double[] Flatten(double[][] series, int pairs)

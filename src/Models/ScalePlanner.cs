@@ -21,7 +21,7 @@ public sealed record ScalePlan(int FeatureBits, int PhiBits, int PsiBits, int Re
 public static class ScalePlanner
 {
     /// <summary>Largest residual bound of the logistic link, over the whole of the tables.</summary>
-    public const double LogisticResidualBound = 1.25;
+    public const double LogisticResidualBound = 2;
 
     /// <summary>Largest root mean square, on the scale of the standardised target, that each party may contribute in a linear job.</summary>
     public const double LinearShareBound = 8;
