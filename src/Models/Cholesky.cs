@@ -71,6 +71,9 @@ public sealed class Cholesky
         }
     }
 
+    /// <summary>Row i of L up to the diagonal.</summary>
+    internal ReadOnlySpan<double> LowerRow(int i) => _lower.AsSpan(i * Dimension, i + 1);
+
     /// <summary>L b in place.</summary>
     public void MultiplyLower(Span<double> b)
     {
