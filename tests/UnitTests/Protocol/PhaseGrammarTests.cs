@@ -63,6 +63,7 @@ public sealed class PhaseGrammarTests
             .. At(2, Step.LinkResponse), .. At(2, Exchange), .. At(0, Step.LinkTables, Step.LossResponse, Step.EvaluationSummary, Step.JobClose)]);
         Walk(Role.FeatureParty, [.. At(0, Session), .. At(1, Step.LinkRequest), .. At(1, Exchange), .. At(2, Step.LinkRequest, Step.LinkRequest),
             .. At(2, Exchange), .. At(0, Step.LossRequest, Step.LossRequest, Step.LossScalar, Step.PartialScores, Step.PartialScores, Step.JobClose)]);
+        Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Step.LinkTables), .. At(1, Exchange), .. At(0, Step.LinkTables, Step.LossResponse, Step.JobClose)]);
         Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Exchange), .. At(2, Exchange), .. At(0, Step.LossResponse, Step.JobClose)]);
         Walk(Role.FeatureParty, [.. At(0, Session), .. At(1, Exchange), .. At(0, Step.LossRequest, Step.LossScalar, Step.JobClose)]);
     }
@@ -75,7 +76,8 @@ public sealed class PhaseGrammarTests
     [InlineData(Role.FeatureParty, Step.TrainSetup, 0u, Step.LinkTables, 1u)]
     [InlineData(Role.LabelParty, Step.LinkTables, 3u, Step.LossResponse, 0u)]
     [InlineData(Role.LabelParty, Step.LinkTables, 0u, Step.LinkResponse, 0u)]
-    [InlineData(Role.LabelParty, Step.LinkTables, 1u, Step.ResidualShare, 1u)]
+    [InlineData(Role.LabelParty, Step.LinkTables, 0u, Step.ResidualShare, 0u)]
+    [InlineData(Role.LabelParty, Step.LinkTables, 1u, Step.LinkTables, 1u)]
     [InlineData(Role.LabelParty, Step.ResidualShare, 1u, Step.GradientResponse, 2u)]
     [InlineData(Role.LabelParty, Step.OptimiserScalars, 4u, Step.LinkResponse, 4u)]
     [InlineData(Role.LabelParty, Step.OptimiserScalars, 4u, Step.LinkResponse, 6u)]
