@@ -171,6 +171,3 @@ public sealed record StoredEnvelope(EnvelopeKey Key, byte[] Core, byte[] Attesta
 /// <param name="NextSequence">Of the sender.</param>
 /// <param name="NextToDeliver">The first sequence number that the recipient has not acknowledged.</param>
 public sealed record StreamPosition(long NextSequence, long NextToDeliver);
-
-/// <summary>A party's sealed report part.</summary>
-public sealed record StoredReport(string Party, byte[] EphemeralKey, byte[] Ciphertext);

@@ -56,15 +56,16 @@ public interface ICoordinatorStore : IAsyncDisposable
     /// Records a party's last word, once, with its sealed report. Both DONE: the job is DONE. Any other word ends the job with that
     /// state and error. After the job has ended the word and report are still kept, and the state stays.
     /// </summary>
+    /// <param name="report">The serialised SealedReport as received.</param>
     /// <returns>The job afterwards, or null where there is none with this attempt.</returns>
-    Task<JobRecord?> RecordOutcomeAsync(string job, uint attempt, Role role, JobState outcome, JobError? error, StoredReport? report, long nowUnixMs, CancellationToken cancellationToken);
+    Task<JobRecord?> RecordOutcomeAsync(string job, uint attempt, Role role, JobState outcome, JobError? error, byte[]? report, long nowUnixMs, CancellationToken cancellationToken);
 
     /// <summary>Ends an open job as FAILED, REFUSED or CANCELLED. A job that has ended stays as it is.</summary>
     /// <returns>The job afterwards, or null where there is none.</returns>
     Task<JobRecord?> EndJobAsync(string job, JobState state, JobError error, long nowUnixMs, CancellationToken cancellationToken);
 
-    /// <summary>The job's report parts, label party first.</summary>
-    Task<IReadOnlyList<StoredReport>> ReadReportsAsync(string job, CancellationToken cancellationToken);
+    /// <summary>The job's report parts, label party first, each as received.</summary>
+    Task<IReadOnlyList<byte[]>> ReadReportsAsync(string job, CancellationToken cancellationToken);
 
     /// <summary>Drops the payloads (not cores, attestations or reports) of jobs that ended before a time.</summary>
     /// <returns>How many jobs lost payloads.</returns>

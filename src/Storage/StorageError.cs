@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Data.Sqlite;
 using VertFed.Protocol;
 
@@ -27,7 +28,7 @@ internal static class StorageError
             Corrupt => "the file is damaged",
             NotADatabase => "the file is not a store",
             Busy or Locked => "another process holds the file",
-            _ => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"unexpected result {exception.SqliteExtendedErrorCode}"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"unexpected result {exception.SqliteExtendedErrorCode}"),
         };
         return new VertFedException(ErrorCode.Storage, $"store {file}: {what}", exception);
     }
@@ -43,7 +44,7 @@ internal static class StorageError
         new(ErrorCode.Storage, $"store {file}: another process has it open", inner);
 
     public static VertFedException Newer(string file, long found, int known) =>
-        new(ErrorCode.Storage, string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture,
             $"store {file}: schema version {found} is newer than this software knows ({known}); start the newer software or use another data folder"));
 
     public static VertFedException OtherComponent(string file, string found, string wanted) =>
@@ -55,9 +56,15 @@ internal static class StorageError
     public static VertFedException Closed(string file) =>
         new(ErrorCode.Storage, $"store {file}: closed");
 
-    public static VertFedException UnknownJob(string job) =>
-        new(ErrorCode.Usage, $"job {job} is not known here");
-
     public static VertFedException UnknownAttempt(string job, uint attempt) =>
-        new(ErrorCode.Usage, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"job {job} has no attempt {attempt} here"));
+        new(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"job {job} has no attempt {attempt} in the journal"));
+
+    public static VertFedException AttemptExists(string job, uint attempt) =>
+        new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {job}: attempt {attempt} is in the journal already"));
+
+    public static VertFedException Rewritten(string job, uint attempt, ulong sequence) =>
+        new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} differs from the one in the journal"));
+
+    public static VertFedException JournalGap(string job, uint attempt, ulong sequence, long next) =>
+        new(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} does not follow; the journal's next is {next}"));
 }

@@ -79,9 +79,7 @@ internal static class CoordinatorSchema
             error_party TEXT,
             error_step TEXT,
             error_message TEXT,
-            report_party TEXT,
-            ephemeral_key BLOB,
-            ciphertext BLOB,
+            report BLOB,
             recorded_ms BIGINT NOT NULL,
             PRIMARY KEY (job, attempt, role)
         );

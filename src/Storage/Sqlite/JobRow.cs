@@ -3,16 +3,15 @@ using VertFed.Protocol.V1;
 namespace VertFed.Storage.Sqlite;
 
 /// <summary>A row of the table jobs as Dapper fills it.</summary>
-internal sealed class JobRow
+internal sealed class JobRow : ErrorColumns
 {
-    public const string Columns = """
+    public const string Columns = $"""
         job AS Job, ordinal AS Ordinal, attempt AS Attempt, state AS State, signed_spec AS SignedSpec, spec_hash AS SpecHash,
         submitter AS Submitter, title AS Title, label_party AS LabelParty, feature_party AS FeatureParty,
         deadline_seconds AS DeadlineSeconds, submitted_ms AS SubmittedMs, started_ms AS StartedMs, ended_ms AS EndedMs,
         phase AS Phase, step AS Step, round AS Round, bytes AS Bytes, envelopes AS Envelopes,
         label_answer AS LabelAnswer, feature_answer AS FeatureAnswer, label_outcome AS LabelOutcome,
-        feature_outcome AS FeatureOutcome, error_code AS ErrorCode, error_party AS ErrorParty, error_step AS ErrorStep,
-        error_message AS ErrorMessage
+        feature_outcome AS FeatureOutcome, {ErrorNames}
         """;
 
     public string Job { get; set; } = "";
@@ -61,14 +60,6 @@ internal sealed class JobRow
 
     public long FeatureOutcome { get; set; }
 
-    public string? ErrorCode { get; set; }
-
-    public string? ErrorParty { get; set; }
-
-    public string? ErrorStep { get; set; }
-
-    public string? ErrorMessage { get; set; }
-
     public JobRecord ToRecord() => new()
     {
         Job = Job,
@@ -94,8 +85,6 @@ internal sealed class JobRow
         FeatureAnswer = (Answer)FeatureAnswer,
         LabelOutcome = (JobState)LabelOutcome,
         FeatureOutcome = (JobState)FeatureOutcome,
-        Error = ErrorCode is null
-            ? null
-            : new JobError { Code = ErrorCode, Party = ErrorParty ?? "", Step = ErrorStep ?? "", Message = ErrorMessage ?? "" },
+        Error = ToError(),
     };
 }

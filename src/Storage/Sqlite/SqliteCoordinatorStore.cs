@@ -11,9 +11,9 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
     private const string OneJob = $"SELECT {JobRow.Columns} FROM jobs WHERE job = @job";
     private static readonly byte[] NoHash = new byte[32];
 
-    private readonly SqliteDatabase database;
+    private readonly SqliteDatabase _database;
 
-    private SqliteCoordinatorStore(SqliteDatabase database) => this.database = database;
+    private SqliteCoordinatorStore(SqliteDatabase database) => this.database = _database;
 
     /// <summary>Opens or creates the store; the process that has it open is the only one.</summary>
     /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, or of a newer schema.</exception>
@@ -21,7 +21,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
         new(SqliteDatabase.Open(path, CoordinatorSchema.Migrations, options ?? new SqliteOptions(), time ?? TimeProvider.System));
 
     public Task<(AddJobOutcome Outcome, JobRecord Job)> AddJobAsync(NewJob job, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+        _database.WriteAsync(
             connection =>
             {
                 JobRecord? known = Find(connection, job.Job);
@@ -46,12 +46,12 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<JobRecord?> FindJobAsync(string job, CancellationToken cancellationToken) =>
-        database.ReadAsync(connection => Find(connection, job), cancellationToken);
+        _database.ReadAsync(connection => Find(connection, job), cancellationToken);
 
     public Task<JobPage> ListJobsAsync(int pageSize, long? before, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
-        return database.ReadAsync(
+        return _database.ReadAsync(
             connection =>
             {
                 // One more than asked for tells whether there is a next page.
@@ -67,14 +67,14 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
     }
 
     public Task<IReadOnlyList<JobRecord>> ListOpenJobsAsync(CancellationToken cancellationToken) =>
-        database.ReadAsync<IReadOnlyList<JobRecord>>(
+        _database.ReadAsync<IReadOnlyList<JobRecord>>(
             connection => Jobs(connection,
                 $"SELECT {JobRow.Columns} FROM jobs WHERE state IN (@offered, @running) ORDER BY ordinal",
                 new { offered = (int)JobState.Offered, running = (int)JobState.Running }),
             cancellationToken);
 
     public Task<IReadOnlyList<JobRecord>> ListEndedWithoutWordAsync(string party, long endedSinceUnixMs, CancellationToken cancellationToken) =>
-        database.ReadAsync<IReadOnlyList<JobRecord>>(
+        _database.ReadAsync<IReadOnlyList<JobRecord>>(
             connection => Jobs(connection,
                 $"""
                 SELECT {JobRow.Columns} FROM jobs
@@ -87,7 +87,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<JobRecord?> RecordAnswerAsync(string job, uint attempt, Role role, JobError? refusal, long nowUnixMs, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+        _database.WriteAsync(
             connection =>
             {
                 JobRecord? record = Find(connection, job);
@@ -108,10 +108,10 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<DepositResult> DepositAsync(EnvelopeDeposit envelope, long nowUnixMs, CancellationToken cancellationToken) =>
-        database.WriteAsync(connection => Deposit(connection, envelope, nowUnixMs), cancellationToken);
+        _database.WriteAsync(connection => Deposit(connection, envelope, nowUnixMs), cancellationToken);
 
     public Task<StreamPosition> FindPositionAsync(string job, uint attempt, Role sender, CancellationToken cancellationToken) =>
-        database.ReadAsync(
+        _database.ReadAsync(
             connection =>
             {
                 StreamRow? row = Stream(connection, job, attempt, sender);
@@ -120,7 +120,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<IReadOnlyList<StoredEnvelope>> ReadEnvelopesAsync(string job, uint attempt, Role sender, long fromSequence, int limit, CancellationToken cancellationToken) =>
-        database.ReadAsync<IReadOnlyList<StoredEnvelope>>(
+        _database.ReadAsync<IReadOnlyList<StoredEnvelope>>(
             connection => connection.Query<EnvelopeRow>(
                     """
                     SELECT sequence AS Sequence, core AS Core, attestation AS Attestation, step AS Step, payload_size AS PayloadSize, parts AS Parts
@@ -134,7 +134,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<byte[]> ReadPayloadPartAsync(EnvelopeKey key, int part, CancellationToken cancellationToken) =>
-        database.ReadAsync(
+        _database.ReadAsync(
             connection => connection.QuerySingleOrDefault<byte[]>(
                     "SELECT data FROM payload_parts WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence = @Sequence AND part = @part",
                     new { key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender, key.Sequence, part })
@@ -142,7 +142,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<bool> MarkDeliveredAsync(EnvelopeKey key, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+        _database.WriteAsync(
             connection =>
             {
                 StreamRow? row = Stream(connection, key.Job, key.Attempt, key.Sender);
@@ -159,8 +159,8 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             },
             cancellationToken);
 
-    public Task<JobRecord?> RecordOutcomeAsync(string job, uint attempt, Role role, JobState outcome, JobError? error, StoredReport? report, long nowUnixMs, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+    public Task<JobRecord?> RecordOutcomeAsync(string job, uint attempt, Role role, JobState outcome, JobError? error, byte[]? report, long nowUnixMs, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
             connection =>
             {
                 JobRecord? record = Find(connection, job);
@@ -168,13 +168,13 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
                     return record?.Attempt == attempt ? record : null;
                 connection.Execute(
                     """
-                    INSERT INTO outcomes (job, attempt, role, outcome, error_code, error_party, error_step, error_message, report_party, ephemeral_key, ciphertext, recorded_ms)
-                    VALUES (@job, @attempt, @role, @outcome, @Code, @ErrorParty, @Step, @Message, @Party, @EphemeralKey, @Ciphertext, @nowUnixMs)
+                    INSERT INTO outcomes (job, attempt, role, outcome, error_code, error_party, error_step, error_message, report, recorded_ms)
+                    VALUES (@job, @attempt, @role, @outcome, @Code, @ErrorParty, @Step, @Message, @report, @nowUnixMs)
                     """,
                     new
                     {
                         job, attempt = (long)attempt, role = (int)role, outcome = (int)outcome, error?.Code, ErrorParty = error?.Party, error?.Step,
-                        error?.Message, report?.Party, report?.EphemeralKey, report?.Ciphertext, nowUnixMs,
+                        error?.Message, report, nowUnixMs,
                     });
                 string column = role == Role.LabelParty ? "label_outcome" : "feature_outcome";
                 connection.Execute($"UPDATE jobs SET {column} = @outcome WHERE job = @job", new { job, outcome = (int)outcome });
@@ -187,7 +187,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             cancellationToken);
 
     public Task<JobRecord?> EndJobAsync(string job, JobState state, JobError error, long nowUnixMs, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+        _database.WriteAsync(
             connection =>
             {
                 JobRecord? record = Find(connection, job);
@@ -198,20 +198,14 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             },
             cancellationToken);
 
-    public Task<IReadOnlyList<StoredReport>> ReadReportsAsync(string job, CancellationToken cancellationToken) =>
-        database.ReadAsync<IReadOnlyList<StoredReport>>(
-            connection => connection.Query<ReportRow>(
-                    """
-                    SELECT report_party AS Party, ephemeral_key AS EphemeralKey, ciphertext AS Ciphertext FROM outcomes
-                    WHERE job = @job AND ciphertext IS NOT NULL ORDER BY attempt, role
-                    """,
-                    new { job })
-                .Select(row => new StoredReport(row.Party, row.EphemeralKey, row.Ciphertext))
-                .ToList(),
+    public Task<IReadOnlyList<byte[]>> ReadReportsAsync(string job, CancellationToken cancellationToken) =>
+        _database.ReadAsync<IReadOnlyList<byte[]>>(
+            connection => connection.Query<byte[]>(
+                "SELECT report FROM outcomes WHERE job = @job AND report IS NOT NULL ORDER BY attempt, role", new { job }).AsList(),
             cancellationToken);
 
     public Task<int> PrunePayloadsAsync(long endedBeforeUnixMs, CancellationToken cancellationToken) =>
-        database.WriteAsync(
+        _database.WriteAsync(
             connection =>
             {
                 List<string> jobs = connection.Query<string>(
@@ -226,7 +220,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             },
             cancellationToken);
 
-    public ValueTask DisposeAsync() => database.DisposeAsync();
+    public ValueTask DisposeAsync() => _database.DisposeAsync();
 
     private static DepositResult Deposit(SqliteConnection connection, EnvelopeDeposit envelope, long nowUnixMs)
     {
@@ -329,14 +323,5 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
         public long PayloadSize { get; set; }
 
         public long Parts { get; set; }
-    }
-
-    private sealed class ReportRow
-    {
-        public string Party { get; set; } = "";
-
-        public byte[] EphemeralKey { get; set; } = [];
-
-        public byte[] Ciphertext { get; set; } = [];
     }
 }

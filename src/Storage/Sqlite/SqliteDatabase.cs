@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Threading.Channels;
 using Dapper;
 using Microsoft.Data.Sqlite;
@@ -23,24 +24,24 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     private const int PageSize = 8192;
     private const int CheckpointPages = 4096;
 
-    private readonly string file;
-    private readonly SqliteOptions options;
-    private readonly FileStream lockFile;
-    private readonly SqliteConnection writer;
-    private readonly Channel<IWrite> writes;
-    private readonly Task writerTask;
-    private readonly ConcurrentBag<SqliteConnection> readers = [];
-    private readonly SemaphoreSlim readerGate = new(Readers);
-    private volatile bool disposed;
+    private readonly string _file;
+    private readonly SqliteOptions _options;
+    private readonly FileStream _lockFile;
+    private readonly SqliteConnection _writer;
+    private readonly Channel<IWrite> _writes;
+    private readonly Task _writerTask;
+    private readonly ConcurrentBag<SqliteConnection> _readers = [];
+    private readonly SemaphoreSlim _readerGate = new(Readers);
+    private volatile bool _disposed;
 
     private SqliteDatabase(string file, SqliteOptions options, FileStream lockFile, SqliteConnection writer)
     {
-        this.file = file;
-        this.options = options;
-        this.lockFile = lockFile;
-        this.writer = writer;
-        writes = Channel.CreateBounded<IWrite>(new BoundedChannelOptions(options.WriteQueue) { SingleReader = true });
-        writerTask = Task.Factory.StartNew(WriteLoop, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        _file = file;
+        _options = options;
+        _lockFile = lockFile;
+        _writer = writer;
+        _writes = Channel.CreateBounded<IWrite>(new BoundedChannelOptions(options.WriteQueue) { SingleReader = true });
+        _writerTask = Task.Factory.StartNew(WriteLoop, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private interface IWrite
@@ -63,12 +64,12 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         {
             writer = Connect(file, options, SqliteOpenMode.ReadWrite);
             // The page size takes effect only in an empty file, and only before WAL.
-            writer.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA page_size = {PageSize}"));
+            writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA page_size = {PageSize}"));
             writer.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
-            writer.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            writer.Execute(string.Create(CultureInfo.InvariantCulture,
                 $"PRAGMA wal_autocheckpoint = {CheckpointPages}; PRAGMA journal_size_limit = {2L * CheckpointPages * PageSize}"));
             if (options.MaxPages > 0)
-                writer.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
+                writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
             migrations.Apply(writer, file, time.GetUtcNow().ToUnixTimeMilliseconds());
             return new SqliteDatabase(file, options, lockFile, writer);
         }
@@ -87,11 +88,11 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         var write = new Write<T>(work);
         try
         {
-            await writes.Writer.WriteAsync(write, cancellationToken);
+            await _writes.Writer.WriteAsync(write, cancellationToken);
         }
         catch (ChannelClosedException)
         {
-            throw StorageError.Closed(file);
+            throw StorageError.Closed(_file);
         }
 
         // Once queued it runs to its end: a caller that gives up must not leave it undecided.
@@ -101,12 +102,12 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     /// <summary>Runs a read in a snapshot of its own.</summary>
     public async Task<T> ReadAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken)
     {
-        ObjectDisposedException.ThrowIf(disposed, this);
-        await readerGate.WaitAsync(cancellationToken);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        await _readerGate.WaitAsync(cancellationToken);
         try
         {
-            if (!readers.TryTake(out SqliteConnection? reader))
-                reader = Connect(file, options, SqliteOpenMode.ReadOnly);
+            if (!_readers.TryTake(out SqliteConnection? reader))
+                reader = Connect(_file, _options, SqliteOpenMode.ReadOnly);
             T result;
             try
             {
@@ -119,33 +120,33 @@ internal sealed class SqliteDatabase : IAsyncDisposable
                 throw;
             }
 
-            readers.Add(reader);
+            _readers.Add(reader);
             return result;
         }
         catch (SqliteException exception)
         {
-            throw StorageError.From(exception, file);
+            throw StorageError.From(exception, _file);
         }
         finally
         {
-            readerGate.Release();
+            _readerGate.Release();
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        if (disposed)
+        if (_disposed)
             return;
-        disposed = true;
-        writes.Writer.TryComplete();
-        await writerTask;
+        _disposed = true;
+        _writes.Writer.TryComplete();
+        await _writerTask;
         for (int i = 0; i < Readers; i++)
-            await readerGate.WaitAsync();
-        foreach (SqliteConnection reader in readers)
+            await _readerGate.WaitAsync();
+        foreach (SqliteConnection reader in _readers)
             await reader.DisposeAsync();
-        await writer.DisposeAsync();
-        await lockFile.DisposeAsync();
-        readerGate.Dispose();
+        await _writer.DisposeAsync();
+        await _lockFile.DisposeAsync();
+        _readerGate.Dispose();
     }
 
     private static FileStream Prepare(string file)
@@ -197,7 +198,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         try
         {
             connection.Open();
-            connection.Execute(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+            connection.Execute(string.Create(CultureInfo.InvariantCulture,
                 $"PRAGMA busy_timeout = {options.BusyTimeoutMs}; PRAGMA trusted_schema = OFF"));
             return connection;
         }
@@ -211,7 +212,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     private void WriteLoop()
     {
         var group = new List<IWrite>(MaxGroup);
-        ChannelReader<IWrite> reader = writes.Reader;
+        ChannelReader<IWrite> reader = _writes.Reader;
         while (Wait(reader))
         {
             group.Clear();
@@ -234,14 +235,14 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             return;
         if (group.Count == 1)
         {
-            group[0].Fail(StorageError.From(failure!, file));
+            group[0].Fail(StorageError.From(failure!, _file));
             return;
         }
 
         foreach (IWrite write in group)
         {
             if (!TryCommit([write], out failure))
-                write.Fail(StorageError.From(failure!, file));
+                write.Fail(StorageError.From(failure!, _file));
         }
     }
 
@@ -252,14 +253,14 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         var refused = new List<(IWrite Write, Exception Reason)>();
         try
         {
-            using (SqliteTransaction transaction = writer.BeginTransaction())
+            using (SqliteTransaction transaction = _writer.BeginTransaction())
             {
                 foreach (IWrite write in group)
                 {
                     transaction.Save("one");
                     try
                     {
-                        write.Run(writer);
+                        write.Run(_writer);
                         done.Add(write);
                     }
                     catch (Exception exception) when (exception is not SqliteException)
@@ -271,11 +272,11 @@ internal sealed class SqliteDatabase : IAsyncDisposable
                     transaction.Release("one");
                 }
 
-                options.CommitHook?.Invoke(CommitStage.Before);
+                _options.CommitHook?.Invoke(CommitStage.Before);
                 transaction.Commit();
             }
 
-            options.CommitHook?.Invoke(CommitStage.After);
+            _options.CommitHook?.Invoke(CommitStage.After);
         }
         catch (Exception exception)
         {
