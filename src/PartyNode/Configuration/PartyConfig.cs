@@ -13,8 +13,6 @@ public sealed record PinnedPeer(string Name, string Fingerprint);
 /// <summary>A party node's configuration, validated. Paths are absolute.</summary>
 public sealed class PartyConfig
 {
-    private const int LongestName = 64;
-
     private PartyConfig()
     {
     }
@@ -56,9 +54,9 @@ public sealed class PartyConfig
     private static PartyConfig Read(YamlMap map, string folder)
     {
         string name = map.Text("name");
-        if (!IsName(name))
+        if (!PartyReference.IsName(name))
         {
-            throw map.Bad("name", $"1 to {LongestName} characters of a-z, A-Z, 0-9, '-', '_' and '.' are expected");
+            throw map.Bad("name", "1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected");
         }
 
         Role role = map.Text("role") switch
@@ -95,13 +93,13 @@ public sealed class PartyConfig
         foreach (YamlMap peer in map.Maps("peers"))
         {
             string name = peer.Text("name");
-            if (!IsName(name) || name == own || peers.Exists(known => known.Name == name))
+            if (!PartyReference.IsName(name) || name == own || peers.Exists(known => known.Name == name))
             {
                 throw peer.Bad("name", "a peer's name is well-formed, unique and not the party's own");
             }
 
             string fingerprint = peer.Text("fingerprint");
-            if (!IsFingerprint(fingerprint))
+            if (!PeerIdentity.IsFingerprint(fingerprint))
             {
                 throw peer.Bad("fingerprint", FingerprintExpected);
             }
@@ -116,7 +114,7 @@ public sealed class PartyConfig
     private static IReadOnlyList<string> ReadFingerprints(YamlMap map, string key)
     {
         IReadOnlyList<string> list = map.OptionalTexts(key) ?? throw map.Bad(key, "a list of fingerprints is missing");
-        return list.All(IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
+        return list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
     }
 
     private static CsvOptions ReadData(YamlMap map, Role role, string folder)
@@ -171,10 +169,4 @@ public sealed class PartyConfig
     }
 
     private const string FingerprintExpected = "a fingerprint is 64 lower-case hexadecimal digits";
-
-    private static bool IsFingerprint(string text) => text.Length == 64 && text.All(char.IsAsciiHexDigitLower);
-
-    private static bool IsName(string text) =>
-        text.Length is > 0 and <= LongestName && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
-        && text[0] != '.';
 }

@@ -6,14 +6,14 @@ using VertFed.Protocol.V1;
 namespace VertFed.PartyNode.Policies;
 
 /// <summary>What a rule looks at: the verified job spec, who signed it, and this party.</summary>
-/// <param name="Spec">The parsed job spec; its own limits were checked when it was parsed.</param>
+/// <param name="Spec">The job spec; its own limits were checked when it was parsed.</param>
 /// <param name="SubmitterFingerprint">Fingerprint of the key whose signature over the spec was verified.</param>
 /// <param name="OwnFingerprint">Fingerprint of this party's identity key.</param>
-public sealed record JobProposal(JobSpec Spec, string SubmitterFingerprint, string OwnFingerprint, PartyConfig Config)
+public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerprint, string OwnFingerprint, PartyConfig Config)
 {
-    internal PartyRef? Own => Config.Role == Role.LabelParty ? Spec.LabelParty : Spec.FeatureParty;
+    internal PartyReference Own => Spec.Party(Config.Role);
 
-    internal PartyRef? Peer => Config.Role == Role.LabelParty ? Spec.FeatureParty : Spec.LabelParty;
+    internal PartyReference Peer => Spec.Party(Config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
 }
 
 /// <summary>A named condition on joining a job.</summary>
@@ -29,24 +29,23 @@ public static class JoinRules
         new("submitter-allowed", job => job.Config.Submitters.Contains(job.SubmitterFingerprint, StringComparer.Ordinal)
             ? null
             : "the submitter's key is not among 'submitters'"),
-        new("own-identity", job => job.Own is { } own && own.Name == job.Config.Name && Hex(own) == job.OwnFingerprint
+        new("own-identity", job => job.Own == new PartyReference(job.Config.Name, job.OwnFingerprint)
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
                 $"the spec does not name '{job.Config.Name}' with its own fingerprint as {RoleName(job.Config.Role)}")),
-        new("peer-pinned", job => job.Peer is { } peer
-            && job.Config.Peers.Any(known => known.Name == peer.Name && known.Fingerprint == Hex(peer))
+        new("peer-pinned", job => job.Config.Peers.Contains(new PinnedPeer(job.Peer.Name, job.Peer.Fingerprint))
             ? null
-            : $"'{Shown(job.Peer?.Name)}' with the fingerprint in the spec is not among 'peers'"),
+            : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
         new("job-kind", job => job.Spec.Kind == JobKind.Train ? null : "only train jobs are taken"),
-        new("family", job => job.Spec.Train?.Family is Family.Logistic or Family.Linear
+        new("family", job => job.Spec.Family is Family.Logistic or Family.Linear
             ? null
             : "only the families logistic and linear are taken"),
-        new("max-iterations", job => job.Spec.Train is { } train && train.MaxIterations <= job.Config.Policy.MaxIterations
+        new("max-iterations", job => job.Spec.MaxIterations <= job.Config.Policy.MaxIterations
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"{job.Spec.Train?.MaxIterations} iterations are asked for, {job.Config.Policy.MaxIterations} allowed")),
+                $"{job.Spec.MaxIterations} iterations are asked for, {job.Config.Policy.MaxIterations} allowed")),
         new("disclosure-risk", job => !job.Spec.AcceptDisclosureRisk || job.Config.Policy.AllowDisclosureRisk
             ? null
             : "the spec accepts disclosure risk, the policy does not (allow_disclosure_risk)"),
@@ -65,11 +64,5 @@ public static class JoinRules
         }
     }
 
-    private static string Hex(PartyRef party) => Convert.ToHexStringLower(party.Fingerprint.Span);
-
     private static string RoleName(Role role) => role == Role.LabelParty ? "label party" : "feature party";
-
-    /// <summary>A name from outside, fit for a message.</summary>
-    private static string Shown(string? name) =>
-        name is null ? "" : string.Concat(name.Take(64).Select(c => char.IsControl(c) ? '?' : c));
 }

@@ -53,7 +53,7 @@ public sealed class PartyConfigTests
     [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml, line 12: policy.max_iterations: a whole number from 1 to 200 is expected")]
     [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 12: policy.allow_disclosure_risk: true or false is expected")]
     [InlineData("role: label", "role: bank", "party.yaml, line 2: role: label or feature is expected")]
-    [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 characters of a-z, A-Z, 0-9, '-', '_' and '.' are expected")]
+    [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
     [InlineData("http://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected")]
     [InlineData("name: retailer", "name: bank", "party.yaml, line 7: peers.name: a peer's name is well-formed, unique and not the party's own")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true", "party.yaml, line 11: data.decimal_comma: needs another delimiter than ','")]

@@ -18,13 +18,10 @@ public sealed class PolicyTests
     public static TheoryData<string, Action<JobSpec>> Refusals() => new()
     {
         { "own-identity", spec => spec.LabelParty.Name = "other" },
-        { "own-identity", spec => spec.LabelParty.Fingerprint = Bytes(Peer) },
+        { "own-identity", spec => spec.LabelParty.Fingerprint = Bytes(new string('c', 64)) },
         { "own-identity", spec => (spec.LabelParty, spec.FeatureParty) = (spec.FeatureParty, spec.LabelParty) },
-        { "own-identity", spec => spec.LabelParty = null },
-        { "peer-pinned", spec => spec.FeatureParty.Fingerprint = Bytes(Own) },
+        { "peer-pinned", spec => spec.FeatureParty.Fingerprint = Bytes(new string('c', 64)) },
         { "peer-pinned", spec => spec.FeatureParty.Name = "someone" },
-        { "peer-pinned", spec => spec.FeatureParty = null },
-        { "job-kind", spec => spec.Kind = JobKind.Unspecified },
         { "family", spec => spec.Train.Family = Family.Poisson },
         { "max-iterations", spec => spec.Train.MaxIterations = 21 },
         { "disclosure-risk", spec => spec.AcceptDisclosureRisk = true },
@@ -91,10 +88,12 @@ public sealed class PolicyTests
             Kind = JobKind.Train,
             LabelParty = new PartyRef { Name = "bank", Fingerprint = Bytes(Own) },
             FeatureParty = new PartyRef { Name = "retailer", Fingerprint = Bytes(Peer) },
+            Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
+            DeadlineSeconds = 60,
             Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 20 },
         };
         change(spec);
-        return new JobProposal(spec, Peer, Own, PartyConfig.Parse("party.yaml", config ?? PartyConfigTests.Text, "/etc/vertfed"));
+        return new JobProposal(JobSpecification.FromMessage(spec), Peer, Own, PartyConfig.Parse("party.yaml", config ?? PartyConfigTests.Text, "/etc/vertfed"));
     }
 
     private static ByteString Bytes(string hex) => ByteString.CopyFrom(Convert.FromHexString(hex));
