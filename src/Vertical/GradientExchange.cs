@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using VertFed.Lattice;
+using VertFed.Models;
 using VertFed.Primitives;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -21,16 +22,16 @@ internal sealed class GradientExchange
     private const int ResponsesPerEnvelope = 32;
 
     private readonly IChannel _channel;
-    private readonly int[][] _columns;
+    private readonly QuantisedColumns _columns;
     private readonly PackingPlan _own;
     private readonly PackingPlan _peer;
     private readonly FloodingBound _flooding;
     private readonly PreparedColumns _prepared;
 
-    /// <param name="columns">Own quantised columns, n values each.</param>
+    /// <param name="columns">Own quantised columns, n values each; at the label party with the intercept.</param>
     /// <param name="own">How the peer's share arrives and own columns are answered.</param>
     /// <param name="peer">The same for the peer's columns: the layout of the share that is sent.</param>
-    public GradientExchange(IChannel channel, int[][] columns, PackingPlan own, PackingPlan peer, FloodingBound flooding)
+    public GradientExchange(IChannel channel, QuantisedColumns columns, PackingPlan own, PackingPlan peer, FloodingBound flooding)
     {
         _channel = channel;
         _columns = columns;
@@ -128,12 +129,12 @@ internal sealed class GradientExchange
 
     private async Task<ulong[]> SendResponsesAsync(uint round, ResponseBuilder[] sums, PublicKey peerKey, CancellationToken cancellationToken)
     {
-        ulong[] masks = new ulong[_columns.Length];
+        ulong[] masks = new ulong[_columns.Count];
         using (RandomStream maskStream = _channel.DeriveSecret("gradient-mask", Step.GradientResponse, round))
         {
             for (int j = 0; j < masks.Length; j++)
             {
-                masks[j] = maskStream.NextBelow(PlainField.Modulus);
+                masks[j] = PlainField.Random(maskStream);
             }
         }
 
@@ -190,16 +191,16 @@ internal sealed class GradientExchange
     private async Task<long[]> UnmaskAsync(uint round, ulong[] share, ulong[] masks, CancellationToken cancellationToken)
     {
         // The local part needs nothing from the peer, so it is computed while the peer decrypts.
-        ulong[] local = new ulong[_columns.Length];
+        ulong[] local = new ulong[_columns.Count];
         ParallelStreams.For(local.Length, j => local[j] = PlainField.InnerProduct(_columns[j], share));
 
         MaskedScalars message = await _channel.ReceiveAsync(Step.MaskedScalars, round, MaskedScalars.Parser, cancellationToken);
-        StepCheck.Count(Step.MaskedScalars, "values", _columns.Length, message.Values.Count);
-        long[] sums = new long[_columns.Length];
+        StepCheck.Count(Step.MaskedScalars, "values", _columns.Count, message.Values.Count);
+        long[] sums = new long[_columns.Count];
         for (int j = 0; j < sums.Length; j++)
         {
             StepCheck.FieldElement(Step.MaskedScalars, "values", message.Values[j]);
-            ulong crossed = PlainField.Sub(message.Values[j], masks[j]);
+            ulong crossed = PlainField.Subtract(message.Values[j], masks[j]);
             sums[j] = PlainField.Centre(PlainField.Add(crossed, local[j]));
         }
 

@@ -67,7 +67,7 @@ internal sealed class LinkRequester(IChannel channel)
             .Deserialize(LatticeParameters.Link, response.Ciphertext.Span, 1).DecryptCoefficients(secretKey, constant));
 
         // Slots stand at the primitive 2N-th roots, whose powers cancel: Σ slots = N · constant coefficient.
-        return PlainField.Mul(scalar[0], (ulong)LatticeParameters.Link.Degree);
+        return PlainField.Multiply(scalar[0], (ulong)LatticeParameters.Link.Degree);
     }
 
     private async IAsyncEnumerable<(int Block, byte[][] Ciphertexts)> EncryptAsync(

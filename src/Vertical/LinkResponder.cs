@@ -45,10 +45,7 @@ internal sealed class LinkResponder(IChannel channel)
                 ulong[] mask = new ulong[LatticeParameters.Link.Degree];
 
                 // Padding slots are masked too: what B adds there must not tell where the rows end within a block.
-                for (int i = 0; i < mask.Length; i++)
-                {
-                    mask[i] = secret.NextBelow(PlainField.Modulus);
-                }
+                PlainField.FillRandom(secret, mask);
 
                 mask.AsSpan(0, length).CopyTo(masks.AsSpan(start, length));
                 sum.AddPlain(_encoder.Encode(mask));
@@ -81,13 +78,13 @@ internal sealed class LinkResponder(IChannel channel)
 
         using RandomStream secret = channel.DeriveSecret("loss-response", Step.LossResponse, round);
         ulong[] mask = new ulong[LatticeParameters.Link.Degree];
-        mask[0] = secret.NextBelow(PlainField.Modulus);
+        mask[0] = PlainField.Random(secret);
         sum.AddPlain(CoefficientEncoder.Encode(LatticeParameters.Link, mask));
         int[] constant = [0];
         byte[] response = sum.Finish(peerKey!, flooding, secret, constant).Serialize();
         await channel.SendAsync(
             Step.LossResponse, round, new LossResponse { Ciphertext = UnsafeByteOperations.UnsafeWrap(response) }, cancellationToken);
-        return PlainField.Mul(mask[0], (ulong)LatticeParameters.Link.Degree);
+        return PlainField.Multiply(mask[0], (ulong)LatticeParameters.Link.Degree);
     }
 
     private PublicKey Check(

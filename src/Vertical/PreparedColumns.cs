@@ -1,4 +1,5 @@
 using VertFed.Lattice;
+using VertFed.Models;
 
 namespace VertFed.Vertical;
 
@@ -12,11 +13,11 @@ internal sealed class PreparedColumns
     /// <summary>Bytes of operands that are kept.</summary>
     private const long CacheBytes = 256L * 1024 * 1024;
 
-    private readonly int[][] _columns;
+    private readonly QuantisedColumns _columns;
     private readonly PackingPlan _plan;
     private readonly PreparedPlaintext?[]? _cache;
 
-    public PreparedColumns(int[][] columns, PackingPlan plan)
+    public PreparedColumns(QuantisedColumns columns, PackingPlan plan)
     {
         _columns = columns;
         _plan = plan;
@@ -44,7 +45,7 @@ internal sealed class PreparedColumns
         long[] coefficients = new long[LatticeParameters.Gradient.Degree];
         for (int k = 0; k < count; k++)
         {
-            ReadOnlySpan<int> column = _columns[firstColumn + k].AsSpan(start, rows);
+            ReadOnlySpan<int> column = _columns[firstColumn + k].Slice(start, rows);
             int top = ((k + 1) * _plan.RowsPerCiphertext) - 1;
             for (int i = 0; i < column.Length; i++)
             {

@@ -25,6 +25,14 @@ internal static class StepCheck
         }
     }
 
+    public static void AtMost(Step step, string field, long limit, long actual)
+    {
+        if (actual > limit)
+        {
+            throw Violation(step, $"field '{field}' is {actual}, the limit is {limit}");
+        }
+    }
+
     public static void Empty(Step step, string field, ByteString bytes)
     {
         if (!bytes.IsEmpty)

@@ -5,6 +5,9 @@ namespace VertFed.Vertical;
 /// <summary>What one party knows at the end of a job. Fields that the other party alone knows are null.</summary>
 public sealed record VerticalResult
 {
+    /// <summary>The name under which the intercept stands among the label party's coefficients.</summary>
+    public const string InterceptName = "(intercept)";
+
     /// <summary>Own coefficients on the standardised scale by feature name; the label party's include "(intercept)".</summary>
     public required IReadOnlyList<KeyValuePair<string, double>> Coefficients { get; init; }
 
@@ -26,7 +29,7 @@ public sealed record VerticalResult
     /// <summary>Mean train loss without penalty.</summary>
     public required double TrainLoss { get; init; }
 
-    /// <summary>Largest number of own rows clipped to ±12 in the last iteration.</summary>
+    /// <summary>Rows clipped to ±12 by either party in the last iteration.</summary>
     public required long ClippedRows { get; init; }
 
     public required TestMetrics Test { get; init; }
