@@ -13,7 +13,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
 
     private readonly SqliteDatabase _database;
 
-    private SqliteCoordinatorStore(SqliteDatabase database) => this.database = _database;
+    private SqliteCoordinatorStore(SqliteDatabase database) => _database = database;
 
     /// <summary>Opens or creates the store; the process that has it open is the only one.</summary>
     /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, or of a newer schema.</exception>
