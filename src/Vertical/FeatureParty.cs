@@ -43,7 +43,7 @@ public sealed class FeatureParty
         await setup.ExchangeAsync(_channel, _input, _specification, guards, cancellationToken);
 
         PartyBlock block = ModelFaults.AsBadInput(() => new PartyBlock(
-            setup.Columns, _specification.L2, TrainingLoop.Options(_specification, setup.Family), new double[setup.Columns.Count]));
+            setup.Columns, _specification.L2, TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations), new double[setup.Columns.Count]));
         TrainingLoop loop = new(_channel, setup, block, _specification, _observer);
         TrainingOutcome outcome = await loop.RunAsync(
             (round, predictor, token) => ShareAsync(setup, round, predictor, token), cancellationToken);
