@@ -24,7 +24,7 @@ internal sealed class TrainingLoop(
 {
     /// <summary>Means and deviations of own training columns.</summary>
     public static IReadOnlyList<(double Mean, double StandardDeviation)> ScalingOf(TrainingSetup setup) =>
-        [.. setup.Scaling.Means.Zip(setup.Scaling.Deviations)];
+        [.. setup.Scaling.Means.ToArray().Zip(setup.Scaling.Deviations.ToArray())];
 
     /// <param name="share">Makes own residual share of a round from own predictor, which it may change.</param>
     public async Task<TrainingOutcome> RunAsync(
