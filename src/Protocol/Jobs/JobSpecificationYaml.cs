@@ -1,0 +1,144 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Protocol;
+
+/// <summary>
+/// What an analyst writes. Only the parties and the family have no default:
+/// <code>
+/// version: 1
+/// job: 0123456789abcdef0123456789abcdef   # drawn if absent
+/// kind: train
+/// title: Uplift of retail data
+/// label_party:   { name: bank,     fingerprint: 64 hexadecimal digits }
+/// feature_party: { name: retailer, fingerprint: 64 hexadecimal digits }
+/// align:
+///   normalisation: [trim, nfc, case_insensitive, digits_only]   # in this order, those that are wanted; default none
+///   duplicates: refuse                                          # or keep_first
+/// train:
+///   family: logistic                                            # or linear, poisson
+///   l2: 1e-3
+///   max_iterations: 30
+/// holdout: 0.2
+/// accept_disclosure_risk: false
+/// deadline_seconds: 600
+/// </code>
+/// </summary>
+public static class JobSpecificationYaml
+{
+    private static readonly Dictionary<string, JobKind> Kinds = new(StringComparer.Ordinal) { ["train"] = JobKind.Train };
+
+    private static readonly Dictionary<string, Family> Families = new(StringComparer.Ordinal)
+    {
+        ["logistic"] = Family.Logistic,
+        ["linear"] = Family.Linear,
+        ["poisson"] = Family.Poisson,
+    };
+
+    private static readonly Dictionary<string, DuplicateIds> DuplicateRules = new(StringComparer.Ordinal)
+    {
+        ["refuse"] = DuplicateIds.Refuse,
+        ["keep_first"] = DuplicateIds.KeepFirst,
+    };
+
+    private static readonly Dictionary<string, IdNormalisation> Normalisations = new(StringComparer.Ordinal)
+    {
+        ["trim"] = IdNormalisation.Trim,
+        ["nfc"] = IdNormalisation.Nfc,
+        ["case_insensitive"] = IdNormalisation.CaseInsensitive,
+        ["digits_only"] = IdNormalisation.DigitsOnly,
+    };
+
+    /// <summary>Reads and validates a spec file.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and field.</exception>
+    public static JobSpecification Load(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            if (file.Length > Limits.MaxSpecBytes)
+            {
+                throw Error.Usage($"{path}: longer than {Limits.MaxSpecBytes} bytes.");
+            }
+
+            using StreamReader reader = new(
+                file, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
+            return Parse(reader.ReadToEnd(), path);
+        }
+        catch (System.Text.DecoderFallbackException e)
+        {
+            throw Error.Usage($"{path}: not UTF-8 text.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Error.Usage($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Reads and validates a spec's text.</summary>
+    /// <param name="file">The name that errors show.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and field.</exception>
+    public static JobSpecification Parse(string text, string file)
+    {
+        YamlFields root = new(StrictYaml.Parse(text, file), file, "");
+        YamlFields? align = root.Map("align");
+        YamlFields train = root.Map("train") ?? throw root.Wrong("train", "is missing");
+        JobSpec spec = new()
+        {
+            Version = root.Count("version", JobSpecification.CurrentVersion),
+            Job = root.Text("job") ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
+            Kind = root.Word("kind", JobKind.Train, Kinds),
+            LabelParty = Party(root, "label_party"),
+            FeatureParty = Party(root, "feature_party"),
+            Align = new AlignSpec { Duplicates = align?.Word("duplicates", DuplicateIds.Refuse, DuplicateRules) ?? DuplicateIds.Refuse },
+            Train = new TrainSpec
+            {
+                Family = train.Has("family") ? train.Word("family", Family.Logistic, Families) : throw train.Wrong("family", "is missing"),
+                L2 = train.Number("l2", 1e-3),
+                MaxIterations = train.Count("max_iterations", 30),
+            },
+            Holdout = root.Number("holdout", 0.2),
+            AcceptDisclosureRisk = root.Flag("accept_disclosure_risk", otherwise: false),
+            DeadlineSeconds = root.Count("deadline_seconds", 600),
+            Title = root.Text("title") ?? "",
+        };
+        foreach (string word in align?.Words("normalisation") ?? [])
+        {
+            spec.Align.Normalisation.Add(align!.Meaning("normalisation", word, Normalisations));
+        }
+
+        align?.Done();
+        train.Done();
+        root.Done();
+        if (JobSpecification.FirstFault(spec) is not var (field, wrong))
+        {
+            return JobSpecification.FromMessage(spec);
+        }
+
+        YamlFields? owner = field.StartsWith("train.", StringComparison.Ordinal) ? train
+            : field.StartsWith("align.", StringComparison.Ordinal) ? align
+            : null;
+        long line = owner?.LineOf(field[6..]) ?? root.LineOf(field.Split('.')[0]);
+        throw StrictYaml.Wrong(file, line, $"{field} {wrong}");
+    }
+
+    private static PartyRef Party(YamlFields root, string key)
+    {
+        YamlFields party = root.Map(key) ?? throw root.Wrong(key, "is missing");
+        string fingerprint = party.Text("fingerprint") ?? throw party.Wrong("fingerprint", "is missing");
+        if (!PeerIdentity.IsFingerprint(fingerprint))
+        {
+            throw party.Wrong("fingerprint", "is not 64 lower-case hexadecimal digits");
+        }
+
+        PartyRef reference = new()
+        {
+            Name = party.Text("name") ?? throw party.Wrong("name", "is missing"),
+            Fingerprint = ByteString.CopyFrom(Convert.FromHexString(fingerprint)),
+        };
+        party.Done();
+        return reference;
+    }
+}
