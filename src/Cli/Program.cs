@@ -51,7 +51,11 @@ internal static class Program
 
     private static void Complain(ParseResult result, Terminal terminal)
     {
-        foreach (string message in result.Errors.Select(error => Error.OneLine(error.Message)).Distinct(StringComparer.Ordinal))
+        // Of "required command was not provided" and "unrecognized command 'x'", the second says what to mend.
+        bool unknown = result.UnmatchedTokens.Count > 0;
+        foreach (string message in result.Errors
+            .Where(error => !unknown || error.SymbolResult is not CommandResult || error.Message.Contains('\'', StringComparison.Ordinal))
+            .Select(error => Error.OneLine(error.Message)).Distinct(StringComparer.Ordinal))
         {
             terminal.Info($"vertfed: {message}");
         }
