@@ -1,2 +1,3 @@
-Console.Error.WriteLine("usage: party --config FILE");
-return 2;
+using VertFed.Coordinator.Hosting;
+
+return await CoordinatorCommand.RunAsync(args, Console.Out, Console.Error);

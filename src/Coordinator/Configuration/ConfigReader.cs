@@ -1,0 +1,132 @@
+using System.Globalization;
+using System.Net;
+using VertFed.Protocol;
+
+namespace VertFed.Coordinator.Configuration;
+
+/// <summary>
+/// Reads the coordinator's YAML file:
+/// <code>
+/// listen: "127.0.0.1:0"
+/// data: ./coordinator-data
+/// parties:
+///   - {name: bank, fingerprint: 64 hexadecimal digits}
+/// submitters: [64 hexadecimal digits]
+/// limits: {max_open_jobs: 1000, max_watchers: 256, max_unregistered: 64, frame_seconds: 30, retain_payload_days: 7}
+/// log: {level: info, format: plain}
+/// </code>
+/// Relative paths are relative to the file. Whatever is missing, unknown or out of range is an error that names file, line and
+/// field.
+/// </summary>
+public static class ConfigReader
+{
+    private const int MaxParties = 1000;
+
+    /// <exception cref="VertFedException">Usage: the file cannot be read or is wrong.</exception>
+    public static CoordinatorConfig Read(string file)
+    {
+        YamlFields root = YamlFields.Load(file);
+        IPEndPoint listen = ReadListen(root);
+        string data = Path.GetFullPath(root.Text("data"), Path.GetDirectoryName(Path.GetFullPath(file))!);
+        Dictionary<string, AdmittedParty> parties = ReadParties(root);
+        HashSet<string> submitters = ReadSubmitters(root);
+        CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
+        LogSettings log = ReadLog(root.OptionalMap("log"));
+        root.Close();
+        return new CoordinatorConfig
+        {
+            Listen = listen, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log,
+        };
+    }
+
+    private static IPEndPoint ReadListen(YamlFields root)
+    {
+        string text = root.OptionalText("listen") ?? "127.0.0.1:0";
+        if (text.StartsWith("localhost:", StringComparison.Ordinal))
+            text = string.Concat("127.0.0.1:", text.AsSpan("localhost:".Length));
+        // Without a port TryParse would take 0; a bare IPv6 address would swallow it.
+        int colon = text.LastIndexOf(':');
+        bool explicitPort = colon > 0 && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out _)
+            && (text[0] == '[') == text.AsSpan(0, colon).Contains(':');
+        return explicitPort && IPEndPoint.TryParse(text, out IPEndPoint? endPoint)
+            ? endPoint
+            : throw root.Bad("listen", "must be an address and port such as 127.0.0.1:0 or [::1]:7000");
+    }
+
+    private static Dictionary<string, AdmittedParty> ReadParties(YamlFields root)
+    {
+        var parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal);
+        foreach (YamlFields entry in root.Maps("parties"))
+        {
+            string name = entry.Text("name");
+            if (!PartyReference.IsName(name))
+                throw entry.Bad("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
+            if (name == "coordinator")
+                throw entry.Bad("name", "must not be 'coordinator'");
+            var party = new AdmittedParty(name, Fingerprint(entry, "fingerprint", entry.Text("fingerprint")));
+            entry.Close();
+            if (parties.Values.Any(other => other.Fingerprint == party.Fingerprint))
+                throw entry.Bad("fingerprint", "is another party's");
+            if (!parties.TryAdd(name, party))
+                throw entry.Bad("name", "is there twice");
+            if (parties.Count > MaxParties)
+                throw root.Bad("parties", "has more than 1000 entries");
+        }
+
+        return parties.Count >= 2 ? parties : throw root.Bad("parties", "must list at least two parties");
+    }
+
+    private static HashSet<string> ReadSubmitters(YamlFields root)
+    {
+        var submitters = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string fingerprint in root.Texts("submitters"))
+        {
+            if (!submitters.Add(Fingerprint(root, "submitters", fingerprint)))
+                throw root.Bad("submitters", "has a fingerprint twice");
+        }
+
+        return submitters.Count > 0 ? submitters : throw root.Bad("submitters", "must list at least one fingerprint");
+    }
+
+    private static CoordinatorLimits ReadLimits(YamlFields? fields)
+    {
+        var otherwise = new CoordinatorLimits();
+        if (fields is null)
+            return otherwise;
+        var limits = new CoordinatorLimits
+        {
+            MaxOpenJobs = fields.Integer("max_open_jobs", otherwise.MaxOpenJobs, 1, 100_000),
+            MaxWatchers = fields.Integer("max_watchers", otherwise.MaxWatchers, 1, 100_000),
+            MaxUnregistered = fields.Integer("max_unregistered", otherwise.MaxUnregistered, 1, 10_000),
+            FrameSeconds = fields.Integer("frame_seconds", otherwise.FrameSeconds, 1, 3600),
+            RetainPayloadDays = fields.Integer("retain_payload_days", otherwise.RetainPayloadDays, 0, 36_500),
+        };
+        fields.Close();
+        return limits;
+    }
+
+    private static LogSettings ReadLog(YamlFields? fields)
+    {
+        if (fields is null)
+            return new LogSettings(LogLevel.Information, Json: false);
+        LogLevel level = (fields.OptionalText("level") ?? "info") switch
+        {
+            "debug" => LogLevel.Debug,
+            "info" => LogLevel.Information,
+            "warning" => LogLevel.Warning,
+            "error" => LogLevel.Error,
+            _ => throw fields.Bad("level", "must be debug, info, warning or error"),
+        };
+        bool json = (fields.OptionalText("format") ?? "plain") switch
+        {
+            "plain" => false,
+            "json" => true,
+            _ => throw fields.Bad("format", "must be plain or json"),
+        };
+        fields.Close();
+        return new LogSettings(level, json);
+    }
+
+    private static string Fingerprint(YamlFields fields, string field, string text) =>
+        PeerIdentity.IsFingerprint(text) ? text : throw fields.Bad(field, "must be 64 lower-case hexadecimal digits");
+}

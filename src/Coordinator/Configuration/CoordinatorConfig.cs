@@ -1,0 +1,50 @@
+using System.Net;
+
+namespace VertFed.Coordinator.Configuration;
+
+/// <summary>A party that the coordinator admits.</summary>
+/// <param name="Fingerprint">SHA-256 of its key's SubjectPublicKeyInfo, 64 lower-case hexadecimal digits.</param>
+public sealed record AdmittedParty(string Name, string Fingerprint);
+
+/// <summary>Bounds on what callers may ask of the coordinator.</summary>
+public sealed record CoordinatorLimits
+{
+    /// <summary>Most jobs that are offered or running at once, 1 to 100,000.</summary>
+    public int MaxOpenJobs { get; init; } = 1000;
+
+    /// <summary>Most concurrent Watch streams, 1 to 100,000.</summary>
+    public int MaxWatchers { get; init; } = 256;
+
+    /// <summary>Most connections of parties that have not proved who they are yet, 1 to 10,000.</summary>
+    public int MaxUnregistered { get; init; } = 64;
+
+    /// <summary>How long a connection may take to register, and a sender between two chunks of a payload, in seconds, 1 to 3600.</summary>
+    public int FrameSeconds { get; init; } = 30;
+
+    /// <summary>How long payloads of ended jobs are kept, in days, 0 to 36500.</summary>
+    public int RetainPayloadDays { get; init; } = 7;
+}
+
+/// <summary>How logs are written to standard error.</summary>
+/// <param name="Json">One JSON object a line instead of plain text.</param>
+public sealed record LogSettings(LogLevel Level, bool Json);
+
+/// <summary>The coordinator's configuration, checked. Made by <see cref="ConfigReader"/> or directly in tests.</summary>
+public sealed record CoordinatorConfig
+{
+    /// <summary>Where to listen; port 0 lets the system choose.</summary>
+    public required IPEndPoint Listen { get; init; }
+
+    /// <summary>Folder of the store, absolute.</summary>
+    public required string DataFolder { get; init; }
+
+    /// <summary>By name.</summary>
+    public required IReadOnlyDictionary<string, AdmittedParty> Parties { get; init; }
+
+    /// <summary>Fingerprints of the submitters' keys.</summary>
+    public required IReadOnlySet<string> Submitters { get; init; }
+
+    public CoordinatorLimits Limits { get; init; } = new();
+
+    public LogSettings Log { get; init; } = new(LogLevel.Information, Json: false);
+}

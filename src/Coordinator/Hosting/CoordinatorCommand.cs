@@ -1,0 +1,69 @@
+using System.Runtime.InteropServices;
+using VertFed.Coordinator.Configuration;
+using VertFed.Protocol;
+
+namespace VertFed.Coordinator.Hosting;
+
+/// <summary>The command line: <c>--config FILE [--parent-pipe]</c>. Exit codes are those of <see cref="ErrorCode"/>, 0 after an orderly stop.</summary>
+public static class CoordinatorCommand
+{
+    private const string Usage = "usage: coordinator --config FILE [--parent-pipe]";
+
+    public static async Task<int> RunAsync(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors)
+    {
+        try
+        {
+            (string file, bool parentPipe) = Parse(arguments);
+            CoordinatorConfig config = ConfigReader.Read(file);
+            await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None);
+            await output.WriteLineAsync(host.ReadyLine());
+            await output.FlushAsync();
+            await WaitForStopAsync(host, parentPipe);
+            return 0;
+        }
+        catch (VertFedException exception)
+        {
+            await errors.WriteLineAsync($"error: {exception.Message}");
+            return (int)exception.Code;
+        }
+    }
+
+    private static async Task WaitForStopAsync(CoordinatorHost host, bool parentPipe)
+    {
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
+        using var ended = new CancellationTokenSource();
+        Task stop = host.StopRequested;
+        Task pipe = parentPipe ? ParentPipe.WaitForEndAsync(Console.OpenStandardInput(), ended.Token) : Task.Delay(Timeout.Infinite, ended.Token);
+        await Task.WhenAny(stop, pipe);
+        await ended.CancelAsync();
+
+        void Handle(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            host.RequestStop();
+        }
+    }
+
+    private static (string File, bool ParentPipe) Parse(IReadOnlyList<string> arguments)
+    {
+        string? file = null;
+        bool parentPipe = false;
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            switch (arguments[i])
+            {
+                case "--config" when file is null && i + 1 < arguments.Count:
+                    file = arguments[++i];
+                    break;
+                case "--parent-pipe" when !parentPipe:
+                    parentPipe = true;
+                    break;
+                default:
+                    throw new VertFedException(ErrorCode.Usage, $"unexpected argument '{arguments[i]}'; {Usage}");
+            }
+        }
+
+        return file is null ? throw new VertFedException(ErrorCode.Usage, Usage) : (file, parentPipe);
+    }
+}

@@ -1,0 +1,164 @@
+using System.Net;
+using System.Text.Json;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Services;
+using VertFed.Protocol;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
+
+namespace VertFed.Coordinator.Hosting;
+
+/// <summary>
+/// A running coordinator: Kestrel with HTTP/2 in the clear on the configured address, the store, and the two services. Takes
+/// nothing from the environment or from appsettings files: the configuration file is all.
+/// </summary>
+public sealed class CoordinatorHost : IAsyncDisposable
+{
+    private const string StoreFile = "coordinator.db";
+    private const int FrameOverhead = 64 * 1024;
+    private readonly WebApplication _application;
+    private readonly ICoordinatorStore _store;
+
+    private CoordinatorHost(WebApplication application, ICoordinatorStore store, string address)
+    {
+        _application = application;
+        _store = store;
+        Address = address;
+    }
+
+    /// <summary>http://ADDRESS:PORT as bound.</summary>
+    public string Address { get; }
+
+    /// <summary>Completes when the host was told to stop (a signal, or <see cref="RequestStop"/>).</summary>
+    public Task StopRequested
+    {
+        get
+        {
+            var stopped = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _application.Lifetime.ApplicationStopping.Register(stopped.SetResult);
+            return stopped.Task;
+        }
+    }
+
+    /// <summary>Opens the store, takes up open jobs and starts to listen.</summary>
+    /// <exception cref="VertFedException">Storage: the store cannot be opened. Usage: the address cannot be bound.</exception>
+    public static Task<CoordinatorHost> StartAsync(CoordinatorConfig config, CancellationToken cancellationToken, TimeProvider? time = null) =>
+        StartAsync(config, SqliteCoordinatorStore.Open(Path.Combine(config.DataFolder, StoreFile), options: null, time), time ?? TimeProvider.System, cancellationToken);
+
+    /// <summary>The same over a store that the caller opened; the host disposes of it.</summary>
+    internal static async Task<CoordinatorHost> StartAsync(CoordinatorConfig config, ICoordinatorStore store, TimeProvider time, CancellationToken cancellationToken)
+    {
+        WebApplication? application = null;
+        try
+        {
+            application = Build(config, store, time);
+            int open = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
+            await application.StartAsync(cancellationToken);
+            string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+            ILogger logger = application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
+            Log.Listening(logger, address, StoreFile, open);
+            if (!IPAddress.IsLoopback(config.Listen.Address))
+                Log.NotLoopback(logger, address);
+            return new CoordinatorHost(application, store, address);
+        }
+        catch (Exception exception)
+        {
+            if (application is not null)
+                await application.DisposeAsync();
+            await store.DisposeAsync();
+            if (exception is IOException)
+                throw new VertFedException(ErrorCode.Usage, $"cannot listen on {config.Listen}: {exception.Message}", exception);
+            throw;
+        }
+    }
+
+    /// <summary>The line that tells a parent process where to connect.</summary>
+    public string ReadyLine() => JsonSerializer.Serialize(
+        new { @event = "ready", address = Address, version = SoftwareVersion.Current, pid = Environment.ProcessId });
+
+    public void RequestStop() => _application.Lifetime.StopApplication();
+
+    /// <summary>Ends all streams with status Unavailable, stops to listen and closes the store.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Log.Stopping(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>());
+        await _application.StopAsync(CancellationToken.None);
+        await _application.DisposeAsync();
+        await _store.DisposeAsync();
+    }
+
+    private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, TimeProvider time)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "VertFed.Coordinator" });
+        ConfigureLogging(builder.Logging, config.Log);
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, config));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton(config);
+        builder.Services.AddSingleton(store);
+        builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton<JobHub>();
+        builder.Services.AddSingleton(new ConnectionGate(config.Limits.MaxUnregistered, "connections that have not registered"));
+        builder.Services.AddSingleton(new WatchGate(new ConnectionGate(config.Limits.MaxWatchers, "watchers")));
+        builder.Services.AddHostedService<DeadlineMonitor>();
+        builder.Services.AddGrpc(grpc =>
+        {
+            grpc.MaxReceiveMessageSize = Limits.MaxChunkBytes + FrameOverhead;
+            grpc.EnableDetailedErrors = false;
+            grpc.Interceptors.Add<ErrorInterceptor>();
+        });
+        WebApplication application = builder.Build();
+        application.UseRouting();
+        application.MapGrpcService<JobEndpoint>();
+        application.MapGrpcService<RelayEndpoint>();
+        return application;
+    }
+
+    private static void ConfigureKestrel(KestrelServerOptions kestrel, CoordinatorConfig config)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Listen(config.Listen, listen => listen.Protocols = HttpProtocols.Http2);
+        KestrelServerLimits limits = kestrel.Limits;
+        limits.MaxConcurrentConnections = config.Parties.Count + config.Limits.MaxUnregistered + config.Limits.MaxWatchers;
+        // Streams are open for as long as a job takes; pings find out who is gone.
+        limits.MinRequestBodyDataRate = null;
+        limits.MinResponseDataRate = null;
+        limits.MaxRequestBodySize = null;
+        limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(20);
+        limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
+        limits.Http2.InitialStreamWindowSize = 4 * Limits.MaxChunkBytes;
+        limits.Http2.InitialConnectionWindowSize = 8 * Limits.MaxChunkBytes;
+    }
+
+    private static void ConfigureLogging(ILoggingBuilder logging, LogSettings settings)
+    {
+        logging.SetMinimumLevel(settings.Level);
+        logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning);
+        if (settings.Json)
+        {
+            logging.AddJsonConsole(json =>
+            {
+                json.UseUtcTimestamp = true;
+                json.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(plain =>
+            {
+                plain.SingleLine = true;
+                plain.UseUtcTimestamp = true;
+                plain.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
+            });
+        }
+
+        // Standard output carries the ready line alone.
+        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
+            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+    }
+}

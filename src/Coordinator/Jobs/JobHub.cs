@@ -1,0 +1,235 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using Grpc.Core;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Services;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Jobs;
+
+/// <summary>
+/// The coordinator's jobs. Every transition is one atomic change of the store; afterwards all who care (the two parties'
+/// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
+/// </summary>
+internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, TimeProvider time, ILogger<JobHub> logger)
+{
+    private readonly ConcurrentDictionary<string, LiveJob> _live = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Presence> _presence = new(StringComparer.Ordinal);
+    private readonly long _started = time.GetTimestamp();
+
+    public ICoordinatorStore Store => store;
+
+    public IEnumerable<LiveJob> LiveJobs => _live.Values;
+
+    private long NowUnixMs => time.GetUtcNow().ToUnixTimeMilliseconds();
+
+    private static ReadOnlySpan<byte> CancelLabel => "vertfed/v1/cancel"u8;
+
+    /// <summary>Takes up the jobs that were open when the process ended. Deadlines count anew: its absence was no party's fault.</summary>
+    public async Task<int> ResumeAsync(CancellationToken cancellationToken)
+    {
+        foreach (JobRecord job in await store.ListOpenJobsAsync(cancellationToken))
+            _live[job.Job] = new LiveJob(job, time.GetTimestamp());
+        return _live.Count;
+    }
+
+    public async Task<JobRecord> SubmitAsync(SignedJobSpec message, CancellationToken cancellationToken)
+    {
+        SignedJob signed = SignedJob.Verify(message);
+        JobSpecification spec = signed.Specification;
+        if (!config.Submitters.Contains(signed.Submitter.Fingerprint))
+            throw new VertFedException(ErrorCode.Refused, $"submitter {signed.Submitter.Fingerprint} is not one that this coordinator accepts jobs of");
+        RequireAdmitted(spec.LabelParty, "label_party");
+        RequireAdmitted(spec.FeatureParty, "feature_party");
+        byte[] hash = SHA256.HashData([.. signed.SpecHash, .. signed.Submitter.SubjectPublicKeyInfo]);
+        JobRecord? known = await store.FindJobAsync(spec.Job, cancellationToken);
+        if (known is null && _live.Count >= config.Limits.MaxOpenJobs)
+        {
+            throw GrpcErrors.Make(StatusCode.ResourceExhausted, ErrorCode.Refused,
+                string.Create(CultureInfo.InvariantCulture, $"{config.Limits.MaxOpenJobs} jobs are open, more are not accepted (max_open_jobs)"));
+        }
+
+        (AddJobOutcome outcome, JobRecord job) = await store.AddJobAsync(
+            new NewJob(spec.Job, message.ToByteArray(), hash, signed.Submitter.Fingerprint, spec.Title, spec.LabelParty.Name,
+                spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs),
+            cancellationToken);
+        switch (outcome)
+        {
+            case AddJobOutcome.Different:
+                throw GrpcErrors.Make(StatusCode.AlreadyExists, ErrorCode.Usage, $"job {spec.Job} exists with another spec or submitter");
+            case AddJobOutcome.Added:
+                Log.Submitted(logger, job.Job, job.LabelParty, job.FeatureParty);
+                _live[job.Job] = new LiveJob(job, time.GetTimestamp());
+                NotifyParties(job);
+                break;
+            default:
+                break;
+        }
+
+        return job;
+    }
+
+    public async Task<JobRecord> CancelAsync(string jobId, ByteString signature, CancellationToken cancellationToken)
+    {
+        JobRecord job = await store.FindJobAsync(jobId, cancellationToken) ?? throw GrpcErrors.UnknownJob();
+        PeerIdentity submitter = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Submitter;
+        if (!submitter.Verify([.. CancelLabel, .. Encoding.ASCII.GetBytes(jobId)], signature.Span))
+            throw new VertFedException(ErrorCode.DoesNotVerify, "the cancellation is not signed by the job's submitter");
+        var error = new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = "cancelled by the submitter" };
+        JobRecord ended = (await store.EndJobAsync(jobId, JobState.Cancelled, error, NowUnixMs, cancellationToken))!;
+        Publish(ended, Role.Unspecified);
+        return ended;
+    }
+
+    /// <summary>A party's answer to an offer.</summary>
+    public async Task AnswerAsync(JobRecord job, Role role, JobError? refusal, CancellationToken cancellationToken)
+    {
+        JobRecord? after = await store.RecordAnswerAsync(job.Job, job.Attempt, role, refusal, NowUnixMs, cancellationToken);
+        Publish(after ?? job, role);
+    }
+
+    public async Task<DepositResult> DepositAsync(EnvelopeDeposit envelope, CancellationToken cancellationToken)
+    {
+        DepositResult result = await store.DepositAsync(envelope, NowUnixMs, cancellationToken);
+        Log.Deposited(logger, envelope.Key.Job, envelope.Key.Sequence, envelope.Key.Sender, envelope.Step, envelope.PayloadSize, result.Outcome);
+        if (result.Job is not null)
+            Publish(result.Job, envelope.Key.Sender);
+        return result;
+    }
+
+    public async Task<bool> DeliveredAsync(EnvelopeKey key, Role recipient, CancellationToken cancellationToken)
+    {
+        bool known = await store.MarkDeliveredAsync(key, cancellationToken);
+        if (_live.TryGetValue(key.Job, out LiveJob? live))
+            live.Update(live.Record, time.GetTimestamp(), recipient);
+        return known;
+    }
+
+    public async Task OutcomeAsync(JobRecord job, Role role, JobState outcome, JobError? error, byte[]? report, CancellationToken cancellationToken)
+    {
+        JobRecord? after = await store.RecordOutcomeAsync(job.Job, job.Attempt, role, outcome, error, report, NowUnixMs, cancellationToken);
+        Publish(after ?? job, role);
+    }
+
+    /// <summary>Ends a job that waited too long.</summary>
+    public async Task ExpireAsync(JobRecord job, JobError error, CancellationToken cancellationToken)
+    {
+        JobRecord? after = await store.EndJobAsync(job.Job, JobState.Failed, error, NowUnixMs, cancellationToken);
+        if (after is not null)
+            Publish(after, Role.Unspecified);
+    }
+
+    /// <summary>The job's record where it is open here, else the store's; null where there is none.</summary>
+    public async ValueTask<JobRecord?> FindAsync(string job, CancellationToken cancellationToken) =>
+        _live.TryGetValue(job, out LiveJob? live) ? live.Record : await store.FindJobAsync(job, cancellationToken);
+
+    /// <summary>The next change of an open job; null where it is not open.</summary>
+    public Task? NextChange(string job) => _live.TryGetValue(job, out LiveJob? live) ? live.Changed.Next : null;
+
+    public JobStatus Describe(JobRecord job) => StatusMapper.ToStatus(job, Awaited(job).Select(job.PartyName));
+
+    /// <summary>The parties that an open job waits for.</summary>
+    public IEnumerable<Role> Awaited(JobRecord job)
+    {
+        Role[] roles = [Role.LabelParty, Role.FeatureParty];
+        if (job.State == JobState.Offered)
+            return roles.Where(role => job.AnswerOf(role) == Answer.None);
+        if (job.State != JobState.Running)
+            return [];
+        Role[] working = roles.Where(role => job.OutcomeOf(role) == JobState.Unspecified).ToArray();
+        Role[] away = working.Where(role => !IsConnected(job.PartyName(role))).ToArray();
+        if (away.Length > 0)
+            return away;
+        Role last = _live.TryGetValue(job.Job, out LiveJob? live) ? live.LastSender : Role.Unspecified;
+        return working.Length == 2 && last != Role.Unspecified ? working.Where(role => role != last) : working;
+    }
+
+    public bool IsConnected(string party) => _presence.TryGetValue(party, out Presence? presence) && presence.Session is not null;
+
+    /// <summary>Since when a party is away, as a timestamp of the clock; null while it is connected.</summary>
+    public long? AwaySince(string party) =>
+        !_presence.TryGetValue(party, out Presence? presence) ? _started : presence.Session is null ? presence.Since : null;
+
+    /// <summary>Makes a session the party's only one; an older one is closed.</summary>
+    public void Attach(PartySession session)
+    {
+        PartySession? older = null;
+        _presence.AddOrUpdate(
+            session.Party,
+            _ => new Presence(session, time.GetTimestamp()),
+            (_, presence) =>
+            {
+                older = presence.Session;
+                return new Presence(session, time.GetTimestamp());
+            });
+        if (older is not null)
+        {
+            Log.Replaced(logger, session.Party);
+            older.Close(GrpcErrors.Make(StatusCode.Aborted, ErrorCode.PeerUnavailable, "a newer connection of this party replaces this one"));
+        }
+
+        PresenceChanged(session.Party);
+    }
+
+    public void Detach(PartySession session)
+    {
+        if (_presence.TryGetValue(session.Party, out Presence? presence) && presence.Session == session
+            && _presence.TryUpdate(session.Party, new Presence(null, time.GetTimestamp()), presence))
+        {
+            Log.Disconnected(logger, session.Party);
+            PresenceChanged(session.Party);
+        }
+    }
+
+    private void PresenceChanged(string party)
+    {
+        foreach (LiveJob live in _live.Values.Where(live => live.Record.RoleOf(party) != Role.Unspecified))
+            live.Changed.Signal();
+    }
+
+    private void Publish(JobRecord job, Role actor)
+    {
+        if (_live.TryGetValue(job.Job, out LiveJob? live))
+        {
+            if (!job.IsOpen)
+                _live.TryRemove(job.Job, out _);
+            if (live.Update(job, time.GetTimestamp(), actor))
+                LogState(job);
+        }
+
+        NotifyParties(job);
+    }
+
+    private void LogState(JobRecord job)
+    {
+        if (job.Error is { } error)
+            Log.EndedWithError(logger, job.Job, job.State, error.Code, error.Party, error.Step, error.Message);
+        else
+            Log.StateChanged(logger, job.Job, job.State);
+    }
+
+    private void NotifyParties(JobRecord job)
+    {
+        foreach (string party in new[] { job.LabelParty, job.FeatureParty })
+        {
+            if (_presence.TryGetValue(party, out Presence? presence))
+                presence.Session?.JobChanged(job.Job);
+        }
+    }
+
+    private void RequireAdmitted(PartyReference party, string field)
+    {
+        if (!config.Parties.TryGetValue(party.Name, out AdmittedParty? admitted))
+            throw new VertFedException(ErrorCode.Refused, $"{field}: '{party.Name}' is not a party of this coordinator");
+        if (admitted.Fingerprint != party.Fingerprint)
+            throw new VertFedException(ErrorCode.Refused, $"{field}: the fingerprint of '{party.Name}' is not the one this coordinator knows");
+    }
+
+    private sealed record Presence(PartySession? Session, long Since);
+}

@@ -1,0 +1,30 @@
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Jobs;
+
+/// <summary>A job as analysts see it.</summary>
+internal static class StatusMapper
+{
+    public static JobStatus ToStatus(JobRecord job, IEnumerable<string> awaited)
+    {
+        var status = new JobStatus
+        {
+            Job = job.Job,
+            State = job.State,
+            Title = job.Title,
+            SubmittedUnixMs = job.SubmittedUnixMs,
+            EndedUnixMs = job.EndedUnixMs,
+            Phase = job.Phase,
+            Step = job.Step,
+            Round = job.Round,
+            Bytes = (ulong)job.Bytes,
+            Envelopes = (ulong)job.Envelopes,
+            LabelParty = job.LabelParty,
+            FeatureParty = job.FeatureParty,
+            Error = job.Error?.Clone(),
+        };
+        status.Awaited.AddRange(awaited);
+        return status;
+    }
+}

@@ -1,0 +1,50 @@
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Coordinator;
+
+/// <summary>Every log line of the coordinator. None takes a payload, a key or a signature.</summary>
+internal static partial class Log
+{
+    [LoggerMessage(1, LogLevel.Information, "listening on {Address}, store {Store}, {OpenJobs} open jobs")]
+    public static partial void Listening(ILogger logger, string address, string store, int openJobs);
+
+    [LoggerMessage(2, LogLevel.Information, "stopping")]
+    public static partial void Stopping(ILogger logger);
+
+    [LoggerMessage(3, LogLevel.Warning, "{Address} is reachable from other machines without transport encryption; put a TLS proxy in front")]
+    public static partial void NotLoopback(ILogger logger, string address);
+
+    [LoggerMessage(10, LogLevel.Information, "party {Party} connected, software {Version}")]
+    public static partial void Connected(ILogger logger, string party, string version);
+
+    [LoggerMessage(11, LogLevel.Information, "party {Party} disconnected")]
+    public static partial void Disconnected(ILogger logger, string party);
+
+    [LoggerMessage(12, LogLevel.Warning, "a connection as {Party} was refused: {Reason}")]
+    public static partial void RegistrationRefused(ILogger logger, string party, string reason);
+
+    [LoggerMessage(13, LogLevel.Warning, "party {Party} broke a rule, its stream is closed: {Code}: {Reason}")]
+    public static partial void RuleBroken(ILogger logger, string party, ErrorCode code, string reason);
+
+    [LoggerMessage(14, LogLevel.Information, "a newer connection of party {Party} replaces the older")]
+    public static partial void Replaced(ILogger logger, string party);
+
+    [LoggerMessage(20, LogLevel.Information, "job {Job} submitted: {LabelParty} and {FeatureParty}")]
+    public static partial void Submitted(ILogger logger, string job, string labelParty, string featureParty);
+
+    [LoggerMessage(21, LogLevel.Information, "job {Job} is {State}")]
+    public static partial void StateChanged(ILogger logger, string job, JobState state);
+
+    [LoggerMessage(22, LogLevel.Information, "job {Job} is {State}: {Code} by {Party} at {Step}: {Reason}")]
+    public static partial void EndedWithError(ILogger logger, string job, JobState state, string code, string party, string step, string reason);
+
+    [LoggerMessage(23, LogLevel.Debug, "job {Job}: envelope {Sequence} of {Sender}, {Step}, {Bytes} bytes: {Outcome}")]
+    public static partial void Deposited(ILogger logger, string job, long sequence, Role sender, Step step, long bytes, Storage.DepositOutcome outcome);
+
+    [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}")]
+    public static partial void Unexpected(ILogger logger, Exception exception, string where);
+
+    [LoggerMessage(31, LogLevel.Error, "{Where}: {Reason}")]
+    public static partial void StoreFailed(ILogger logger, string where, string reason);
+}

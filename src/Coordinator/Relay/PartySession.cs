@@ -1,0 +1,252 @@
+using System.Globalization;
+using System.Threading.Channels;
+using Google.Protobuf;
+using Grpc.Core;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Services;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Relay;
+
+/// <summary>
+/// One registered connection of a party: a loop that receives and checks, one that acknowledges what became durable, and the
+/// <see cref="PartySender"/>. All queues between them are bounded, so a party that does not read stops being read itself.
+/// </summary>
+internal sealed class PartySession : IDisposable
+{
+    /// <summary>Deposits that may wait for the store at once: enough for group commit, at most 48 MiB.</summary>
+    private const int DepositWindow = 3;
+    private const int MaxErrorText = 4096;
+
+    private readonly JobHub _hub;
+    private readonly FrameReader _frames;
+    private readonly PeerIdentity _key;
+    private readonly EnvelopeReceiver _receiver;
+    private readonly PartySender _sender;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _closing;
+    private readonly Channel<(EnvelopeDeposit Envelope, Task<DepositResult> Result)> _deposits =
+        Channel.CreateBounded<(EnvelopeDeposit, Task<DepositResult>)>(new BoundedChannelOptions(DepositWindow) { SingleReader = true, SingleWriter = true });
+
+    private Exception? _reason;
+
+    public PartySession(
+        string party, PeerIdentity key, JobHub hub, CoordinatorConfig config, FrameReader frames,
+        IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
+    {
+        Party = party;
+        _key = key;
+        _hub = hub;
+        _frames = frames;
+        _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
+        _sender = new PartySender(party, hub, writer, time);
+        _logger = logger;
+        _closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+    }
+
+    public string Party { get; }
+
+    /// <summary>Tells the session to look at a job again. Never blocks.</summary>
+    public void JobChanged(string job) => _sender.JobChanged(job);
+
+    /// <summary>Ends the session with a status for the party. Never blocks; the first reason counts.</summary>
+    public void Close(RpcException reason)
+    {
+        Interlocked.CompareExchange(ref _reason, reason, null);
+        // Not awaited on purpose: cancellation callbacks run elsewhere, and a session that is gone needs no closing.
+        try
+        {
+            _ = _closing.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself in the meantime.
+        }
+    }
+
+    /// <summary>Runs until the party leaves or breaks a rule, the session is replaced, or the host stops.</summary>
+    /// <exception cref="RpcException">The status that the party gets.</exception>
+    public async Task RunAsync()
+    {
+        CancellationToken token = _closing.Token;
+        Task receive = ReceiveLoopAsync(token);
+        Task acknowledge = AcknowledgeLoopAsync(token);
+        Task send = _sender.RunAsync(token);
+        Task first = await Task.WhenAny(receive, acknowledge, send);
+        if (first == receive && receive.IsCompletedSuccessfully)
+        {
+            // The party is done talking: what it deposited is still acknowledged.
+            _deposits.Writer.TryComplete();
+            await Task.WhenAny(acknowledge, send);
+        }
+
+        Exception? reason = Interlocked.CompareExchange(ref _reason, null, null)
+            ?? new[] { receive, acknowledge, send }.FirstOrDefault(task => task.IsFaulted)?.Exception!.InnerException;
+        await _closing.CancelAsync();
+        await Task.WhenAll(receive, acknowledge, send).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        switch (reason)
+        {
+            case null:
+            case OperationCanceledException:
+            case IOException:
+                // The connection is gone; there is nobody to tell.
+                return;
+            case VertFedException own:
+                Log.RuleBroken(_logger, Party, own.Code, own.Message);
+                throw GrpcErrors.From(own);
+            case RpcException status:
+                throw status;
+            default:
+                throw new InvalidOperationException($"the session of {Party} failed", reason);
+        }
+    }
+
+    public void Dispose() => _closing.Dispose();
+
+    private async Task ReceiveLoopAsync(CancellationToken cancellationToken)
+    {
+        while (await _frames.ReadAsync(cancellationToken) is { } frame)
+        {
+            switch (frame.FrameCase)
+            {
+                case PartyFrame.FrameOneofCase.Begin:
+                    await DepositAsync(frame.Begin, cancellationToken);
+                    break;
+                case PartyFrame.FrameOneofCase.Delivered:
+                    await DeliveredAsync(frame.Delivered, cancellationToken);
+                    break;
+                case PartyFrame.FrameOneofCase.Answer:
+                    await AnswerAsync(frame.Answer, cancellationToken);
+                    break;
+                case PartyFrame.FrameOneofCase.Outcome:
+                    await OutcomeAsync(frame.Outcome, cancellationToken);
+                    break;
+                default:
+                    throw Violation($"a frame of kind {frame.FrameCase} has no place here");
+            }
+        }
+    }
+
+    private async Task DepositAsync(EnvelopeBegin begin, CancellationToken cancellationToken)
+    {
+        EnvelopeView view = EnvelopeCodec.Parse(begin.Core, begin.Attestation);
+        (JobRecord job, Role role) = await OwnJobAsync(view.Header.Job, view.Header.Attempt, cancellationToken);
+        if (view.Header.Sender != role)
+            throw EnvelopeReceiver.Violation(view, $"its sender is {view.Header.Sender}, but '{Party}' is the job's {role}");
+        if (view.Header.Sequence > long.MaxValue)
+            throw EnvelopeReceiver.Violation(view, "the sequence number is out of range");
+        EnvelopeCodec.VerifyAttestation(view, _key);
+        EnvelopeDeposit envelope = await _receiver.ReceiveAsync(view, cancellationToken);
+        // Queued in the store in this order; the result is awaited by the other loop while the next envelope is read.
+        Task<DepositResult> result = _hub.DepositAsync(envelope, CancellationToken.None);
+        try
+        {
+            await _deposits.Writer.WriteAsync((envelope, result), cancellationToken);
+        }
+        catch
+        {
+            // Nobody is left to hear the result; it must still be observed.
+            await result.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            throw;
+        }
+    }
+
+    private async Task AcknowledgeLoopAsync(CancellationToken cancellationToken)
+    {
+        await foreach ((EnvelopeDeposit envelope, Task<DepositResult> pending) in _deposits.Reader.ReadAllAsync(cancellationToken))
+        {
+            DepositResult result = await pending;
+            EnvelopeKey key = envelope.Key;
+            string place = string.Create(CultureInfo.InvariantCulture, $"job {key.Job}, envelope {key.Sequence}, {envelope.Step}: ");
+            switch (result.Outcome)
+            {
+                case DepositOutcome.Stored:
+                case DepositOutcome.Duplicate:
+                    await _sender.AcknowledgeAsync(
+                        new EnvelopeRef { Job = key.Job, Attempt = key.Attempt, Sender = key.Sender, Sequence = (ulong)key.Sequence }, cancellationToken);
+                    break;
+                case DepositOutcome.NotRunning:
+                    // The job ended while this was on its way; JobEnd tells the party.
+                    break;
+                case DepositOutcome.Gap:
+                    throw Violation(place + string.Create(CultureInfo.InvariantCulture, $"sequence {result.NextSequence} was expected"));
+                case DepositOutcome.Conflict:
+                    throw Violation(place + "another envelope holds this sequence number");
+                case DepositOutcome.BrokenChain:
+                    throw Violation(place + "the hash of the previous core is not that of the last envelope");
+                case DepositOutcome.AfterOutcome:
+                    throw Violation(place + "it comes after the party's outcome");
+                default:
+                    throw new InvalidOperationException($"unknown outcome {result.Outcome}");
+            }
+        }
+    }
+
+    private async Task DeliveredAsync(EnvelopeRef reference, CancellationToken cancellationToken)
+    {
+        (JobRecord job, Role role) = await OwnJobAsync(reference.Job, reference.Attempt, cancellationToken);
+        if (reference.Sender is not (Role.LabelParty or Role.FeatureParty) || reference.Sender == role || reference.Sequence > long.MaxValue)
+            throw Violation($"job {job.Job}: an acknowledgement is not of the peer's envelopes");
+        long sequence = (long)reference.Sequence;
+        if (!_sender.WasSent(job.Job, sequence))
+            throw Violation(string.Create(CultureInfo.InvariantCulture, $"job {job.Job}: envelope {sequence} is acknowledged but was never sent here"));
+        await _hub.DeliveredAsync(new EnvelopeKey(job.Job, job.Attempt, reference.Sender, sequence), role, cancellationToken);
+        _sender.Acknowledged(job.Job, sequence);
+    }
+
+    private async Task AnswerAsync(JobAnswer answer, CancellationToken cancellationToken)
+    {
+        (JobRecord job, Role role) = await OwnJobAsync(answer.Job, answer.Attempt, cancellationToken);
+        JobError? refusal = answer.Accepted ? null : CheckError(answer.Error, "a refusal");
+        await _hub.AnswerAsync(job, role, refusal, cancellationToken);
+    }
+
+    private async Task OutcomeAsync(JobOutcome outcome, CancellationToken cancellationToken)
+    {
+        (JobRecord job, Role role) = await OwnJobAsync(outcome.Job, outcome.Attempt, cancellationToken);
+        if (outcome.State is not (JobState.Done or JobState.Failed or JobState.Refused or JobState.Cancelled))
+            throw Violation($"job {job.Job}: {outcome.State} is no outcome");
+        if (job.State == JobState.Offered && outcome.State == JobState.Done)
+            throw Violation($"job {job.Job}: it cannot be done before it runs");
+        JobError? error = outcome.State == JobState.Done ? null : CheckError(outcome.Error, "an outcome without a result");
+        byte[]? report = null;
+        if (outcome.Report is { } sealedReport)
+        {
+            if (sealedReport.Party != Party || !sealedReport.IdentityKey.Span.SequenceEqual(_key.SubjectPublicKeyInfo))
+                throw Violation($"job {job.Job}: the report is another party's");
+            report = sealedReport.ToByteArray();
+        }
+
+        // Deposits that came before it on this stream are decided before it is: the store keeps the order.
+        await _hub.OutcomeAsync(job, role, outcome.State, error, report, cancellationToken);
+    }
+
+    /// <summary>The job, if this party has a role in it.</summary>
+    private async ValueTask<(JobRecord Job, Role Role)> OwnJobAsync(string jobId, uint attempt, CancellationToken cancellationToken)
+    {
+        JobRecord? job = EnvelopeCodec.IsJobId(jobId) ? await _hub.FindAsync(jobId, cancellationToken) : null;
+        Role role = job?.RoleOf(Party) ?? Role.Unspecified;
+        // The same words for a job that is unknown and one of others: who works with whom is nobody else's business.
+        if (job is null || role == Role.Unspecified)
+            throw Violation("a frame is about a job that this party has no part in");
+        return job.Attempt == attempt
+            ? (job, role)
+            : throw Violation(string.Create(CultureInfo.InvariantCulture, $"job {jobId}: attempt {attempt} is not the current attempt {job.Attempt}"));
+    }
+
+    private JobError CheckError(JobError? error, string where)
+    {
+        if (error is null || !Enum.TryParse(error.Code, ignoreCase: false, out ErrorCode _))
+            throw Violation($"{where} needs an error with a known code");
+        if (error.Message.Length > MaxErrorText || error.Step.Length > 64 || error.Party.Length > PartyReference.MaxNameLength)
+            throw Violation($"the error of {where} is too long");
+        if (error.Party.Length == 0)
+            error.Party = Party;
+        return error;
+    }
+
+    private static VertFedException Violation(string what) => new(ErrorCode.ProtocolViolation, what);
+}

@@ -1,0 +1,74 @@
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using Grpc.Core;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Services;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Coordinator.Relay;
+
+/// <summary>
+/// The parties' door: a fresh challenge, which only the holder of a configured party's key can answer, and from then on a
+/// <see cref="PartySession"/>.
+/// </summary>
+internal sealed class RelayEndpoint(
+    JobHub hub, CoordinatorConfig config, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate, ILogger<RelayEndpoint> logger)
+    : RelayService.RelayServiceBase
+{
+    private const int NonceBytes = 32;
+
+    private static ReadOnlySpan<byte> RegisterLabel => "vertfed/v1/register"u8;
+
+    public override async Task Connect(IAsyncStreamReader<PartyFrame> requestStream, IServerStreamWriter<CoordinatorFrame> responseStream, ServerCallContext context)
+    {
+        var frames = new FrameReader(requestStream);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        (string party, PeerIdentity key) = await RegisterAsync(frames, responseStream, ending.Token);
+        using var session = new PartySession(party, key, hub, config, frames, responseStream, time, logger, ending.Token);
+        hub.Attach(session);
+        try
+        {
+            await session.RunAsync();
+        }
+        finally
+        {
+            hub.Detach(session);
+        }
+
+        if (lifetime.ApplicationStopping.IsCancellationRequested)
+            throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
+    }
+
+    private async Task<(string Party, PeerIdentity Key)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, CancellationToken cancellationToken)
+    {
+        using IDisposable place = gate.Enter();
+        byte[] nonce = RandomNumberGenerator.GetBytes(NonceBytes);
+        await writer.WriteAsync(
+            new CoordinatorFrame { Challenge = new Challenge { Nonce = ByteString.CopyFrom(nonce), CoordinatorVersion = SoftwareVersion.Current } }, cancellationToken);
+        PartyFrame frame = await frames.ReadDueAsync(TimeSpan.FromSeconds(config.Limits.FrameSeconds), "the registration", cancellationToken);
+        if (frame.FrameCase != PartyFrame.FrameOneofCase.Register)
+            throw new VertFedException(ErrorCode.ProtocolViolation, "the first frame must be the registration");
+        Register register = frame.Register;
+        if (!PartyReference.IsName(register.Party) || register.PartyVersion.Length > SoftwareVersion.MaxLength || register.PartyVersion.Any(char.IsControl))
+            throw new VertFedException(ErrorCode.ProtocolViolation, "the registration's name or version is malformed");
+        PeerIdentity key = PeerIdentity.Parse(register.IdentityKey.Span);
+        bool admitted = config.Parties.TryGetValue(register.Party, out AdmittedParty? party) && party.Fingerprint == key.Fingerprint;
+        if (!admitted)
+        {
+            Log.RegistrationRefused(logger, register.Party, "not a configured party and key");
+            throw new VertFedException(ErrorCode.DoesNotVerify, "this name and key are not those of a party that the coordinator admits");
+        }
+
+        if (!key.Verify([.. RegisterLabel, .. nonce, .. Encoding.UTF8.GetBytes(register.Party)], register.Signature.Span))
+        {
+            Log.RegistrationRefused(logger, register.Party, "the signature does not verify");
+            throw new VertFedException(ErrorCode.DoesNotVerify, "the registration's signature does not verify");
+        }
+
+        Log.Connected(logger, register.Party, register.PartyVersion);
+        return (register.Party, key);
+    }
+}

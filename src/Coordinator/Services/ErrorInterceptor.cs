@@ -1,0 +1,66 @@
+using Grpc.Core;
+using Grpc.Core.Interceptors;
+using VertFed.Protocol;
+
+namespace VertFed.Coordinator.Services;
+
+/// <summary>Turns what a call throws into a status; what is unexpected is logged here and told to the caller in one word only.</summary>
+internal sealed class ErrorInterceptor(ILogger<ErrorInterceptor> logger) : Interceptor
+{
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+        TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            return await continuation(request, context);
+        }
+        catch (Exception exception) when (exception is not RpcException)
+        {
+            throw Translate(exception, context);
+        }
+    }
+
+    public override async Task ServerStreamingServerHandler<TRequest, TResponse>(
+        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(request, responseStream, context);
+        }
+        catch (Exception exception) when (exception is not RpcException)
+        {
+            throw Translate(exception, context);
+        }
+    }
+
+    public override async Task DuplexStreamingServerHandler<TRequest, TResponse>(
+        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+    {
+        try
+        {
+            await continuation(requestStream, responseStream, context);
+        }
+        catch (Exception exception) when (exception is not RpcException)
+        {
+            throw Translate(exception, context);
+        }
+    }
+
+    private RpcException Translate(Exception exception, ServerCallContext context)
+    {
+        switch (exception)
+        {
+            case VertFedException own:
+                if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
+                    Log.StoreFailed(logger, context.Method, own.Message);
+                return GrpcErrors.From(own);
+            case OperationCanceledException:
+                return GrpcErrors.Make(StatusCode.Cancelled, ErrorCode.Cancelled, "the call was cancelled");
+            default:
+                // A caller who went away surfaces as an IOException of the stream; that is no failure of ours.
+                if (!context.CancellationToken.IsCancellationRequested)
+                    Log.Unexpected(logger, exception, context.Method);
+                return GrpcErrors.Make(StatusCode.Internal, ErrorCode.Internal, "internal error; see the coordinator's log");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Globalization;
+using Grpc.Core;
+using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Relay;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Services;
+
+/// <summary>What analysts call. Reading needs no key: the coordinator knows nothing that a submitter or party may not see of a
+/// job's progress, and reports are sealed. Submitting and cancelling are signed.</summary>
+internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
+{
+    private const int DefaultPage = 100;
+    private const int MaxPage = 1000;
+    private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
+
+    public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
+        request.Job is null
+            ? throw new VertFedException(ErrorCode.Usage, "the request holds no job")
+            : hub.Describe(await hub.SubmitAsync(request.Job, context.CancellationToken));
+
+    public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
+        hub.Describe(await FindAsync(request.Job, context.CancellationToken));
+
+    public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
+    {
+        if (request.PageSize > MaxPage)
+            throw new VertFedException(ErrorCode.Usage, "page_size is at most 1000");
+        long before = 0;
+        bool first = request.PageToken.Length == 0;
+        if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
+            throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
+        JobPage page = await hub.Store.ListJobsAsync(
+            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, context.CancellationToken);
+        var response = new ListJobsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
+        response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
+        return response;
+    }
+
+    public override async Task Watch(GetJobRequest request, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
+    {
+        using IDisposable place = watchers.Gate.Enter();
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        JobStatus? last = null;
+        try
+        {
+            while (true)
+            {
+                // Taken before the look, so that a change during the look is not missed.
+                Task? next = hub.NextChange(request.Job);
+                JobRecord job = await FindAsync(request.Job, ending.Token);
+                JobStatus status = hub.Describe(job);
+                if (!status.Equals(last))
+                    await responseStream.WriteAsync(status, ending.Token);
+                last = status;
+                if (!job.IsOpen)
+                    return;
+                if (next is not null)
+                    await next.WaitAsync(ending.Token);
+                // Several changes in a moment are told as one.
+                await Task.Delay(Coalesce, time, ending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
+        }
+    }
+
+    public override async Task<JobStatus> Cancel(CancelRequest request, ServerCallContext context) =>
+        EnvelopeCodec.IsJobId(request.Job)
+            ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, context.CancellationToken))
+            : throw GrpcErrors.UnknownJob();
+
+    public override async Task<ReportResponse> Report(GetJobRequest request, ServerCallContext context)
+    {
+        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        var response = new ReportResponse { Status = hub.Describe(job) };
+        foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
+            response.Parts.Add(SealedReport.Parser.ParseFrom(report));
+        return response;
+    }
+
+    private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken) =>
+        (EnvelopeCodec.IsJobId(job) ? await hub.Store.FindJobAsync(job, cancellationToken) : null) ?? throw GrpcErrors.UnknownJob();
+}
+
+/// <summary>Bounds the Watch streams.</summary>
+internal sealed record WatchGate(ConnectionGate Gate);

@@ -1,0 +1,173 @@
+using VertFed.Protocol.V1;
+
+namespace VertFed.Storage;
+
+/// <summary>A job as it is submitted, already verified.</summary>
+/// <param name="Job">32 lower-case hexadecimal digits.</param>
+/// <param name="SignedSpec">The serialised SignedJobSpec as received.</param>
+/// <param name="SpecHash">SHA-256 of the serialised JobSpec followed by the submitter's key: equal for the same request
+/// signed twice, different for anything else.</param>
+/// <param name="Submitter">Fingerprint of the submitter's key, 64 lower-case hexadecimal digits.</param>
+public sealed record NewJob(
+    string Job,
+    byte[] SignedSpec,
+    byte[] SpecHash,
+    string Submitter,
+    string Title,
+    string LabelParty,
+    string FeatureParty,
+    int DeadlineSeconds,
+    long SubmittedUnixMs);
+
+/// <summary>What <see cref="ICoordinatorStore.AddJobAsync"/> found.</summary>
+public enum AddJobOutcome
+{
+    Added,
+
+    /// <summary>The same spec by the same submitter is there already.</summary>
+    Same,
+
+    /// <summary>Another spec holds this job id.</summary>
+    Different,
+}
+
+/// <summary>A party's answer to an offer.</summary>
+public enum Answer
+{
+    None = 0,
+    Accepted = 1,
+    Refused = 2,
+}
+
+/// <summary>What the coordinator knows of a job. Times are milliseconds since 1970 by the coordinator's clock, 0 for none.</summary>
+public sealed record JobRecord
+{
+    public required string Job { get; init; }
+
+    /// <summary>Place in the order of submission, from 1.</summary>
+    public required long Ordinal { get; init; }
+
+    public required uint Attempt { get; init; }
+
+    public required JobState State { get; init; }
+
+    public required byte[] SignedSpec { get; init; }
+
+    public required byte[] SpecHash { get; init; }
+
+    public required string Submitter { get; init; }
+
+    public required string Title { get; init; }
+
+    public required string LabelParty { get; init; }
+
+    public required string FeatureParty { get; init; }
+
+    public required int DeadlineSeconds { get; init; }
+
+    public required long SubmittedUnixMs { get; init; }
+
+    public required long StartedUnixMs { get; init; }
+
+    public required long EndedUnixMs { get; init; }
+
+    public required Phase Phase { get; init; }
+
+    public required Step Step { get; init; }
+
+    public required uint Round { get; init; }
+
+    /// <summary>Sealed payload bytes of both parties.</summary>
+    public required long Bytes { get; init; }
+
+    public required long Envelopes { get; init; }
+
+    public required Answer LabelAnswer { get; init; }
+
+    public required Answer FeatureAnswer { get; init; }
+
+    /// <summary>The label party's own word on how the job ended; unspecified until it gave one.</summary>
+    public required JobState LabelOutcome { get; init; }
+
+    public required JobState FeatureOutcome { get; init; }
+
+    /// <summary>Null unless the job ended without a result.</summary>
+    public required JobError? Error { get; init; }
+
+    /// <summary>Offered or running.</summary>
+    public bool IsOpen => State is JobState.Offered or JobState.Running;
+
+    public string PartyName(Role role) => role == Role.LabelParty ? LabelParty : FeatureParty;
+
+    public Answer AnswerOf(Role role) => role == Role.LabelParty ? LabelAnswer : FeatureAnswer;
+
+    public JobState OutcomeOf(Role role) => role == Role.LabelParty ? LabelOutcome : FeatureOutcome;
+
+    /// <summary>The role of a party by name; unspecified where it has none in this job.</summary>
+    public Role RoleOf(string party) =>
+        string.Equals(party, LabelParty, StringComparison.Ordinal) ? Role.LabelParty
+        : string.Equals(party, FeatureParty, StringComparison.Ordinal) ? Role.FeatureParty
+        : Role.Unspecified;
+}
+
+/// <summary>A page of jobs, newest first.</summary>
+/// <param name="Before">Ordinal to ask the next page with; null after the last.</param>
+public sealed record JobPage(IReadOnlyList<JobRecord> Jobs, long? Before);
+
+/// <summary>Names an envelope within the store.</summary>
+public readonly record struct EnvelopeKey(string Job, uint Attempt, Role Sender, long Sequence);
+
+/// <summary>An envelope to keep, already checked by itself: what is left is its place in the sender's chain.</summary>
+/// <param name="Core">The serialised core as received.</param>
+/// <param name="CoreHash">SHA-256 of <paramref name="Core"/>.</param>
+/// <param name="PreviousCoreHash">As the header says.</param>
+/// <param name="Parts">The sealed payload in parts of <see cref="Protocol.Limits.MaxChunkBytes"/>, the last one shorter; none if
+/// it is empty.</param>
+public sealed record EnvelopeDeposit(
+    EnvelopeKey Key,
+    byte[] Core,
+    byte[] CoreHash,
+    byte[] PreviousCoreHash,
+    byte[] Attestation,
+    Phase Phase,
+    Step Step,
+    uint Round,
+    long PayloadSize,
+    IReadOnlyList<byte[]> Parts);
+
+/// <summary>What became of a deposit.</summary>
+public enum DepositOutcome
+{
+    Stored,
+
+    /// <summary>The same core is there already; nothing changed.</summary>
+    Duplicate,
+
+    /// <summary>Another core holds this sequence number.</summary>
+    Conflict,
+
+    /// <summary>The sequence number is not the next one.</summary>
+    Gap,
+
+    /// <summary>The hash of the previous core is not that of the sender's last envelope.</summary>
+    BrokenChain,
+
+    /// <summary>The job is unknown, at another attempt, or not running.</summary>
+    NotRunning,
+
+    /// <summary>The sender has given its last word on the job.</summary>
+    AfterOutcome,
+}
+
+/// <summary>The result of a deposit.</summary>
+/// <param name="NextSequence">The number that the sender's next envelope must have.</param>
+/// <param name="Job">The job after a deposit that was stored; else null.</param>
+public sealed record DepositResult(DepositOutcome Outcome, long NextSequence, JobRecord? Job);
+
+/// <summary>A kept envelope without its payload.</summary>
+public sealed record StoredEnvelope(EnvelopeKey Key, byte[] Core, byte[] Attestation, Step Step, long PayloadSize, int Parts);
+
+/// <summary>Where one direction of a job stands.</summary>
+/// <param name="NextSequence">Of the sender.</param>
+/// <param name="NextToDeliver">The first sequence number that the recipient has not acknowledged.</param>
+public sealed record StreamPosition(long NextSequence, long NextToDeliver);

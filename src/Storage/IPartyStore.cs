@@ -1,0 +1,33 @@
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Storage;
+
+/// <summary>
+/// A party's durable state: its jobs, and as <see cref="IJournal"/> its attempts with their root seeds and all envelopes out and
+/// in; at the end the report part, the model and the ledger. Each call is one atomic transition, durable when its task completes.
+/// </summary>
+/// <remarks>Every method throws <see cref="VertFedException"/> with code Storage where the store cannot do it. The root seeds in it
+/// are secrets: the file is readable by its owner alone.</remarks>
+public interface IPartyStore : IJournal, IAsyncDisposable
+{
+    /// <summary>Adds a job with its answer (state OFFERED, RUNNING or REFUSED). A job that is there already stays as it is.</summary>
+    /// <returns>The job as the store holds it.</returns>
+    Task<PartyJob> AddJobAsync(PartyJob job, CancellationToken cancellationToken);
+
+    /// <summary>The job, or null.</summary>
+    Task<PartyJob?> FindJobAsync(string job, CancellationToken cancellationToken);
+
+    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>.</summary>
+    Task<IReadOnlyList<PartyJob>> ListJobsAsync(int limit, long? before, CancellationToken cancellationToken);
+
+    /// <summary>Moves an open job to another state. A job that has ended stays as it is.</summary>
+    /// <returns>The job afterwards, or null where there is none.</returns>
+    Task<PartyJob?> SetStateAsync(string job, JobState state, JobError? error, long nowUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>Ends a job with everything that is kept of it. The first result stays; a later one changes nothing.</summary>
+    Task<PartyJob?> SaveResultAsync(string job, uint attempt, PartyResult result, CancellationToken cancellationToken);
+
+    /// <summary>The result of a job's attempt, or null.</summary>
+    Task<PartyResult?> ReadResultAsync(string job, uint attempt, CancellationToken cancellationToken);
+}

@@ -1,0 +1,45 @@
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Storage;
+
+/// <summary>A job as a party keeps it. Times are milliseconds since 1970 by the party's clock, 0 for none.</summary>
+public sealed record PartyJob
+{
+    public required string Job { get; init; }
+
+    /// <summary>Place in the order of arrival, from 1; the store sets it.</summary>
+    public long Ordinal { get; init; }
+
+    public required uint Attempt { get; init; }
+
+    /// <summary>The own side in this job.</summary>
+    public required Role Role { get; init; }
+
+    /// <summary>The serialised SignedJobSpec as received.</summary>
+    public required byte[] SignedSpec { get; init; }
+
+    public required JobState State { get; init; }
+
+    public required long ReceivedUnixMs { get; init; }
+
+    public long EndedUnixMs { get; init; }
+
+    /// <summary>Null unless the job ended without a result.</summary>
+    public JobError? Error { get; init; }
+}
+
+/// <summary>What a party keeps of a job's end, all of it or nothing.</summary>
+/// <param name="State">DONE, FAILED, REFUSED or CANCELLED.</param>
+/// <param name="Report">The report part (JSON, UTF-8).</param>
+/// <param name="Model">The own half of the model (JSON, UTF-8), or null where there is none.</param>
+/// <param name="Ledger">The disclosures, in order.</param>
+/// <param name="Outcome">The serialised JobOutcome to send to the coordinator, so that a restart resends the same bytes.</param>
+public sealed record PartyResult(
+    JobState State,
+    JobError? Error,
+    byte[] Report,
+    byte[]? Model,
+    IReadOnlyList<Disclosure> Ledger,
+    byte[] Outcome,
+    long EndedUnixMs);

@@ -1,0 +1,88 @@
+namespace VertFed.Storage.Sqlite;
+
+/// <summary>The coordinator's tables. Hashes are 32 bytes; times milliseconds since 1970; enums the numbers of the .proto files.</summary>
+internal static class CoordinatorSchema
+{
+    public static readonly MigrationSet Migrations = new("coordinator",
+    [
+        """
+        CREATE TABLE jobs (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            job TEXT NOT NULL UNIQUE,
+            attempt INTEGER NOT NULL,
+            state INTEGER NOT NULL,
+            signed_spec BLOB NOT NULL,
+            spec_hash BLOB NOT NULL,
+            submitter TEXT NOT NULL,
+            title TEXT NOT NULL,
+            label_party TEXT NOT NULL,
+            feature_party TEXT NOT NULL,
+            deadline_seconds INTEGER NOT NULL,
+            submitted_ms BIGINT NOT NULL,
+            started_ms BIGINT NOT NULL DEFAULT 0,
+            ended_ms BIGINT NOT NULL DEFAULT 0,
+            phase INTEGER NOT NULL DEFAULT 0,
+            step INTEGER NOT NULL DEFAULT 0,
+            round BIGINT NOT NULL DEFAULT 0,
+            bytes BIGINT NOT NULL DEFAULT 0,
+            envelopes BIGINT NOT NULL DEFAULT 0,
+            label_answer INTEGER NOT NULL DEFAULT 0,
+            feature_answer INTEGER NOT NULL DEFAULT 0,
+            label_outcome INTEGER NOT NULL DEFAULT 0,
+            feature_outcome INTEGER NOT NULL DEFAULT 0,
+            error_code TEXT,
+            error_party TEXT,
+            error_step TEXT,
+            error_message TEXT,
+            pruned INTEGER NOT NULL DEFAULT 0
+        );
+        CREATE INDEX jobs_state ON jobs (state, ended_ms);
+        CREATE TABLE streams (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            sender INTEGER NOT NULL,
+            next_sequence BIGINT NOT NULL,
+            next_to_deliver BIGINT NOT NULL,
+            last_core_hash BLOB NOT NULL,
+            PRIMARY KEY (job, attempt, sender)
+        );
+        CREATE TABLE envelopes (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            sender INTEGER NOT NULL,
+            sequence BIGINT NOT NULL,
+            core BLOB NOT NULL,
+            core_hash BLOB NOT NULL,
+            attestation BLOB NOT NULL,
+            step INTEGER NOT NULL,
+            payload_size BIGINT NOT NULL,
+            parts INTEGER NOT NULL,
+            deposited_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt, sender, sequence)
+        );
+        CREATE TABLE payload_parts (
+            job TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            sender INTEGER NOT NULL,
+            sequence BIGINT NOT NULL,
+            part INTEGER NOT NULL,
+            data BLOB NOT NULL,
+            PRIMARY KEY (job, attempt, sender, sequence, part),
+            FOREIGN KEY (job, attempt, sender, sequence) REFERENCES envelopes (job, attempt, sender, sequence)
+        );
+        CREATE TABLE outcomes (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            role INTEGER NOT NULL,
+            outcome INTEGER NOT NULL,
+            error_code TEXT,
+            error_party TEXT,
+            error_step TEXT,
+            error_message TEXT,
+            report BLOB,
+            recorded_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt, role)
+        );
+        """,
+    ]);
+}

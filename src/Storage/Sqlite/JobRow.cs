@@ -1,0 +1,90 @@
+using VertFed.Protocol.V1;
+
+namespace VertFed.Storage.Sqlite;
+
+/// <summary>A row of the table jobs as Dapper fills it.</summary>
+internal sealed class JobRow : ErrorColumns
+{
+    public const string Columns = $"""
+        job AS Job, ordinal AS Ordinal, attempt AS Attempt, state AS State, signed_spec AS SignedSpec, spec_hash AS SpecHash,
+        submitter AS Submitter, title AS Title, label_party AS LabelParty, feature_party AS FeatureParty,
+        deadline_seconds AS DeadlineSeconds, submitted_ms AS SubmittedMs, started_ms AS StartedMs, ended_ms AS EndedMs,
+        phase AS Phase, step AS Step, round AS Round, bytes AS Bytes, envelopes AS Envelopes,
+        label_answer AS LabelAnswer, feature_answer AS FeatureAnswer, label_outcome AS LabelOutcome,
+        feature_outcome AS FeatureOutcome, {ErrorNames}
+        """;
+
+    public string Job { get; set; } = "";
+
+    public long Ordinal { get; set; }
+
+    public long Attempt { get; set; }
+
+    public long State { get; set; }
+
+    public byte[] SignedSpec { get; set; } = [];
+
+    public byte[] SpecHash { get; set; } = [];
+
+    public string Submitter { get; set; } = "";
+
+    public string Title { get; set; } = "";
+
+    public string LabelParty { get; set; } = "";
+
+    public string FeatureParty { get; set; } = "";
+
+    public long DeadlineSeconds { get; set; }
+
+    public long SubmittedMs { get; set; }
+
+    public long StartedMs { get; set; }
+
+    public long EndedMs { get; set; }
+
+    public long Phase { get; set; }
+
+    public long Step { get; set; }
+
+    public long Round { get; set; }
+
+    public long Bytes { get; set; }
+
+    public long Envelopes { get; set; }
+
+    public long LabelAnswer { get; set; }
+
+    public long FeatureAnswer { get; set; }
+
+    public long LabelOutcome { get; set; }
+
+    public long FeatureOutcome { get; set; }
+
+    public JobRecord ToRecord() => new()
+    {
+        Job = Job,
+        Ordinal = Ordinal,
+        Attempt = checked((uint)Attempt),
+        State = (JobState)State,
+        SignedSpec = SignedSpec,
+        SpecHash = SpecHash,
+        Submitter = Submitter,
+        Title = Title,
+        LabelParty = LabelParty,
+        FeatureParty = FeatureParty,
+        DeadlineSeconds = checked((int)DeadlineSeconds),
+        SubmittedUnixMs = SubmittedMs,
+        StartedUnixMs = StartedMs,
+        EndedUnixMs = EndedMs,
+        Phase = (Phase)Phase,
+        Step = (Step)Step,
+        Round = checked((uint)Round),
+        Bytes = Bytes,
+        Envelopes = Envelopes,
+        LabelAnswer = (Answer)LabelAnswer,
+        FeatureAnswer = (Answer)FeatureAnswer,
+        LabelOutcome = (JobState)LabelOutcome,
+        FeatureOutcome = (JobState)FeatureOutcome,
+        Error = ToError(),
+    };
+}

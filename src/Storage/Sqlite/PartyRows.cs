@@ -1,0 +1,115 @@
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Storage.Sqlite;
+
+/// <summary>A row of a party's table jobs as Dapper fills it.</summary>
+internal sealed class PartyJobRow : ErrorColumns
+{
+    public const string Columns = $"""
+        job AS Job, ordinal AS Ordinal, attempt AS Attempt, role AS Role, signed_spec AS SignedSpec, state AS State,
+        received_ms AS ReceivedMs, ended_ms AS EndedMs, {ErrorNames}
+        """;
+
+    public string Job { get; set; } = "";
+
+    public long Ordinal { get; set; }
+
+    public long Attempt { get; set; }
+
+    public long Role { get; set; }
+
+    public byte[] SignedSpec { get; set; } = [];
+
+    public long State { get; set; }
+
+    public long ReceivedMs { get; set; }
+
+    public long EndedMs { get; set; }
+
+    public PartyJob ToRecord() => new()
+    {
+        Job = Job,
+        Ordinal = Ordinal,
+        Attempt = checked((uint)Attempt),
+        Role = (Role)Role,
+        SignedSpec = SignedSpec,
+        State = (JobState)State,
+        ReceivedUnixMs = ReceivedMs,
+        EndedUnixMs = EndedMs,
+        Error = ToError(),
+    };
+}
+
+/// <summary>A row of the table results.</summary>
+internal sealed class ResultRow : ErrorColumns
+{
+    public const string Columns = $"state AS State, report AS Report, model AS Model, outcome AS Outcome, ended_ms AS EndedMs, {ErrorNames}";
+
+    public long State { get; set; }
+
+    public byte[] Report { get; set; } = [];
+
+    public byte[]? Model { get; set; }
+
+    public byte[] Outcome { get; set; } = [];
+
+    public long EndedMs { get; set; }
+}
+
+/// <summary>A row of the table attempts.</summary>
+internal sealed class AttemptRow
+{
+    public byte[] RootSeed { get; set; } = [];
+
+    public byte[] SpecHash { get; set; } = [];
+
+    public byte[] PolicyHash { get; set; } = [];
+
+    public byte[] DataRoot { get; set; } = [];
+
+    public string SoftwareVersion { get; set; } = "";
+}
+
+/// <summary>A row of the table messages.</summary>
+internal sealed class MessageRow
+{
+    public byte[] Core { get; set; } = [];
+
+    public byte[] Attestation { get; set; } = [];
+
+    public byte[] Payload { get; set; } = [];
+}
+
+/// <summary>A row of the table ledger.</summary>
+internal sealed class LedgerRow
+{
+    public string Party { get; set; } = "";
+
+    public string What { get; set; } = "";
+
+    public long Scalars { get; set; }
+
+    public string Step { get; set; } = "";
+
+    public Disclosure ToRecord() => new(Party, What, Scalars, Step);
+}
+
+/// <summary>The four columns of a <see cref="JobError"/>.</summary>
+internal abstract class ErrorColumns
+{
+    protected const string ErrorNames =
+        "error_code AS ErrorCode, error_party AS ErrorParty, error_step AS ErrorStep, error_message AS ErrorMessage";
+
+    public string? ErrorCode { get; set; }
+
+    public string? ErrorParty { get; set; }
+
+    public string? ErrorStep { get; set; }
+
+    public string? ErrorMessage { get; set; }
+
+    public JobError? ToError() => ErrorCode is null
+        ? null
+        : new JobError { Code = ErrorCode, Party = ErrorParty ?? "", Step = ErrorStep ?? "", Message = ErrorMessage ?? "" };
+}

@@ -1,0 +1,71 @@
+namespace VertFed.Storage.Sqlite;
+
+/// <summary>A party's tables. Times are milliseconds since 1970; enums the numbers of the .proto files.</summary>
+internal static class PartySchema
+{
+    public static readonly MigrationSet Migrations = new("party",
+    [
+        """
+        CREATE TABLE jobs (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            job TEXT NOT NULL UNIQUE,
+            attempt INTEGER NOT NULL,
+            role INTEGER NOT NULL,
+            signed_spec BLOB NOT NULL,
+            state INTEGER NOT NULL,
+            received_ms BIGINT NOT NULL,
+            ended_ms BIGINT NOT NULL DEFAULT 0,
+            error_code TEXT,
+            error_party TEXT,
+            error_step TEXT,
+            error_message TEXT
+        );
+        CREATE TABLE attempts (
+            job TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            root_seed BLOB NOT NULL,
+            spec_hash BLOB NOT NULL,
+            policy_hash BLOB NOT NULL,
+            data_root BLOB NOT NULL,
+            software_version TEXT NOT NULL,
+            PRIMARY KEY (job, attempt)
+        );
+        CREATE TABLE messages (
+            job TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            inbound INTEGER NOT NULL,
+            sequence BIGINT NOT NULL,
+            core BLOB NOT NULL,
+            attestation BLOB NOT NULL,
+            payload BLOB NOT NULL,
+            PRIMARY KEY (job, attempt, inbound, sequence),
+            FOREIGN KEY (job, attempt) REFERENCES attempts (job, attempt)
+        );
+        CREATE TABLE results (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            state INTEGER NOT NULL,
+            error_code TEXT,
+            error_party TEXT,
+            error_step TEXT,
+            error_message TEXT,
+            report BLOB NOT NULL,
+            model BLOB,
+            outcome BLOB NOT NULL,
+            ended_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt)
+        );
+        CREATE TABLE ledger (
+            job TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            ordinal INTEGER NOT NULL,
+            party TEXT NOT NULL,
+            what TEXT NOT NULL,
+            scalars BIGINT NOT NULL,
+            step TEXT NOT NULL,
+            PRIMARY KEY (job, attempt, ordinal),
+            FOREIGN KEY (job, attempt) REFERENCES results (job, attempt)
+        );
+        """,
+    ]);
+}

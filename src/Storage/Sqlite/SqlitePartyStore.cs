@@ -1,0 +1,237 @@
+using System.Runtime.InteropServices;
+using Dapper;
+using Google.Protobuf;
+using Microsoft.Data.Sqlite;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Storage.Sqlite;
+
+/// <summary><see cref="IPartyStore"/> in one SQLite file.</summary>
+public sealed class SqlitePartyStore : IPartyStore
+{
+    private readonly SqliteDatabase _database;
+
+    private SqlitePartyStore(SqliteDatabase database) => _database = database;
+
+    /// <summary>Opens or creates the store; the process that has it open is the only one.</summary>
+    /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, or of a newer schema.</exception>
+    public static SqlitePartyStore Open(string path, SqliteOptions? options = null, TimeProvider? time = null) =>
+        new(SqliteDatabase.Open(path, PartySchema.Migrations, options ?? new SqliteOptions(), time ?? TimeProvider.System));
+
+    public Task<PartyJob> AddJobAsync(PartyJob job, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection =>
+            {
+                connection.Execute(
+                    """
+                    INSERT INTO jobs (job, attempt, role, signed_spec, state, received_ms, ended_ms, error_code, error_party, error_step, error_message)
+                    VALUES (@Job, @attempt, @role, @SignedSpec, @state, @ReceivedUnixMs, @EndedUnixMs, @Code, @Party, @Step, @Message)
+                    ON CONFLICT (job) DO NOTHING
+                    """,
+                    new
+                    {
+                        job.Job, attempt = (long)job.Attempt, role = (int)job.Role, job.SignedSpec, state = (int)job.State, job.ReceivedUnixMs,
+                        job.EndedUnixMs, job.Error?.Code, job.Error?.Party, job.Error?.Step, job.Error?.Message,
+                    });
+                return Find(connection, job.Job)!;
+            },
+            cancellationToken);
+
+    public Task<PartyJob?> FindJobAsync(string job, CancellationToken cancellationToken) =>
+        _database.ReadAsync(connection => Find(connection, job), cancellationToken);
+
+    public Task<IReadOnlyList<PartyJob>> ListJobsAsync(int limit, long? before, CancellationToken cancellationToken) =>
+        _database.ReadAsync<IReadOnlyList<PartyJob>>(
+            connection => connection.Query<PartyJobRow>(
+                    $"SELECT {PartyJobRow.Columns} FROM jobs WHERE ordinal < @before ORDER BY ordinal DESC LIMIT @limit",
+                    new { before = before ?? long.MaxValue, limit })
+                .Select(row => row.ToRecord())
+                .ToList(),
+            cancellationToken);
+
+    public Task<PartyJob?> SetStateAsync(string job, JobState state, JobError? error, long nowUnixMs, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection =>
+            {
+                SetState(connection, job, state, error, nowUnixMs);
+                return Find(connection, job);
+            },
+            cancellationToken);
+
+    public Task<PartyJob?> SaveResultAsync(string job, uint attempt, PartyResult result, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection =>
+            {
+                if (Find(connection, job) is null)
+                    return null;
+                int added = connection.Execute(
+                    """
+                    INSERT INTO results (job, attempt, state, error_code, error_party, error_step, error_message, report, model, outcome, ended_ms)
+                    VALUES (@job, @attempt, @state, @Code, @Party, @Step, @Message, @Report, @Model, @Outcome, @EndedUnixMs)
+                    ON CONFLICT (job, attempt) DO NOTHING
+                    """,
+                    new
+                    {
+                        job, attempt = (long)attempt, state = (int)result.State, result.Error?.Code, result.Error?.Party, result.Error?.Step,
+                        result.Error?.Message, result.Report, result.Model, result.Outcome, result.EndedUnixMs,
+                    });
+                if (added == 0)
+                    return Find(connection, job);
+                for (int ordinal = 0; ordinal < result.Ledger.Count; ordinal++)
+                {
+                    Disclosure entry = result.Ledger[ordinal];
+                    connection.Execute(
+                        "INSERT INTO ledger (job, attempt, ordinal, party, what, scalars, step) VALUES (@job, @attempt, @ordinal, @Party, @What, @Scalars, @Step)",
+                        new { job, attempt = (long)attempt, ordinal, entry.Party, entry.What, entry.Scalars, entry.Step });
+                }
+
+                SetState(connection, job, result.State, result.Error, result.EndedUnixMs);
+                return Find(connection, job);
+            },
+            cancellationToken);
+
+    public Task<PartyResult?> ReadResultAsync(string job, uint attempt, CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            connection =>
+            {
+                var key = new { job, attempt = (long)attempt };
+                ResultRow? row = connection.QuerySingleOrDefault<ResultRow>(
+                    $"SELECT {ResultRow.Columns} FROM results WHERE job = @job AND attempt = @attempt", key);
+                if (row is null)
+                    return null;
+                List<Disclosure> ledger = connection.Query<LedgerRow>(
+                        "SELECT party AS Party, what AS What, scalars AS Scalars, step AS Step FROM ledger WHERE job = @job AND attempt = @attempt ORDER BY ordinal", key)
+                    .Select(entry => entry.ToRecord())
+                    .ToList();
+                return new PartyResult((JobState)row.State, row.ToError(), row.Report, row.Model, ledger, row.Outcome, row.EndedMs);
+            },
+            cancellationToken);
+
+    public async ValueTask<AttemptRecord?> LoadAttemptAsync(string job, uint attempt, CancellationToken cancellationToken) =>
+        await _database.ReadAsync(connection => LoadAttempt(connection, job, attempt), cancellationToken);
+
+    public async ValueTask SaveAttemptAsync(AttemptRecord record, CancellationToken cancellationToken) =>
+        await _database.WriteAsync(
+            connection =>
+            {
+                if (LoadAttempt(connection, record.Job, record.Attempt) is not null)
+                    throw StorageError.AttemptExists(record.Job, record.Attempt);
+                return connection.Execute(
+                    """
+                    INSERT INTO attempts (job, attempt, root_seed, spec_hash, policy_hash, data_root, software_version)
+                    VALUES (@Job, @attempt, @RootSeed, @SpecHash, @PolicyHash, @DataRoot, @SoftwareVersion)
+                    """,
+                    new
+                    {
+                        record.Job, attempt = (long)record.Attempt, record.RootSeed, record.SpecHash, record.PolicyHash, record.DataRoot,
+                        record.SoftwareVersion,
+                    });
+            },
+            cancellationToken);
+
+    public ValueTask AppendOutboundAsync(string job, uint attempt, ulong sequence, Envelope envelope, CancellationToken cancellationToken) =>
+        AppendAsync(job, attempt, inbound: false, sequence, envelope, cancellationToken);
+
+    public ValueTask AppendInboundAsync(string job, uint attempt, ulong sequence, Envelope envelope, CancellationToken cancellationToken) =>
+        AppendAsync(job, attempt, inbound: true, sequence, envelope, cancellationToken);
+
+    public ValueTask<Envelope?> ReadOutboundAsync(string job, uint attempt, ulong sequence, CancellationToken cancellationToken) =>
+        ReadAsync(job, attempt, inbound: false, sequence, cancellationToken);
+
+    public ValueTask<Envelope?> ReadInboundAsync(string job, uint attempt, ulong sequence, CancellationToken cancellationToken) =>
+        ReadAsync(job, attempt, inbound: true, sequence, cancellationToken);
+
+    public ValueTask DisposeAsync() => _database.DisposeAsync();
+
+    private async ValueTask AppendAsync(string job, uint attempt, bool inbound, ulong sequence, Envelope envelope, CancellationToken cancellationToken)
+    {
+        long number = checked((long)sequence);
+        byte[] core = Bytes(envelope.Core);
+        byte[] attestation = Bytes(envelope.Attestation);
+        byte[] payload = Bytes(envelope.Payload);
+        await _database.WriteAsync(
+            connection =>
+            {
+                var key = new { job, attempt = (long)attempt, inbound = inbound ? 1 : 0, number };
+                byte[]? kept = connection.QuerySingleOrDefault<byte[]>(
+                    "SELECT core FROM messages WHERE job = @job AND attempt = @attempt AND inbound = @inbound AND sequence = @number", key);
+                if (kept is not null)
+                {
+                    // A caller who did not hear the result of the first append may repeat it; another envelope may not take its place.
+                    return kept.AsSpan().SequenceEqual(core) ? 0 : throw StorageError.Rewritten(job, attempt, sequence);
+                }
+
+                long next = connection.ExecuteScalar<long?>(
+                    "SELECT MAX(sequence) + 1 FROM messages WHERE job = @job AND attempt = @attempt AND inbound = @inbound", key) ?? 0;
+                if (number != next)
+                    throw StorageError.JournalGap(job, attempt, sequence, next);
+                if (next == 0 && LoadAttempt(connection, job, attempt) is null)
+                    throw StorageError.UnknownAttempt(job, attempt);
+                return connection.Execute(
+                    """
+                    INSERT INTO messages (job, attempt, inbound, sequence, core, attestation, payload)
+                    VALUES (@job, @attempt, @inbound, @number, @core, @attestation, @payload)
+                    """,
+                    new { key.job, key.attempt, key.inbound, key.number, core, attestation, payload });
+            },
+            cancellationToken);
+    }
+
+    private async ValueTask<Envelope?> ReadAsync(string job, uint attempt, bool inbound, ulong sequence, CancellationToken cancellationToken)
+    {
+        MessageRow? row = await _database.ReadAsync(
+            connection => connection.QuerySingleOrDefault<MessageRow>(
+                """
+                SELECT core AS Core, attestation AS Attestation, payload AS Payload FROM messages
+                WHERE job = @job AND attempt = @attempt AND inbound = @inbound AND sequence = @number
+                """,
+                new { job, attempt = (long)attempt, inbound = inbound ? 1 : 0, number = checked((long)sequence) }),
+            cancellationToken);
+        return row is null
+            ? null
+            : new Envelope
+            {
+                Core = UnsafeByteOperations.UnsafeWrap(row.Core),
+                Attestation = UnsafeByteOperations.UnsafeWrap(row.Attestation),
+                Payload = UnsafeByteOperations.UnsafeWrap(row.Payload),
+            };
+    }
+
+    private static AttemptRecord? LoadAttempt(SqliteConnection connection, string job, uint attempt)
+    {
+        AttemptRow? row = connection.QuerySingleOrDefault<AttemptRow>(
+            """
+            SELECT root_seed AS RootSeed, spec_hash AS SpecHash, policy_hash AS PolicyHash, data_root AS DataRoot, software_version AS SoftwareVersion
+            FROM attempts WHERE job = @job AND attempt = @attempt
+            """,
+            new { job, attempt = (long)attempt });
+        return row is null
+            ? null
+            : new AttemptRecord(job, attempt, row.RootSeed, row.SpecHash, row.PolicyHash, row.DataRoot, row.SoftwareVersion);
+    }
+
+    private static void SetState(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs)
+    {
+        bool ended = state is not (JobState.Offered or JobState.Running);
+        connection.Execute(
+            """
+            UPDATE jobs SET state = @state, ended_ms = @endedMs, error_code = @Code, error_party = @Party, error_step = @Step, error_message = @Message
+            WHERE job = @job AND state IN (@offered, @running)
+            """,
+            new
+            {
+                job, state = (int)state, endedMs = ended ? nowUnixMs : 0, error?.Code, error?.Party, error?.Step, error?.Message,
+                offered = (int)JobState.Offered, running = (int)JobState.Running,
+            });
+    }
+
+    private static PartyJob? Find(SqliteConnection connection, string job) =>
+        connection.QuerySingleOrDefault<PartyJobRow>($"SELECT {PartyJobRow.Columns} FROM jobs WHERE job = @job", new { job })?.ToRecord();
+
+    /// <summary>The bytes without a copy where the string owns a whole array.</summary>
+    private static byte[] Bytes(ByteString value) =>
+        MemoryMarshal.TryGetArray(value.Memory, out ArraySegment<byte> segment) && segment.Offset == 0 && segment.Count == segment.Array!.Length
+            ? segment.Array
+            : value.ToByteArray();
+}

@@ -1,0 +1,70 @@
+using System.Globalization;
+using Microsoft.Data.Sqlite;
+using VertFed.Protocol;
+
+namespace VertFed.Storage;
+
+/// <summary>The exceptions that stores throw, in one place. All are <see cref="VertFedException"/> with a code for callers.</summary>
+internal static class StorageError
+{
+    // Primary result codes of SQLite (https://www.sqlite.org/rescode.html).
+    private const int Busy = 5;
+    private const int Locked = 6;
+    private const int ReadOnly = 8;
+    private const int InputOutput = 10;
+    private const int Corrupt = 11;
+    private const int Full = 13;
+    private const int CannotOpen = 14;
+    private const int NotADatabase = 26;
+
+    public static VertFedException From(SqliteException exception, string file)
+    {
+        string what = exception.SqliteErrorCode switch
+        {
+            Full => "the disk or the store's quota is full; nothing of this change was kept",
+            InputOutput => "the disk reports an input/output error; nothing of this change was kept",
+            ReadOnly => "the file cannot be written (read-only or another owner)",
+            CannotOpen => "the file cannot be opened (missing folder or permission)",
+            Corrupt => "the file is damaged",
+            NotADatabase => "the file is not a store",
+            Busy or Locked => "another process holds the file",
+            _ => string.Create(CultureInfo.InvariantCulture, $"unexpected result {exception.SqliteExtendedErrorCode}"),
+        };
+        return new VertFedException(ErrorCode.Storage, $"store {file}: {what}", exception);
+    }
+
+    public static VertFedException From(Exception exception, string file) => exception switch
+    {
+        VertFedException own => own,
+        SqliteException sqlite => From(sqlite, file),
+        _ => new VertFedException(ErrorCode.Storage, $"store {file}: {exception.Message}", exception),
+    };
+
+    public static VertFedException InUse(string file, Exception inner) =>
+        new(ErrorCode.Storage, $"store {file}: another process has it open", inner);
+
+    public static VertFedException Newer(string file, long found, int known) =>
+        new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture,
+            $"store {file}: schema version {found} is newer than this software knows ({known}); start the newer software or use another data folder"));
+
+    public static VertFedException OtherComponent(string file, string found, string wanted) =>
+        new(ErrorCode.Storage, $"store {file}: this is the store of a {found}, not of a {wanted}");
+
+    public static VertFedException CannotCreate(string file, Exception inner) =>
+        new(ErrorCode.Storage, $"store {file}: the folder or file cannot be created: {inner.Message}", inner);
+
+    public static VertFedException Closed(string file) =>
+        new(ErrorCode.Storage, $"store {file}: closed");
+
+    public static VertFedException UnknownAttempt(string job, uint attempt) =>
+        new(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"job {job} has no attempt {attempt} in the journal"));
+
+    public static VertFedException AttemptExists(string job, uint attempt) =>
+        new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {job}: attempt {attempt} is in the journal already"));
+
+    public static VertFedException Rewritten(string job, uint attempt, ulong sequence) =>
+        new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} differs from the one in the journal"));
+
+    public static VertFedException JournalGap(string job, uint attempt, ulong sequence, long next) =>
+        new(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} does not follow; the journal's next is {next}"));
+}
