@@ -1,0 +1,172 @@
+using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Policies;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Configuration;
+
+/// <summary>A peer that this party works with, compared out of band.</summary>
+/// <param name="Name">The peer's name.</param>
+/// <param name="Fingerprint">SHA-256 of its identity key (DER SubjectPublicKeyInfo), 64 lower-case hexadecimal digits.</param>
+public sealed record PinnedPeer(string Name, string Fingerprint);
+
+/// <summary>A party node's configuration, validated. Paths are absolute.</summary>
+public sealed class PartyConfig
+{
+    private PartyConfig()
+    {
+    }
+
+    /// <summary>This party's name, as job specs name it.</summary>
+    public required string Name { get; init; }
+
+    public required Role Role { get; init; }
+
+    /// <summary>Where the coordinator listens: http (loopback, or behind a tunnel) or https.</summary>
+    public required Uri Coordinator { get; init; }
+
+    /// <summary>Path of the private identity key, PEM.</summary>
+    public required string IdentityPath { get; init; }
+
+    /// <summary>Folder of the node's store and of its reports; made if it is not there.</summary>
+    public required string DataDirectory { get; init; }
+
+    public required IReadOnlyList<PinnedPeer> Peers { get; init; }
+
+    /// <summary>Fingerprints of the submitters whose jobs this party considers.</summary>
+    public required IReadOnlyList<string> Submitters { get; init; }
+
+    public required CsvOptions Data { get; init; }
+
+    public required PartyPolicy Policy { get; init; }
+
+    /// <summary>Reads a configuration file. Relative paths in it are relative to its folder.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, naming file and line.</exception>
+    public static PartyConfig Load(string path)
+    {
+        string full = Path.GetFullPath(path);
+        return Read(YamlMap.Load(full), Path.GetDirectoryName(full)!);
+    }
+
+    /// <summary>Reads configuration text; <paramref name="file"/> names it in errors, <paramref name="folder"/> is the base of relative paths.</summary>
+    public static PartyConfig Parse(string file, string text, string folder) => Read(YamlMap.Parse(file, text), folder);
+
+    private static PartyConfig Read(YamlMap map, string folder)
+    {
+        string name = map.Text("name");
+        if (!PartyReference.IsName(name))
+        {
+            throw map.Bad("name", "1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected");
+        }
+
+        Role role = map.Text("role") switch
+        {
+            "label" => Role.LabelParty,
+            "feature" => Role.FeatureParty,
+            _ => throw map.Bad("role", "label or feature is expected"),
+        };
+        PartyConfig config = new()
+        {
+            Name = name,
+            Role = role,
+            Coordinator = ReadCoordinator(map),
+            IdentityPath = Path.GetFullPath(map.Text("identity"), folder),
+            DataDirectory = Path.GetFullPath(map.Text("data_dir"), folder),
+            Peers = ReadPeers(map, name),
+            Submitters = ReadFingerprints(map, "submitters"),
+            Data = ReadData(map.Map("data"), role, folder),
+            Policy = PolicyReader.Read(map.OptionalMap("policy")),
+        };
+        map.RefuseOthers();
+        return config;
+    }
+
+    private static Uri ReadCoordinator(YamlMap map) =>
+        Uri.TryCreate(map.Text("coordinator"), UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
+            && uri.AbsolutePath is "/" && uri.Query.Length == 0 && uri.UserInfo.Length == 0
+            ? uri
+            : throw map.Bad("coordinator", "a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected");
+
+    private static List<PinnedPeer> ReadPeers(YamlMap map, string own)
+    {
+        List<PinnedPeer> peers = [];
+        foreach (YamlMap peer in map.Maps("peers"))
+        {
+            string name = peer.Text("name");
+            if (!PartyReference.IsName(name) || name == own || peers.Exists(known => known.Name == name))
+            {
+                throw peer.Bad("name", "a peer's name is well-formed, unique and not the party's own");
+            }
+
+            string fingerprint = peer.Text("fingerprint");
+            if (!PeerIdentity.IsFingerprint(fingerprint))
+            {
+                throw peer.Bad("fingerprint", FingerprintExpected);
+            }
+
+            peers.Add(new PinnedPeer(name, fingerprint));
+            peer.RefuseOthers();
+        }
+
+        return peers;
+    }
+
+    private static IReadOnlyList<string> ReadFingerprints(YamlMap map, string key)
+    {
+        IReadOnlyList<string> list = map.OptionalTexts(key) ?? throw map.Bad(key, "a list of fingerprints is missing");
+        return list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
+    }
+
+    private static CsvOptions ReadData(YamlMap map, Role role, string folder)
+    {
+        string? label = map.OptionalText("label");
+        if (role == Role.FeatureParty && label is not null)
+        {
+            throw map.Bad("label", "a feature party has no label");
+        }
+
+        IReadOnlyList<string> ids = map.OptionalTexts("id") ?? ["id"];
+        label ??= role == Role.LabelParty ? "y" : null;
+        if (ids.Count > 8)
+        {
+            throw map.Bad("id", "at most 8 id columns are accepted");
+        }
+
+        if (label is not null && ids.Contains(label, StringComparer.Ordinal))
+        {
+            throw map.Bad("id", "the label column cannot be an id column");
+        }
+
+        IReadOnlyList<string>? features = map.OptionalTexts("features");
+        if (features is not null && features.Any(name => name == label || ids.Contains(name, StringComparer.Ordinal)))
+        {
+            throw map.Bad("features", "id and label columns cannot be features");
+        }
+
+        string delimiter = map.OptionalText("delimiter") ?? ",";
+        if (delimiter is not ("," or ";" or "\t" or "|"))
+        {
+            throw map.Bad("delimiter", "one of ',' ';' '|' and \"\\t\" is expected");
+        }
+
+        bool decimalComma = map.Flag("decimal_comma", otherwise: false);
+        if (decimalComma && delimiter == ",")
+        {
+            throw map.Bad("decimal_comma", "needs another delimiter than ','");
+        }
+
+        CsvOptions options = new()
+        {
+            Path = Path.GetFullPath(map.Text("csv"), folder),
+            Id = ids,
+            Label = label,
+            Features = features,
+            Delimiter = delimiter[0],
+            DecimalComma = decimalComma,
+        };
+        map.RefuseOthers();
+        return options;
+    }
+
+    private const string FingerprintExpected = "a fingerprint is 64 lower-case hexadecimal digits";
+}

@@ -1,0 +1,203 @@
+using System.Globalization;
+using VertFed.Protocol;
+using YamlDotNet.Core;
+using YamlDotNet.RepresentationModel;
+
+namespace VertFed.PartyNode.Configuration;
+
+/// <summary>
+/// A mapping of a configuration file, read strictly: each key is asked for by name and type, and <see cref="RefuseOthers"/>
+/// refuses what nobody asked for. Errors name file and line.
+/// </summary>
+internal sealed class YamlMap
+{
+    private const int LargestFile = 1024 * 1024;
+    private readonly string _file;
+    private readonly string _path;
+    private readonly YamlMappingNode _node;
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+
+    private YamlMap(string file, string path, YamlMappingNode node)
+    {
+        _file = file;
+        _path = path;
+        _node = node;
+    }
+
+    /// <summary>Parses a file that holds one document, a mapping.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>.</exception>
+    public static YamlMap Load(string path)
+    {
+        string file = Path.GetFileName(path);
+        try
+        {
+            FileInfo info = new(path);
+            if (info.Exists && info.Length > LargestFile)
+            {
+                throw Wrong($"{file}: larger than {LargestFile} bytes");
+            }
+
+            return Parse(file, File.ReadAllText(path));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new VertFedException(ErrorCode.Usage, $"{path}: {(File.Exists(path) ? "cannot be read" : "no such file")}", error);
+        }
+    }
+
+    /// <summary>Parses text; <paramref name="file"/> names it in errors.</summary>
+    public static YamlMap Parse(string file, string text)
+    {
+        YamlStream stream = [];
+        try
+        {
+            // The parser is asked for events first: aliases would let one line stand for many.
+            Parser events = new(new StringReader(text));
+            while (events.MoveNext())
+            {
+                if (events.Current is YamlDotNet.Core.Events.AnchorAlias alias)
+                {
+                    throw Wrong($"{file}, line {alias.Start.Line}: aliases are not accepted");
+                }
+            }
+
+            stream.Load(new StringReader(text));
+        }
+        catch (YamlException error)
+        {
+            throw new VertFedException(ErrorCode.Usage, $"{file}, line {error.Start.Line}: {error.Message}", error);
+        }
+
+        return stream.Documents.Count == 1 && stream.Documents[0].RootNode is YamlMappingNode root
+            ? new YamlMap(file, "", root)
+            : throw Wrong($"{file}: one document with keys and values is expected");
+    }
+
+    public string Text(string key) => OptionalText(key) ?? throw Missing(key);
+
+    public string? OptionalText(string key)
+    {
+        YamlNode? node = Find(key);
+        return node switch
+        {
+            null => null,
+            YamlScalarNode { Value: { Length: > 0 } value } => value,
+            _ => throw At(node, key, "a text is expected"),
+        };
+    }
+
+    public bool Flag(string key, bool otherwise)
+    {
+        YamlNode? node = Find(key);
+        return node switch
+        {
+            null => otherwise,
+            YamlScalarNode { Value: "true" } => true,
+            YamlScalarNode { Value: "false" } => false,
+            _ => throw At(node, key, "true or false is expected"),
+        };
+    }
+
+    public long Integer(string key, long otherwise, long least, long most)
+    {
+        YamlNode? node = Find(key);
+        if (node is null)
+        {
+            return otherwise;
+        }
+
+        return node is YamlScalarNode scalar
+            && long.TryParse(scalar.Value, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long value)
+            && value >= least && value <= most
+            ? value
+            : throw At(node, key, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most} is expected"));
+    }
+
+    public IReadOnlyList<string>? OptionalTexts(string key)
+    {
+        YamlNode? node = Find(key);
+        if (node is null)
+        {
+            return null;
+        }
+
+        if (node is not YamlSequenceNode list)
+        {
+            throw At(node, key, "a list is expected");
+        }
+
+        List<string> texts = [];
+        foreach (YamlNode item in list)
+        {
+            if (item is not YamlScalarNode { Value: { Length: > 0 } text })
+            {
+                throw At(item, key, "a list of texts is expected");
+            }
+
+            if (texts.Contains(text, StringComparer.Ordinal))
+            {
+                throw At(item, key, $"'{text}' appears twice");
+            }
+
+            texts.Add(text);
+        }
+
+        return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
+    }
+
+    public YamlMap Map(string key) => OptionalMap(key) ?? throw Missing(key);
+
+    public YamlMap? OptionalMap(string key)
+    {
+        YamlNode? node = Find(key);
+        return node switch
+        {
+            null => null,
+            YamlMappingNode map => new YamlMap(_file, Join(key), map),
+            _ => throw At(node, key, "keys and values are expected"),
+        };
+    }
+
+    public IReadOnlyList<YamlMap> Maps(string key)
+    {
+        YamlNode node = Find(key) ?? throw Missing(key);
+        return node is YamlSequenceNode list && list.Any()
+            ? [.. list.Select(item => item is YamlMappingNode map
+                ? new YamlMap(_file, Join(key), map)
+                : throw At(item, key, "a list of keys and values is expected"))]
+            : throw At(node, key, "a list with at least one entry is expected");
+    }
+
+    /// <summary>Refuses keys that were not asked for.</summary>
+    public void RefuseOthers()
+    {
+        foreach (YamlNode key in _node.Children.Keys)
+        {
+            string name = (key as YamlScalarNode)?.Value ?? "";
+            if (!_known.Contains(name))
+            {
+                string known = string.Join(", ", _known.Order(StringComparer.Ordinal));
+                throw Wrong($"{_file}, line {key.Start.Line}: unknown key '{Join(name)}' (known here: {known})");
+            }
+        }
+    }
+
+    /// <summary>An error about the value of a key.</summary>
+    public VertFedException Bad(string key, string what) =>
+        Find(key) is { } node ? At(node, key, what) : Wrong($"{_file}, line {_node.Start.Line}: {Join(key)}: {what}");
+
+    private static VertFedException Wrong(string message) => new(ErrorCode.Usage, message);
+
+    private YamlNode? Find(string key)
+    {
+        _known.Add(key);
+        return _node.Children.TryGetValue(new YamlScalarNode(key), out YamlNode? node) ? node : null;
+    }
+
+    private VertFedException Missing(string key) => Wrong($"{_file}, line {_node.Start.Line}: key '{Join(key)}' is missing");
+
+    private VertFedException At(YamlNode node, string key, string what) =>
+        Wrong($"{_file}, line {node.Start.Line}: {Join(key)}: {what}");
+
+    private string Join(string key) => _path.Length == 0 ? key : $"{_path}.{key}";
+}

@@ -1,0 +1,265 @@
+using System.Threading.Channels;
+using Grpc.Core;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Relay;
+
+/// <summary>How a party reaches its coordinator.</summary>
+public sealed record RelayOptions
+{
+    public required Uri Coordinator { get; init; }
+
+    /// <summary>This party's name.</summary>
+    public required string Party { get; init; }
+
+    /// <summary>Wait after the first failure to connect; doubles up to <see cref="LongestWait"/>.</summary>
+    public TimeSpan FirstWait { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    public TimeSpan LongestWait { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long a handshake may take.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(15);
+}
+
+/// <summary>
+/// A party's side of the relay. It dials out to the coordinator, proves its identity, and keeps the stream open: a lost
+/// connection is made again for as long as the node runs, and whatever was not acknowledged is sent again.
+/// </summary>
+/// <remarks>
+/// The order on a connection: Challenge from the coordinator, Register, Registered; then frames both ways. Answers and outcomes
+/// are repeated on every new connection until the job's end is known, since they have no acknowledgement of their own.
+/// </remarks>
+public sealed class RelayClient(RelayOptions options, Identity identity)
+{
+    private const int MaxEvents = 1024;
+    private const int MaxExpected = 1024;
+    private static readonly TimeSpan UnopenedDeadline = TimeSpan.FromMinutes(1);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, RelayTransport> _transports = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
+    private readonly Queue<PartyFrame> _control = new();
+    private readonly Channel<RelayEvent> _events = Channel.CreateBounded<RelayEvent>(MaxEvents);
+    private readonly Channel<bool> _work =
+        Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
+
+    /// <summary>What the coordinator says, in order. Must be read: a full queue holds the connection.</summary>
+    public ChannelReader<RelayEvent> Events => _events.Reader;
+
+    /// <summary>Runs until cancelled.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        Backoff backoff = new(options.FirstWait, options.LongestWait);
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            string reason;
+            try
+            {
+                await using RelayConnection connection = new(options, identity, this);
+                RegisteredEvent registered = await connection.RegisterAsync(cancellationToken);
+                backoff.Reset();
+                Rewind(registered.RunningJobs);
+                await _events.Writer.WriteAsync(registered, cancellationToken);
+                await connection.RunAsync(cancellationToken);
+                reason = "the coordinator closed the stream";
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (RpcException error) when (cancellationToken.IsCancellationRequested && error.StatusCode == StatusCode.Cancelled)
+            {
+                break;
+            }
+            catch (RpcException error)
+            {
+                reason = $"{error.StatusCode}: {error.Status.Detail}";
+            }
+            catch (VertFedException error) when (error.Code != ErrorCode.Refused)
+            {
+                reason = error.Message;
+            }
+
+            TimeSpan wait = backoff.Next();
+            try
+            {
+                await _events.Writer.WriteAsync(new DisconnectedEvent(reason, wait), cancellationToken);
+                await Task.Delay(wait, cancellationToken);
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                break;
+            }
+        }
+    }
+
+    /// <summary>Answers an offer. From an acceptance on, the job's envelopes are kept until it is opened.</summary>
+    public void Answer(JobAnswer answer)
+    {
+        if (answer.Accepted)
+        {
+            lock (_gate)
+            {
+                _expected.Add(answer.Job);
+            }
+        }
+
+        SetLastWord(answer.Job, new PartyFrame { Answer = answer });
+    }
+
+    /// <summary>Tells the coordinator how the job ended here.</summary>
+    public void SendOutcome(JobOutcome outcome) => SetLastWord(outcome.Job, new PartyFrame { Outcome = outcome });
+
+    /// <summary>Opens the envelope traffic of an attempt.</summary>
+    /// <param name="deadline">How long sending may wait for a coordinator that is away.</param>
+    public RelayTransport Open(string job, uint attempt, TimeSpan deadline)
+    {
+        lock (_gate)
+        {
+            if (!_transports.TryGetValue(job, out RelayTransport? transport) || transport.Attempt != attempt)
+            {
+                transport = new RelayTransport(this, job, attempt);
+                _transports[job] = transport;
+            }
+
+            transport.Deadline = deadline;
+            return transport;
+        }
+    }
+
+    /// <summary>Ends the envelope traffic of a job; its last word stays until the coordinator knows the end.</summary>
+    public void Close(string job)
+    {
+        lock (_gate)
+        {
+            _expected.Remove(job);
+            _transports.Remove(job);
+        }
+    }
+
+    /// <summary>Forgets a job whose end is known at the coordinator.</summary>
+    public void Forget(string job)
+    {
+        lock (_gate)
+        {
+            _expected.Remove(job);
+            _transports.Remove(job);
+            _lastWords.Remove(job);
+        }
+    }
+
+    /// <summary>Waits until everything queued has been handed to the connection, for a tidy exit.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (_control.Count == 0)
+                {
+                    return;
+                }
+            }
+
+            await Task.Delay(20, cancellationToken);
+        }
+    }
+
+    internal void SignalWork() => _work.Writer.TryWrite(true);
+
+    internal ValueTask<bool> WaitForWorkAsync(CancellationToken cancellationToken) => _work.Reader.ReadAsync(cancellationToken);
+
+    internal void Acknowledge(EnvelopeRef reference) => Enqueue(new PartyFrame { Delivered = reference });
+
+    internal ValueTask PublishAsync(RelayEvent message, CancellationToken cancellationToken) =>
+        _events.Writer.WriteAsync(message, cancellationToken);
+
+    internal bool TryTakeControl(out PartyFrame? frame)
+    {
+        lock (_gate)
+        {
+            return _control.TryDequeue(out frame);
+        }
+    }
+
+    internal Envelope? NextToSend()
+    {
+        lock (_gate)
+        {
+            foreach (RelayTransport transport in _transports.Values)
+            {
+                if (transport.NextToSend() is { } envelope)
+                {
+                    return envelope;
+                }
+            }
+
+            return null;
+        }
+    }
+
+    internal RelayTransport? Find(string job, uint attempt)
+    {
+        lock (_gate)
+        {
+            return _transports.TryGetValue(job, out RelayTransport? transport) && transport.Attempt == attempt ? transport : null;
+        }
+    }
+
+    /// <summary>Where an arriving envelope goes: an open attempt, or one that is expected to open soon; null for any other.</summary>
+    internal RelayTransport? Expect(string job, uint attempt)
+    {
+        lock (_gate)
+        {
+            return Find(job, attempt)
+                ?? (_expected.Contains(job) && !_transports.ContainsKey(job) ? Open(job, attempt, UnopenedDeadline) : null);
+        }
+    }
+
+    private void SetLastWord(string job, PartyFrame frame)
+    {
+        lock (_gate)
+        {
+            _lastWords[job] = frame;
+        }
+
+        Enqueue(frame);
+    }
+
+    private void Enqueue(PartyFrame frame)
+    {
+        lock (_gate)
+        {
+            _control.Enqueue(frame);
+        }
+
+        SignalWork();
+    }
+
+    private void Rewind(IReadOnlyList<string> running)
+    {
+        lock (_gate)
+        {
+            foreach (string job in running.Take(MaxExpected))
+            {
+                _expected.Add(job);
+            }
+
+            // Acknowledgements of the lost connection are asked for again by the repeated envelopes.
+            _control.Clear();
+            foreach (PartyFrame word in _lastWords.Values)
+            {
+                _control.Enqueue(word);
+            }
+
+            foreach (RelayTransport transport in _transports.Values)
+            {
+                transport.Rewind();
+            }
+        }
+
+        SignalWork();
+    }
+}

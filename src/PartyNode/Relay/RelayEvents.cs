@@ -1,0 +1,19 @@
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Relay;
+
+/// <summary>What the coordinator told this party, besides envelopes.</summary>
+public abstract record RelayEvent;
+
+/// <summary>The connection stands.</summary>
+/// <param name="RunningJobs">Jobs that the coordinator holds as running for this party.</param>
+public sealed record RegisteredEvent(string CoordinatorVersion, IReadOnlyList<string> RunningJobs) : RelayEvent;
+
+/// <summary>The connection was lost; the client tries again.</summary>
+public sealed record DisconnectedEvent(string Reason, TimeSpan RetryIn) : RelayEvent;
+
+public sealed record OfferEvent(SignedJobSpec Job, uint Attempt) : RelayEvent;
+
+public sealed record StartEvent(string Job, uint Attempt) : RelayEvent;
+
+public sealed record EndEvent(JobEnd End) : RelayEvent;

@@ -1,0 +1,103 @@
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using Xunit;
+
+namespace VertFed.UnitTests.PartyNode;
+
+public sealed class PartyConfigTests
+{
+    internal static readonly string Digits = new('a', 64);
+
+    internal static readonly string Text = $$"""
+        name: bank
+        role: label
+        coordinator: http://127.0.0.1:7400
+        identity: keys/bank.pem
+        data_dir: state
+        peers:
+          - {name: retailer, fingerprint: {{Digits}}}
+        submitters: [{{Digits}}]
+        data:
+          csv: bank.csv
+        policy:
+          max_iterations: 20
+        """;
+
+    [Fact]
+    public void Reads_a_configuration_with_paths_relative_to_its_folder()
+    {
+        PartyConfig config = Parse(Text);
+
+        Assert.Equal("bank", config.Name);
+        Assert.Equal(Role.LabelParty, config.Role);
+        Assert.Equal("/etc/vertfed/keys/bank.pem", config.IdentityPath);
+        Assert.Equal("/etc/vertfed/state", config.DataDirectory);
+        Assert.Equal("/etc/vertfed/bank.csv", config.Data.Path);
+        Assert.Equal("y", config.Data.Label);
+        Assert.Equal(["id"], config.Data.Id);
+        Assert.Equal(20, config.Policy.MaxIterations);
+        Assert.Equal(PartyPolicy.Default with { MaxIterations = 20 }, config.Policy);
+        Assert.Equal(new PinnedPeer("retailer", Digits), Assert.Single(config.Peers));
+    }
+
+    [Fact]
+    public void A_feature_party_has_no_label() => Assert.Null(Parse(Text.Replace("role: label", "role: feature", StringComparison.Ordinal)).Data.Label);
+
+    [Theory]
+    [InlineData("data_dir: state", "data_dri: state", "party.yaml, line 1: key 'data_dir' is missing")]
+    [InlineData("role: label", "role: label\ncolour: red", "party.yaml, line 3: unknown key 'colour' (known here: coordinator, data, data_dir, identity, name, peers, policy, role, submitters)")]
+    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml, line 11: unknown key 'data.header' (known here: csv, decimal_comma, delimiter, features, id, label)")]
+    [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml, line 12: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml, line 12: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 12: policy.allow_disclosure_risk: true or false is expected")]
+    [InlineData("role: label", "role: bank", "party.yaml, line 2: role: label or feature is expected")]
+    [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
+    [InlineData("http://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected")]
+    [InlineData("name: retailer", "name: bank", "party.yaml, line 7: peers.name: a peer's name is well-formed, unique and not the party's own")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true", "party.yaml, line 11: data.decimal_comma: needs another delimiter than ','")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 11: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml, line 11: data.features: 'a' appears twice")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml, line 11: data.features: the list is empty")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, y]", "party.yaml, line 11: data.features: id and label columns cannot be features")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  id: [y]", "party.yaml, line 11: data.id: the label column cannot be an id column")]
+    [InlineData("csv: bank.csv", "csv: [bank.csv]", "party.yaml, line 10: data.csv: a text is expected")]
+    [InlineData("role: label", "role: feature\nx: &a 1\ny: *a", "party.yaml, line 4: aliases are not accepted")]
+    public void A_wrong_configuration_is_refused_with_its_line(string old, string replacement, string message)
+    {
+        VertFedException error = Assert.Throws<VertFedException>(() => Parse(Text.Replace(old, replacement, StringComparison.Ordinal)));
+        Assert.Equal(ErrorCode.Usage, error.Code);
+        Assert.Equal(message, error.Message);
+    }
+
+    [Fact]
+    public void A_label_at_a_feature_party_is_refused()
+    {
+        string text = Text.Replace("role: label", "role: feature", StringComparison.Ordinal)
+            .Replace("csv: bank.csv", "csv: bank.csv\n  label: y", StringComparison.Ordinal);
+        Assert.Equal("party.yaml, line 11: data.label: a feature party has no label", Assert.Throws<VertFedException>(() => Parse(text)).Message);
+    }
+
+    [Fact]
+    public void A_fingerprint_in_capitals_or_cut_short_is_refused()
+    {
+        Assert.Contains("a fingerprint is 64 lower-case", Assert.Throws<VertFedException>(() => Parse(Text.Replace(Digits, Digits[1..], StringComparison.Ordinal))).Message, StringComparison.Ordinal);
+        Assert.Contains("a fingerprint is 64 lower-case", Assert.Throws<VertFedException>(() => Parse(Text.Replace(Digits, Digits.ToUpperInvariant(), StringComparison.Ordinal))).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("name: [")]
+    [InlineData("name: a\nname: b")]
+    [InlineData("- a\n- b")]
+    [InlineData("")]
+    [InlineData("name: a\n---\nname: b")]
+    public void Text_that_is_not_one_mapping_is_refused(string text) =>
+        Assert.Equal(ErrorCode.Usage, Assert.Throws<VertFedException>(() => Parse(text)).Code);
+
+    [Fact]
+    public void A_missing_file_is_a_usage_error() =>
+        Assert.Equal(ErrorCode.Usage, Assert.Throws<VertFedException>(() => PartyConfig.Load("/nowhere/party.yaml")).Code);
+
+    private static PartyConfig Parse(string text) => PartyConfig.Parse("party.yaml", text, "/etc/vertfed");
+}

@@ -1,0 +1,100 @@
+using Google.Protobuf;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using Xunit;
+
+namespace VertFed.UnitTests.PartyNode;
+
+public sealed class PolicyTests
+{
+    private static readonly string Own = new('b', 64);
+    private static readonly string Peer = PartyConfigTests.Digits;
+
+    [Fact]
+    public void A_job_that_fits_is_joined() => JoinRules.Check(Proposal(_ => { }));
+
+    public static TheoryData<string, Action<JobSpec>> Refusals() => new()
+    {
+        { "own-identity", spec => spec.LabelParty.Name = "other" },
+        { "own-identity", spec => spec.LabelParty.Fingerprint = Bytes(new string('c', 64)) },
+        { "own-identity", spec => (spec.LabelParty, spec.FeatureParty) = (spec.FeatureParty, spec.LabelParty) },
+        { "peer-pinned", spec => spec.FeatureParty.Fingerprint = Bytes(new string('c', 64)) },
+        { "peer-pinned", spec => spec.FeatureParty.Name = "someone" },
+        { "family", spec => spec.Train.Family = Family.Poisson },
+        { "max-iterations", spec => spec.Train.MaxIterations = 21 },
+        { "disclosure-risk", spec => spec.AcceptDisclosureRisk = true },
+    };
+
+    [Theory]
+    [MemberData(nameof(Refusals))]
+    public void A_refusal_names_the_rule(string rule, Action<JobSpec> change)
+    {
+        VertFedException error = Assert.Throws<VertFedException>(() => JoinRules.Check(Proposal(change)));
+        Assert.Equal(ErrorCode.Refused, error.Code);
+        Assert.StartsWith($"policy rule '{rule}': ", error.Message, StringComparison.Ordinal);
+        Assert.Equal("bank", error.Party);
+    }
+
+    [Fact]
+    public void A_submitter_that_is_not_allowed_is_refused_first()
+    {
+        JobProposal proposal = Proposal(spec => spec.AcceptDisclosureRisk = true) with { SubmitterFingerprint = Own };
+        Assert.StartsWith("policy rule 'submitter-allowed'", Assert.Throws<VertFedException>(() => JoinRules.Check(proposal)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Disclosure_risk_is_accepted_where_the_policy_allows_it()
+    {
+        string text = PartyConfigTests.Text.Replace("max_iterations: 20", "allow_disclosure_risk: true", StringComparison.Ordinal);
+        JoinRules.Check(Proposal(spec => spec.AcceptDisclosureRisk = true, text));
+    }
+
+    [Fact]
+    public void Each_value_changes_the_hash()
+    {
+        PartyPolicy[] policies =
+        [
+            PartyPolicy.Default,
+            PartyPolicy.Default with { AllowDisclosureRisk = true },
+            PartyPolicy.Default with { MaxIterations = 31 },
+            PartyPolicy.Default with { MinimumIntersection = 99 },
+            PartyPolicy.Default with { MinimumRowsPerFeature = 199 },
+            PartyPolicy.Default with { MinimumEventsPerFeature = 9 },
+            PartyPolicy.Default with { MinimumIntersectionDifference = 9 },
+            PartyPolicy.Default with { ShareCoefficientsWithSubmitter = true },
+            PartyPolicy.Default with { ReportIntersectionSha256 = true },
+        ];
+        Assert.Equal(policies.Length, policies.Select(policy => Convert.ToHexString(policy.Hash())).Distinct(StringComparer.Ordinal).Count());
+        Assert.All(policies[1..], policy => Assert.Single(policy.Loosened()));
+        Assert.Equal(typeof(PartyPolicy).GetProperties().Count(property => property.GetMethod is { IsStatic: false }), policies.Length - 1);
+    }
+
+    [Fact]
+    public void The_hash_is_pinned() =>
+        Assert.Equal("71e45048c6b8b5315eb754359d8ead2b71ab09b2b9f79322cd44954dab061ed7", Convert.ToHexStringLower(PartyPolicy.Default.Hash()));
+
+    [Fact]
+    public void A_tighter_policy_is_not_called_loosened() =>
+        Assert.Empty((PartyPolicy.Default with { MaxIterations = 5, MinimumIntersection = 5000 }).Loosened());
+
+    private static JobProposal Proposal(Action<JobSpec> change, string? config = null)
+    {
+        JobSpec spec = new()
+        {
+            Version = 1,
+            Job = new string('0', 32),
+            Kind = JobKind.Train,
+            LabelParty = new PartyRef { Name = "bank", Fingerprint = Bytes(Own) },
+            FeatureParty = new PartyRef { Name = "retailer", Fingerprint = Bytes(Peer) },
+            Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
+            DeadlineSeconds = 60,
+            Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 20 },
+        };
+        change(spec);
+        return new JobProposal(JobSpecification.FromMessage(spec), Peer, Own, PartyConfig.Parse("party.yaml", config ?? PartyConfigTests.Text, "/etc/vertfed"));
+    }
+
+    private static ByteString Bytes(string hex) => ByteString.CopyFrom(Convert.FromHexString(hex));
+}
