@@ -167,6 +167,11 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
 
                 _progress.OnIteration(nodeEvent);
                 break;
+            case "aligned" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal):
+                _progress.Note(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Aligned: bank {nodeEvent.Number("own_rows"):N0} rows, retailer {nodeEvent.Number("peer_rows"):N0} rows, {nodeEvent.Number("rows"):N0} in both"));
+                break;
             case "job_end":
                 lock (_partiesDone)
                 {
