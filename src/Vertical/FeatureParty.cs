@@ -43,7 +43,7 @@ public sealed class FeatureParty
         await setup.ExchangeAsync(_channel, _input, _specification, guards, cancellationToken);
 
         PartyBlock block = ModelFaults.AsBadInput(() => new PartyBlock(
-            setup.Columns, _specification.L2, TrainingLoop.Options(_specification, setup.Family), new double[setup.Columns.Count]));
+            setup.Columns, _specification.L2, TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations), new double[setup.Columns.Count]));
         TrainingLoop loop = new(_channel, setup, block, _specification, _observer);
         TrainingOutcome outcome = await loop.RunAsync(
             (round, predictor, token) => ShareAsync(setup, round, predictor, token), cancellationToken);
@@ -80,7 +80,7 @@ public sealed class FeatureParty
 
     private async Task<LinkSeries> ReceiveTablesAsync(uint round, CancellationToken cancellationToken)
     {
-        LinkTables message = await _channel.ReceiveAsync(Step.LinkTables, round, Protocol.V1.LinkTables.Parser, cancellationToken);
+        Protocol.V1.LinkTables message = await _channel.ReceiveAsync(Step.LinkTables, round, Protocol.V1.LinkTables.Parser, cancellationToken);
         if (_series is not null && message.Version == (uint)_series.Version && round > 0)
         {
             StepCheck.Count(Step.LinkTables, "coefficients", 0, message.Coefficients.Count);
@@ -93,7 +93,7 @@ public sealed class FeatureParty
         }
 
         StepCheck.AtMost(Step.LinkTables, "version", int.MaxValue, message.Version);
-        StepCheck.AtMost(Step.LinkTables, "pairs", SeparableKernel.MaxPairs, message.Pairs);
+        StepCheck.AtMost(Step.LinkTables, "pairs", byte.MaxValue, message.Pairs);
         LinkSeries series = new((int)message.Version, (int)message.Pairs, message.RmsError, [.. message.Coefficients]);
         ModelFaults.AsViolation(Step.LinkTables, () =>
         {

@@ -13,7 +13,7 @@ namespace VertFed.Vertical;
 /// the shared residual, Σ_i x_ij (r1_i + r2_i), without either party seeing the other's share (docs/protocol.md, section 6;
 /// coefficient packing after Cheetah, Huang et al. 2022, section 3).
 /// </summary>
-internal sealed class GradientExchange
+internal sealed class GradientExchange : IDisposable
 {
     /// <summary>Ciphertexts of a residual share in one envelope: about 2.4 MB.</summary>
     private const int SharesPerEnvelope = 16;
@@ -57,6 +57,8 @@ internal sealed class GradientExchange
         return await UnmaskAsync(round, share, masks, cancellationToken);
     }
 
+    public void Dispose() => _prepared.Dispose();
+
     private async Task SendShareAsync(uint round, ulong[] share, SecretKey secretKey, RandomStream keyStream, CancellationToken cancellationToken)
     {
         PublicKey publicKey = PublicKey.Generate(
@@ -68,7 +70,8 @@ internal sealed class GradientExchange
                 _channel, "residual-share", Step.ResidualShare, round, first, count, (index, secret) =>
                 {
                     (int start, int rows) = _peer.RowsOf(index);
-                    Plaintext plaintext = CoefficientEncoder.Encode(LatticeParameters.Gradient, share.AsSpan(start, rows));
+                    Plaintext plaintext = new(LatticeParameters.Gradient);
+                    CoefficientEncoder.Encode(share.AsSpan(start, rows), plaintext);
                     return SeededCiphertext.Encrypt(secretKey, plaintext, PublicSeed(round, index), secret).Serialize();
                 });
             ResidualShare message = new() { Block = (uint)(first / SharesPerEnvelope) };
@@ -118,8 +121,7 @@ internal sealed class GradientExchange
             {
                 for (int k = 0; k < count; k++)
                 {
-                    PreparedPlaintext operand = _prepared.Get(first + k, g);
-                    sums[g].MultiplyAdd(ciphertexts[k], operand);
+                    _prepared.MultiplyInto(sums[g], ciphertexts[k], first + k, g);
                 }
             });
         }
@@ -132,10 +134,7 @@ internal sealed class GradientExchange
         ulong[] masks = new ulong[_columns.Count];
         using (RandomStream maskStream = _channel.DeriveSecret("gradient-mask", Step.GradientResponse, round))
         {
-            for (int j = 0; j < masks.Length; j++)
-            {
-                masks[j] = PlainField.Random(maskStream);
-            }
+            PlainField.FillRandom(maskStream, masks);
         }
 
         for (int first = 0; first < sums.Length; first += ResponsesPerEnvelope)
@@ -145,14 +144,12 @@ internal sealed class GradientExchange
                 _channel, "gradient-response", Step.GradientResponse, round, first, count, (g, secret) =>
                 {
                     int[] positions = _own.PositionsOf(g);
-                    ulong[] mask = new ulong[LatticeParameters.Gradient.Degree];
                     int firstColumn = _own.ColumnsOf(g).Start;
                     for (int k = 0; k < positions.Length; k++)
                     {
-                        mask[positions[k]] = masks[firstColumn + k];
+                        sums[g].AddPlain(positions[k], masks[firstColumn + k]);
                     }
 
-                    sums[g].AddPlain(CoefficientEncoder.Encode(LatticeParameters.Gradient, mask));
                     return sums[g].Finish(peerKey, _flooding, secret, positions).Serialize();
                 });
             GradientResponse message = new() { Part = (uint)(first / ResponsesPerEnvelope) };

@@ -50,7 +50,7 @@ public sealed class LabelParty
         // The model of own columns alone is the yardstick of the report and a good place to start from.
         LocalFit alone = ModelFaults.AsBadInput(() => LocalFit.Fit(setup.Columns, labels.Train, setup.Family, _specification.L2));
         PartyBlock block = ModelFaults.AsBadInput(() => new PartyBlock(
-            setup.Columns, _specification.L2, TrainingLoop.Options(_specification, setup.Family), alone.Weights));
+            setup.Columns, _specification.L2, TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations), alone.Weights));
         TrainingLoop loop = new(_channel, setup, block, _specification, _observer);
         TrainingOutcome outcome = await loop.RunAsync(
             (round, predictor, token) => ShareAsync(setup, block, labels.Train, round, predictor, token), cancellationToken);
@@ -73,8 +73,8 @@ public sealed class LabelParty
             return new ResidualPart(Residues.FromSigned(exact), 0, 0, 0);
         }
 
-        long clipped = QuantisedLink.Clip(predictor);
         Models.LinkTables tables = ModelFaults.AsBadInput(() => _planner.Next(block.GradientNorm, block.PeerPointNorm, predictor));
+        long clipped = QuantisedLink.Clip(predictor);
         await SendTablesAsync(round, tables, cancellationToken);
         ulong[] share = Residues.FromSigned(QuantisedLink.LabelShare(tables, predictor, y, setup.Plan));
         if (tables.Pairs > 0)

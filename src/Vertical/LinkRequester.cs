@@ -66,14 +66,12 @@ internal sealed class LinkRequester(IChannel channel)
         ulong[] scalar = StepCheck.Parse(Step.LossResponse, () => SwitchedCiphertext
             .Deserialize(LatticeParameters.Link, response.Ciphertext.Span, 1).DecryptCoefficients(secretKey, constant));
 
-        // Slots stand at the primitive 2N-th roots, whose powers cancel: Σ slots = N · constant coefficient.
-        return PlainField.Multiply(scalar[0], (ulong)LatticeParameters.Link.Degree);
+        return _encoder.SumOfSlots(scalar[0]);
     }
 
     private async IAsyncEnumerable<(int Block, byte[][] Ciphertexts)> EncryptAsync(
         Step step, uint round, int rows, int pairs, BlockValues phi, SecretKey secretKey)
     {
-        int degree = LatticeParameters.Link.Degree;
         int blocks = Blocks.Count(rows);
         for (int first = 0; first < blocks; first += Wave)
         {
@@ -83,9 +81,10 @@ internal sealed class LinkRequester(IChannel channel)
                 {
                     int block = index / pairs;
                     (int start, int length) = Blocks.RowsOf(block, rows);
-                    long[] values = new long[degree];
-                    phi(index % pairs, start, values.AsSpan(0, length));
-                    Plaintext plaintext = _encoder.Encode(values.AsSpan(0, length));
+                    long[] values = new long[length];
+                    phi(index % pairs, start, values);
+                    Plaintext plaintext = new(LatticeParameters.Link);
+                    _encoder.Encode(values, plaintext);
                     byte[] uniform = channel.DerivePublic("link-request-uniform", channel.Self, round, index);
                     return SeededCiphertext.Encrypt(secretKey, plaintext, uniform, secret).Serialize();
                 }));

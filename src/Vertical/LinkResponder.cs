@@ -48,7 +48,9 @@ internal sealed class LinkResponder(IChannel channel)
                 PlainField.FillRandom(secret, mask);
 
                 mask.AsSpan(0, length).CopyTo(masks.AsSpan(start, length));
-                sum.AddPlain(_encoder.Encode(mask));
+                Plaintext masked = new(LatticeParameters.Link);
+                _encoder.Encode(mask, masked);
+                sum.AddPlain(masked);
                 return sum.Finish(peerKey!, flooding, secret).Serialize();
             });
             for (int k = 0; k < count; k++)
@@ -77,14 +79,13 @@ internal sealed class LinkResponder(IChannel channel)
         }
 
         using RandomStream secret = channel.DeriveSecret("loss-response", Step.LossResponse, round);
-        ulong[] mask = new ulong[LatticeParameters.Link.Degree];
-        mask[0] = PlainField.Random(secret);
-        sum.AddPlain(CoefficientEncoder.Encode(LatticeParameters.Link, mask));
+        ulong mask = PlainField.Random(secret);
+        sum.AddPlain(0, mask);
         int[] constant = [0];
         byte[] response = sum.Finish(peerKey!, flooding, secret, constant).Serialize();
         await channel.SendAsync(
             Step.LossResponse, round, new LossResponse { Ciphertext = UnsafeByteOperations.UnsafeWrap(response) }, cancellationToken);
-        return PlainField.Multiply(mask[0], (ulong)LatticeParameters.Link.Degree);
+        return _encoder.SumOfSlots(mask);
     }
 
     private PublicKey Check(
@@ -110,7 +111,9 @@ internal sealed class LinkResponder(IChannel channel)
         for (int k = 0; k < ciphertexts.Count; k++)
         {
             psi(k, start, values);
-            PreparedPlaintext operand = PreparedPlaintext.FromPlaintext(LatticeParameters.Link, _encoder.Encode(values));
+            Plaintext plaintext = new(LatticeParameters.Link);
+            _encoder.Encode(values, plaintext);
+            using PreparedPlaintext operand = PreparedPlaintext.FromPlaintext(LatticeParameters.Link, plaintext);
             Ciphertext ciphertext = StepCheck.Parse(
                 step, () => SeededCiphertext.Deserialize(LatticeParameters.Link, ciphertexts[k].Span).Expand());
             sum.MultiplyAdd(ciphertext, operand);

@@ -44,14 +44,13 @@ public sealed record PackingPlan
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rows, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
-        long upload = (long)Math.Ceiling(parameters.LogQ * parameters.Degree / 8);
-        long response = (long)parameters.SwitchedBits * parameters.Degree / 8;
+        long upload = SeededCiphertext.SerializedBytes(parameters);
         PackingPlan? best = null;
         long bestBytes = long.MaxValue;
         for (int c = 1; c <= Math.Min(columns, parameters.Degree); c++)
         {
             PackingPlan plan = new(rows, columns, c, parameters.Degree);
-            long bytes = (plan.Ciphertexts * upload) + (plan.Responses * response);
+            long bytes = (plan.Ciphertexts * upload) + (plan.Responses * (long)SwitchedCiphertext.SerializedBytes(parameters, c));
             if (bytes < bestBytes)
             {
                 (best, bestBytes) = (plan, bytes);

@@ -8,7 +8,7 @@ namespace VertFed.Vertical;
 /// with L rows a ciphertext. Columns never change in a job, so operands are kept up to a budget; past it they are made anew each
 /// time, which costs three transforms and keeps memory bounded whatever the number of rows.
 /// </summary>
-internal sealed class PreparedColumns
+internal sealed class PreparedColumns : IDisposable
 {
     /// <summary>Bytes of operands that are kept.</summary>
     private const long CacheBytes = 256L * 1024 * 1024;
@@ -26,16 +26,30 @@ internal sealed class PreparedColumns
         _cache = bytes <= CacheBytes ? new PreparedPlaintext?[plan.Ciphertexts * plan.Responses] : null;
     }
 
-    /// <summary>The operand for a ciphertext and a response. Two threads may ask for different responses at once.</summary>
-    public PreparedPlaintext Get(int ciphertext, int response)
+    /// <summary>
+    /// Adds ciphertext b of the peer's share times the operand of (b, response) to a sum. Threads may work on different responses at
+    /// once, not on the same.
+    /// </summary>
+    public void MultiplyInto(ResponseBuilder sum, Ciphertext share, int ciphertext, int response)
     {
         if (_cache is null)
         {
-            return Make(ciphertext, response);
+            using PreparedPlaintext once = Make(ciphertext, response);
+            sum.MultiplyAdd(share, once);
+            return;
         }
 
-        ref PreparedPlaintext? slot = ref _cache[(ciphertext * _plan.Responses) + response];
-        return slot ??= Make(ciphertext, response);
+        ref PreparedPlaintext? kept = ref _cache[(ciphertext * _plan.Responses) + response];
+        kept ??= Make(ciphertext, response);
+        sum.MultiplyAdd(share, kept);
+    }
+
+    public void Dispose()
+    {
+        foreach (PreparedPlaintext? operand in _cache ?? [])
+        {
+            operand?.Dispose();
+        }
     }
 
     private PreparedPlaintext Make(int ciphertext, int response)

@@ -11,7 +11,7 @@ namespace VertFed.Vertical;
 /// <param name="Clipped">Own rows that were clipped.</param>
 internal sealed record ResidualPart(ulong[] Share, double LinkError, int Pairs, long Clipped);
 
-/// <summary>How training ended; the same at both parties but for nothing.</summary>
+/// <summary>How training ended, as both parties see it; each counts the scalars that it received.</summary>
 internal sealed record TrainingOutcome(
     int Iterations, bool Converged, double GradientNorm, long ClippedRows, long ScalarsReceived);
 
@@ -22,13 +22,9 @@ internal sealed record TrainingOutcome(
 internal sealed class TrainingLoop(
     IChannel channel, TrainingSetup setup, PartyBlock block, JobSpecification specification, IVerticalObserver observer)
 {
-    /// <summary>The optimiser's constants, a function of the job alone.</summary>
-    public static LbfgsOptions Options(JobSpecification specification, GlmFamily family) =>
-        new() { InitialInverseCurvature = family.InitialInverseCurvature, MaxIterations = specification.MaxIterations };
-
     /// <summary>Means and deviations of own training columns.</summary>
     public static IReadOnlyList<(double Mean, double StandardDeviation)> ScalingOf(TrainingSetup setup) =>
-        [.. setup.Scaling.Means.Zip(setup.Scaling.Deviations)];
+        [.. setup.Scaling.Means.ToArray().Zip(setup.Scaling.Deviations.ToArray())];
 
     /// <param name="share">Makes own residual share of a round from own predictor, which it may change.</param>
     public async Task<TrainingOutcome> RunAsync(
@@ -39,7 +35,7 @@ internal sealed class TrainingLoop(
         int rows = setup.TrainRows.Length;
         PackingPlan own = PackingPlan.Choose(rows, ownColumns, Lattice.LatticeParameters.Gradient);
         PackingPlan peer = PackingPlan.Choose(rows, peerColumns, Lattice.LatticeParameters.Gradient);
-        GradientExchange gradients = new(channel, setup.Columns, own, peer, NoiseBudget.Gradient(setup, specification, own));
+        using GradientExchange gradients = new(channel, setup.Columns, own, peer, NoiseBudget.Gradient(setup, specification, own));
         long scalars = 0;
         for (uint round = 1; ; round++)
         {

@@ -3,8 +3,7 @@ namespace Grpc.Core;
 /// <summary>What a caller sets for one call. Immutable: each <c>With</c> gives a changed copy.</summary>
 public struct CallOptions
 {
-    // A copy per option keeps the public surface read-only without a constructor for every combination.
-    private CallFlags _flags;
+    private bool _waitForReady;
 
     public CallOptions(
         Metadata? headers = null,
@@ -20,13 +19,6 @@ public struct CallOptions
         WriteOptions = writeOptions;
         PropagationToken = propagationToken;
         Credentials = credentials;
-    }
-
-    [Flags]
-    private enum CallFlags
-    {
-        None = 0,
-        WaitForReady = 1,
     }
 
     /// <summary>Headers sent with the request.</summary>
@@ -46,7 +38,7 @@ public struct CallOptions
     public CallCredentials? Credentials { get; private set; }
 
     /// <summary>Whether the call waits for a connection instead of failing at once.</summary>
-    public readonly bool IsWaitForReady => _flags.HasFlag(CallFlags.WaitForReady);
+    public readonly bool IsWaitForReady => _waitForReady;
 
     public readonly CallOptions WithHeaders(Metadata headers) => this with { Headers = headers };
 
@@ -63,5 +55,5 @@ public struct CallOptions
     public readonly CallOptions WithCredentials(CallCredentials credentials) => this with { Credentials = credentials };
 
     public readonly CallOptions WithWaitForReady(bool waitForReady = true) =>
-        this with { _flags = waitForReady ? _flags | CallFlags.WaitForReady : _flags & ~CallFlags.WaitForReady };
+        this with { _waitForReady = waitForReady };
 }

@@ -1,0 +1,28 @@
+using System.Collections.Concurrent;
+
+namespace VertFed.Lattice;
+
+/// <summary>
+/// Arrays of one length for reuse, on the pinned heap so that they never move. Returned arrays are zeroed: they may have held
+/// secrets. Keeps at most a few; more are left to the collector.
+/// </summary>
+internal sealed class BufferPool<T>(int length)
+    where T : unmanaged
+{
+    private const int MaximumKept = 32;
+    private readonly ConcurrentBag<T[]> _free = [];
+
+    /// <summary>An array of zeros.</summary>
+    internal T[] Rent() => _free.TryTake(out T[]? buffer) ? buffer : GC.AllocateArray<T>(length, pinned: true);
+
+    /// <summary>Takes an array back and zeroes it; the caller must not touch it any more.</summary>
+    internal void Return(T[] buffer)
+    {
+        System.Security.Cryptography.CryptographicOperations.ZeroMemory(
+            System.Runtime.InteropServices.MemoryMarshal.AsBytes(buffer.AsSpan()));
+        if (buffer.Length == length && _free.Count < MaximumKept)
+        {
+            _free.Add(buffer);
+        }
+    }
+}

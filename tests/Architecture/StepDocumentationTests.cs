@@ -1,0 +1,19 @@
+using Xunit;
+
+namespace VertFed.Architecture;
+
+public sealed class StepDocumentationTests
+{
+    [Fact]
+    public void Every_step_has_a_heading_in_the_protocol_document_in_the_same_order()
+    {
+        string[] lines = File.ReadAllLines(Repository.PathTo("docs", "protocol.md"));
+        IReadOnlyList<string> steps = StepNames.OfEnum();
+        IEnumerable<string> headings = lines
+            .Where(line => line.StartsWith("### ", StringComparison.Ordinal))
+            .Select(line => line[4..].Trim())
+            .Where(steps.Contains);
+
+        Assert.Equal(steps, headings);
+    }
+}
