@@ -223,7 +223,7 @@ public sealed class SealedChannel : IChannel, IDisposable
         using EphemeralKey ephemeral = EphemeralKey.Draw(stream);
         byte[] nonce = new byte[Handshake.NonceBytes];
         stream.Fill(nonce);
-        KeyExchange own = Handshake.BuildKeyExchange(ephemeral, nonce);
+        KeyExchange own = Handshake.BuildKeyExchange(ephemeral, nonce, _options.Identity.Public.SubjectPublicKeyInfo);
         await SendAsync(Step.KeyExchange, 0, own, cancellationToken);
         KeyExchange peer = await ReceiveCheckedAsync(
             Step.KeyExchange, 0, KeyExchange.Parser, message => Handshake.Check(message, own, _options.PeerName), cancellationToken);
@@ -281,7 +281,7 @@ public sealed class SealedChannel : IChannel, IDisposable
         }
 
         ulong sequence = _outbound.NextSequence;
-        (ByteString core, ByteString body) = Build(step, round, sequence, payload);
+        (EnvelopeHeader header, ByteString core, ByteString body) = Build(step, round, sequence, payload);
         byte[] coreHash = SHA256.HashData(core.Span);
         Envelope? recorded = _outboundRecorded
             ? await _journal.ReadOutboundAsync(Specification.Job, _options.Attempt, sequence, cancellationToken)
@@ -308,10 +308,10 @@ public sealed class SealedChannel : IChannel, IDisposable
         _outbound.Append(coreHash, position);
         Statistics.Count(PhaseGrammar.Rule(step).Phase, sent: true, body.Length);
         await _transport.SendAsync(envelope, cancellationToken);
-        Progressed?.Invoke(EnvelopeCodec.Parse(envelope.Core, envelope.Attestation).Header, arg2: true);
+        Progressed?.Invoke(header, arg2: true);
     }
 
-    private (ByteString Core, ByteString Payload) Build(Step step, uint round, ulong sequence, IMessage payload)
+    private (EnvelopeHeader Header, ByteString Core, ByteString Payload) Build(Step step, uint round, ulong sequence, IMessage payload)
     {
         StepRule rule = PhaseGrammar.Rule(step);
         int size = payload.CalculateSize();
@@ -322,7 +322,7 @@ public sealed class SealedChannel : IChannel, IDisposable
                 step);
         }
 
-        byte[] header = new EnvelopeHeader
+        EnvelopeHeader header = new()
         {
             Job = Specification.Job,
             Attempt = _options.Attempt,
@@ -333,17 +333,19 @@ public sealed class SealedChannel : IChannel, IDisposable
             Step = step,
             Sequence = sequence,
             PreviousCoreHash = ByteString.CopyFrom(_outbound.LastCoreHash),
-        }.ToByteArray();
+        };
+        byte[] headerBytes = header.ToByteArray();
         byte[] body = payload.ToByteArray();
         if (rule.Sealed)
         {
             SealKey seal = _keys?.From(Self) ?? throw Error.Fault("A sealed step was sent before the key exchange.", step);
             byte[] plaintext = body;
-            body = seal.Seal(header, plaintext);
+            body = seal.Seal(headerBytes, plaintext);
             CryptographicOperations.ZeroMemory(plaintext);
         }
 
-        return (EnvelopeCodec.BuildCore(UnsafeByteOperations.UnsafeWrap(header), body), UnsafeByteOperations.UnsafeWrap(body));
+        ByteString core = EnvelopeCodec.BuildCore(UnsafeByteOperations.UnsafeWrap(headerBytes), body);
+        return (header, core, UnsafeByteOperations.UnsafeWrap(body));
     }
 
     private async ValueTask<T> ReceiveCheckedAsync<T>(

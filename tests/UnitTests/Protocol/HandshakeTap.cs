@@ -1,0 +1,42 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.UnitTests.Protocol;
+
+/// <summary>A transport whose far end is the test.</summary>
+internal sealed class HandshakeTap : IEnvelopeTransport
+{
+    private readonly Channel<Envelope> _inbound = Channel.CreateUnbounded<Envelope>();
+    private readonly SemaphoreSlim _asked = new(0);
+
+    /// <summary>What the party under test has sent.</summary>
+    public List<Envelope> Sent { get; } = [];
+
+    public void Deliver(Envelope envelope) => _inbound.Writer.TryWrite(envelope);
+
+    /// <summary>Completes when the party under test asks for another envelope and there is none.</summary>
+    public Task DrainedAsync() => _asked.WaitAsync();
+
+    public ValueTask SendAsync(Envelope envelope, CancellationToken cancellationToken)
+    {
+        Sent.Add(envelope);
+        return ValueTask.CompletedTask;
+    }
+
+    public ValueTask<Envelope> ReceiveAsync(CancellationToken cancellationToken)
+    {
+        if (_inbound.Reader.Count == 0)
+        {
+            _asked.Release();
+        }
+
+        return _inbound.Reader.ReadAsync(cancellationToken);
+    }
+}
+
+internal static class Bytes
+{
+    public static ByteString ToByteString(this byte[] bytes) => ByteString.CopyFrom(bytes);
+}
