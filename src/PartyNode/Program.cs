@@ -1,2 +1,3 @@
-Console.Error.WriteLine("usage: party --config FILE");
-return 2;
+using VertFed.PartyNode.Hosting;
+
+return await PartyCommand.RunAsync(args, Console.OpenStandardInput(), Console.Out, Console.Error);

@@ -240,6 +240,7 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
 
     private void Rewind(IReadOnlyList<string> running)
     {
+        RelayTransport[] transports;
         lock (_gate)
         {
             foreach (string job in running.Take(MaxExpected))
@@ -247,16 +248,21 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
                 _expected.Add(job);
             }
 
+            transports = [.. _transports.Values];
+        }
+
+        foreach (RelayTransport transport in transports)
+        {
+            transport.Rewind();
+        }
+
+        lock (_gate)
+        {
             // Acknowledgements of the lost connection are asked for again by the repeated envelopes.
             _control.Clear();
             foreach (PartyFrame word in _lastWords.Values)
             {
                 _control.Enqueue(word);
-            }
-
-            foreach (RelayTransport transport in _transports.Values)
-            {
-                transport.Rewind();
             }
         }
 

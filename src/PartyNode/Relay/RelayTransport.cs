@@ -25,6 +25,7 @@ public sealed class RelayTransport : IEnvelopeTransport
     private readonly LinkedList<Outgoing> _outbox = new();
     private readonly Channel<Envelope> _inbox = Channel.CreateUnbounded<Envelope>();
     private readonly HashSet<string> _waiting = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _delivered = new(StringComparer.Ordinal);
     private readonly HashSet<string> _acknowledged = new(StringComparer.Ordinal);
     private TaskCompletionSource _room = NewSignal();
     private long _outboxBytes;
@@ -105,13 +106,21 @@ public sealed class RelayTransport : IEnvelopeTransport
     {
         EnvelopeView view = EnvelopeCodec.Parse(envelope.Core, envelope.Attestation);
         string key = Key(view);
+        bool delivered;
         lock (_gate)
         {
             _waiting.Remove(key);
             _acknowledged.Add(key);
+
+            // Only what came on this connection is acknowledged on it; anything else the coordinator repeats first.
+            delivered = _delivered.Remove(key);
         }
 
-        _client.Acknowledge(Reference(view));
+        if (delivered)
+        {
+            _client.Acknowledge(Reference(view));
+        }
+
         return ValueTask.CompletedTask;
     }
 
@@ -146,10 +155,10 @@ public sealed class RelayTransport : IEnvelopeTransport
             {
                 if (_acknowledged.Contains(key))
                 {
-                    _client.Acknowledge(Reference(view));
-                    return;
+                    break;
                 }
 
+                _delivered.Add(key);
                 if (_waiting.Contains(key))
                 {
                     return;
@@ -168,6 +177,8 @@ public sealed class RelayTransport : IEnvelopeTransport
 
             await room.WaitAsync(cancellationToken);
         }
+
+        _client.Acknowledge(Reference(view));
     }
 
     /// <summary>The next envelope to put on the current connection, or null.</summary>
@@ -187,6 +198,7 @@ public sealed class RelayTransport : IEnvelopeTransport
         lock (_gate)
         {
             _next = _outbox.First;
+            _delivered.Clear();
         }
     }
 

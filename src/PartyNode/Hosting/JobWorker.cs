@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using Google.Protobuf;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Sessions;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>
+/// Takes a job from the offer to its last word: load the input, answer, wait for the start, run, report. However it ends, there is
+/// one answer or one outcome, a report file, and a record in the store, in that order of durability: store before wire.
+/// </summary>
+internal sealed class JobWorker(
+    PartyConfig config, Identity identity, IPartyStore store, RelayClient relay, ProgressWriter progress, NodeLog log, TimeProvider time)
+{
+    /// <summary>Beyond the job's own deadline, which the coordinator keeps.</summary>
+    private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(30);
+
+    private readonly SessionRunner _runner = new(config, identity, store, relay, progress, log);
+
+    /// <summary>Runs a job to its end. Does not throw for anything that concerns the job alone.</summary>
+    public async Task RunAsync(JobEntry entry)
+    {
+        SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
+        bool answered = entry.IsResumed;
+        JobFault? fault = null;
+        try
+        {
+            entry.Cancellation.ThrowIfCancellationRequested();
+            PreparedInput input = await LoadAsync(entry);
+            await AddToStoreAsync(entry, JobState.Offered, error: null);
+            if (!answered)
+            {
+                relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = true });
+                answered = true;
+                log.Accepted(entry.Id);
+                progress.Answered(entry.Id, accepted: true, "");
+                await WaitForStartAsync(entry);
+            }
+
+            await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
+            await _runner.RunAsync(entry.Job, entry.Attempt, input, record, entry.Cancellation);
+        }
+        catch (Exception error)
+        {
+            fault = FaultOf(entry, error);
+        }
+
+        relay.Close(entry.Id);
+        if (answered)
+        {
+            await FinishAsync(entry, record, fault);
+        }
+        else if (fault is not null && entry.End is null)
+        {
+            await RefuseAsync(entry, fault);
+        }
+
+        if (entry.End is not null)
+        {
+            relay.Forget(entry.Id);
+        }
+    }
+
+    /// <summary>Refuses an offer, durably first.</summary>
+    public async Task RefuseAsync(JobEntry entry, JobFault fault)
+    {
+        log.Refused(entry.Id, fault.Error);
+        progress.Answered(entry.Id, accepted: false, fault.Error.Message);
+        SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
+        WriteReport(entry.Id, ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
+        await AddToStoreAsync(entry, JobState.Refused, fault.Error);
+        relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
+    }
+
+    private async Task<PreparedInput> LoadAsync(JobEntry entry)
+    {
+        long start = Stopwatch.GetTimestamp();
+        PreparedInput input = await Task.Run(
+            () => PreparedInput.Load(config, entry.Job.Specification, entry.Cancellation), entry.Cancellation);
+        log.Loaded(
+            entry.Id, input.Table.File, input.Table.Rows, input.Table.Names.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
+        return input;
+    }
+
+    private async Task WaitForStartAsync(JobEntry entry)
+    {
+        TimeSpan patience = entry.Job.Specification.Deadline + StartGrace;
+        try
+        {
+            await entry.Started.WaitAsync(patience, entry.Cancellation);
+        }
+        catch (TimeoutException)
+        {
+            throw new VertFedException(
+                ErrorCode.PeerUnavailable, $"Waited {patience.TotalSeconds:0} s for the start of the job; it did not come.")
+            {
+                Party = "coordinator",
+            };
+        }
+    }
+
+    /// <summary>Why a job ends here: what stopped it from outside comes before what that made fail.</summary>
+    private JobFault FaultOf(JobEntry entry, Exception error)
+    {
+        if (entry.End is { } end)
+        {
+            return JobFault.From(end, config.Name);
+        }
+
+        if (entry.IsStopped)
+        {
+            return JobFault.Make(ErrorCode.Cancelled, config.Name, "", $"the operator of '{config.Name}' stopped the node");
+        }
+
+        if (error is not VertFedException)
+        {
+            log.Unexpected(entry.Id, error);
+        }
+
+        return JobFault.From(error, config.Name);
+    }
+
+    private async Task FinishAsync(JobEntry entry, SessionRecord record, JobFault? fault)
+    {
+        JobState state = fault?.State ?? JobState.Done;
+        ReportPart part = record.ToPart(state, fault?.Error);
+        byte[] own = ReportWriter.Serialise(part, withCoefficients: true);
+        byte[]? model = state == JobState.Done ? ReportWriter.SerialiseModel(part) : null;
+        WriteReport(entry.Id, own);
+        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter);
+        JobOutcome outcome = new()
+        {
+            Job = entry.Id,
+            Attempt = entry.Attempt,
+            State = state,
+            Error = fault?.Error,
+            Report = ReportSeal.Seal(entry.Id, config.Name, identity, entry.Job.Submitter, shared),
+        };
+        try
+        {
+            PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
+            await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
+        }
+        catch (VertFedException error) when (state == JobState.Done)
+        {
+            // A result that is not durable is none: the coordinator hears so.
+            fault = JobFault.From(error, config.Name);
+            outcome = new JobOutcome { Job = entry.Id, Attempt = entry.Attempt, State = fault.State, Error = fault.Error };
+        }
+
+        relay.SendOutcome(outcome);
+        string status = ReportWriter.StatusName(outcome.State);
+        log.Ended(entry.Id, status, fault?.Error);
+        progress.JobEnded(entry.Id, status, fault?.Error);
+    }
+
+    private void WriteReport(string job, byte[] report)
+    {
+        try
+        {
+            string folder = Path.Combine(config.DataDirectory, "jobs", job);
+            AtomicFile.CreateFolder(folder);
+            AtomicFile.Write(Path.Combine(folder, "report.json"), report);
+        }
+        catch (VertFedException error)
+        {
+            // The store holds the report as well; its own failure would be the job's.
+            log.ReportNotWritten(job, error.Message);
+        }
+    }
+
+    private Task AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(
+        new PartyJob
+        {
+            Job = entry.Id,
+            Attempt = entry.Attempt,
+            Role = config.Role,
+            SignedSpec = entry.Job.Message.ToByteArray(),
+            State = state,
+            ReceivedUnixMs = Now(),
+            EndedUnixMs = state == JobState.Refused ? Now() : 0,
+            Error = error,
+        },
+        CancellationToken.None);
+
+    private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
+}

@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Reporting;
+using VertFed.Protocol;
+using VertFed.Storage.Sqlite;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>
+/// The command line: <c>--config FILE [--parent-pipe]</c>. JSON events go to standard output, logs to standard error. Exit codes
+/// are those of <see cref="ErrorCode"/>; a node that is told to stop ends with 130.
+/// </summary>
+public static class PartyCommand
+{
+    private const string Usage = "usage: party --config FILE [--parent-pipe]";
+    private const string StoreFile = "party.db";
+
+    public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Stream input, TextWriter output, TextWriter errors)
+    {
+        try
+        {
+            (string file, bool parentPipe) = Parse(arguments);
+            PartyConfig config = PartyConfig.Load(file);
+            CsvLoader.RequireReadable(config.Data);
+            using Identity identity = Identity.Load(config.IdentityPath);
+            AtomicFile.CreateFolder(config.DataDirectory);
+            await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile));
+            NodeLog log = new(errors, TimeProvider.System);
+            log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
+            PartyHost host = new(config, identity, store, new ProgressWriter(output), log, TimeProvider.System);
+            await RunUntilToldAsync(host, parentPipe ? input : null, log);
+            return (int)ErrorCode.Cancelled;
+        }
+        catch (VertFedException exception)
+        {
+            await errors.WriteLineAsync($"error: {exception.Message}");
+            return (int)exception.Code;
+        }
+    }
+
+    private static async Task RunUntilToldAsync(PartyHost host, Stream? parentPipe, NodeLog log)
+    {
+        using CancellationTokenSource stop = new();
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        Task running = host.RunAsync(stop.Token);
+        Task orphaned = parentPipe is null ? Task.Delay(Timeout.Infinite, stop.Token) : WaitForEndAsync(parentPipe, stop.Token);
+        if (await Task.WhenAny(running, orphaned) == orphaned && !stop.IsCancellationRequested)
+        {
+            log.Stopping("the parent process is gone");
+        }
+
+        await stop.CancelAsync();
+        await running;
+
+        void OnSignal(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            log.Stopping(signal.Signal.ToString());
+            stop.Cancel();
+        }
+    }
+
+    /// <summary>Completes when the parent's end of the pipe is closed, as it is however the parent ends.</summary>
+    private static async Task WaitForEndAsync(Stream input, CancellationToken cancellationToken)
+    {
+        byte[] buffer = new byte[256];
+        while (await input.ReadAsync(buffer, cancellationToken) > 0)
+        {
+        }
+    }
+
+    private static (string File, bool ParentPipe) Parse(IReadOnlyList<string> arguments)
+    {
+        string? file = null;
+        bool parentPipe = false;
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            switch (arguments[i])
+            {
+                case "--config" when file is null && i + 1 < arguments.Count:
+                    file = arguments[++i];
+                    break;
+                case "--parent-pipe" when !parentPipe:
+                    parentPipe = true;
+                    break;
+                default:
+                    throw new VertFedException(ErrorCode.Usage, $"unexpected argument '{arguments[i]}'; {Usage}");
+            }
+        }
+
+        return file is null ? throw new VertFedException(ErrorCode.Usage, Usage) : (file, parentPipe);
+    }
+}

@@ -1,0 +1,258 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Vertical;
+
+namespace VertFed.PartyNode.Reporting;
+
+/// <summary>Serialises a report part and a model as JSON (UTF-8); the fields of the report are those of report.json.</summary>
+public static class ReportWriter
+{
+    private const int SchemaVersion = 1;
+
+    private static readonly JsonWriterOptions Options =
+        new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The report part.</summary>
+    /// <param name="withCoefficients">Whether the coefficients stand in it.</param>
+    public static byte[] Serialise(ReportPart part, bool withCoefficients)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream, Options))
+        {
+            json.WriteStartObject();
+            WriteFrame(json, part);
+            WriteAlign(json, part);
+            WriteTrain(json, part);
+            WriteTest(json, part.Result);
+            WriteCoefficients(json, part, withCoefficients);
+            WriteGuards(json, part);
+            WriteDisclosures(json, part);
+            json.WriteStartObject("files");
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    /// <summary>The own half of the model: what is needed to score new rows.</summary>
+    public static byte[] SerialiseModel(ReportPart part)
+    {
+        VerticalResult result = part.Result ?? throw new ArgumentException("There is no model without a result.", nameof(part));
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream, Options))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("schema", SchemaVersion);
+            json.WriteString("job", part.Specification.Job);
+            json.WriteString("family", FamilyName(part.Specification.Family));
+            json.WriteString("party", part.Party);
+            json.WriteBoolean("converged", result.Converged);
+            int scaled = 0;
+            json.WriteStartArray("coefficients");
+            foreach ((string name, double value) in result.Coefficients)
+            {
+                json.WriteStartObject();
+                json.WriteString("name", name);
+                json.WriteNumber("value", value);
+                if (name != VerticalResult.InterceptName)
+                {
+                    (double mean, double deviation) = result.Scaling[scaled++];
+                    json.WriteNumber("mean", mean);
+                    json.WriteNumber("standard_deviation", deviation);
+                }
+
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    /// <summary>The word that reports use for a job's end.</summary>
+    public static string StatusName(JobState state) => state switch
+    {
+        JobState.Done => "done",
+        JobState.Refused => "refused",
+        JobState.Cancelled => "cancelled",
+        _ => "failed",
+    };
+
+    private static string FamilyName(Family family) => family switch
+    {
+        Family.Logistic => "logistic",
+        Family.Linear => "linear",
+        Family.Poisson => "poisson",
+        _ => "",
+    };
+
+    private static void WriteFrame(Utf8JsonWriter json, ReportPart part)
+    {
+        json.WriteNumber("schema", SchemaVersion);
+        json.WriteString("job", part.Specification.Job);
+        json.WriteString("kind", "train");
+        json.WriteString("status", StatusName(part.State));
+        if (part.Error is { } error)
+        {
+            json.WriteStartObject("error");
+            json.WriteString("code", error.Code);
+            json.WriteString("party", error.Party);
+            json.WriteString("step", error.Step);
+            json.WriteString("message", error.Message);
+            json.WriteEndObject();
+        }
+        else
+        {
+            json.WriteNull("error");
+        }
+
+        json.WriteString("family", FamilyName(part.Specification.Family));
+        json.WriteNumber("l2", part.Specification.L2);
+        json.WriteNumber("holdout", part.Specification.Holdout);
+        json.WriteString("version", SoftwareVersion.Current);
+        json.WriteNumber("seconds_total", Seconds(part.SecondsTotal));
+    }
+
+    private static void WriteAlign(Utf8JsonWriter json, ReportPart part)
+    {
+        if (part.Align is not { } align)
+        {
+            json.WriteNull("align");
+            return;
+        }
+
+        bool isLabel = part.Role == Role.LabelParty;
+        json.WriteStartObject("align");
+        json.WriteString("protocol", "dh-psi-ristretto255");
+        json.WriteNumber("bank_rows", isLabel ? align.OwnRows : align.PeerRows);
+        json.WriteNumber("retailer_rows", isLabel ? align.PeerRows : align.OwnRows);
+        json.WriteNumber("intersection", align.Intersection);
+        json.WriteString("intersection_sha256", align.IntersectionSha256);
+        json.WriteNumber("seconds", Seconds(align.Seconds));
+        json.WriteNumber("bytes", align.Bytes);
+        json.WriteEndObject();
+    }
+
+    private static void WriteTrain(Utf8JsonWriter json, ReportPart part)
+    {
+        if (part.Result is not { } result)
+        {
+            json.WriteNull("train");
+            return;
+        }
+
+        bool linear = part.Specification.Family == Family.Linear;
+        json.WriteStartObject("train");
+        json.WriteNumber("rows", result.TrainRows);
+        json.WriteNumber("iterations", result.Iterations);
+        json.WriteBoolean("converged", result.Converged);
+        json.WriteNumber("seconds", Seconds(part.TrainSeconds));
+        json.WriteNumber("bytes", part.TrainBytes);
+        WriteOptional(json, "gradient_norm", result.GradientNorm);
+        WriteOptional(json, "log_loss", linear ? null : result.TrainLoss);
+        WriteOptional(json, "loss", linear ? result.TrainLoss : null);
+        json.WriteNumber("clipped_rows", result.ClippedRows);
+        json.WriteEndObject();
+    }
+
+    private static void WriteTest(Utf8JsonWriter json, VerticalResult? result)
+    {
+        if (result is null)
+        {
+            json.WriteNull("test");
+            return;
+        }
+
+        json.WriteStartObject("test");
+        json.WriteNumber("rows", result.TestRows);
+        WriteOptional(json, "auc", result.Test.Auc);
+        WriteOptional(json, "ks", result.Test.Ks);
+        WriteOptional(json, "auc_label_party_only", result.Test.AucLabelPartyOnly);
+        WriteOptional(json, "ks_label_party_only", result.Test.KsLabelPartyOnly);
+        WriteOptional(json, "rmse", result.Test.Rmse);
+        WriteOptional(json, "rmse_label_party_only", result.Test.RmseLabelPartyOnly);
+        json.WriteEndObject();
+    }
+
+    private static void WriteCoefficients(Utf8JsonWriter json, ReportPart part, bool withCoefficients)
+    {
+        if (part.Result is not { } result || !withCoefficients)
+        {
+            json.WriteNull("coefficients");
+            return;
+        }
+
+        bool isLabel = part.Role == Role.LabelParty;
+        json.WriteStartObject("coefficients");
+        if (!isLabel)
+        {
+            json.WriteNull("bank");
+        }
+
+        json.WriteStartObject(isLabel ? "bank" : "retailer");
+        foreach ((string name, double value) in result.Coefficients)
+        {
+            json.WriteNumber(name, value);
+        }
+
+        json.WriteEndObject();
+        if (isLabel)
+        {
+            json.WriteNull("retailer");
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteGuards(Utf8JsonWriter json, ReportPart part)
+    {
+        json.WriteStartArray("guards");
+        foreach (Guard guard in part.AllGuards)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", guard.Name);
+            json.WriteNumber("limit", guard.Limit);
+            json.WriteNumber("value", guard.Value);
+            json.WriteString("verdict", guard.Verdict);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteDisclosures(Utf8JsonWriter json, ReportPart part)
+    {
+        json.WriteStartArray("disclosures");
+        foreach (Disclosure disclosure in part.Ledger)
+        {
+            json.WriteStartObject();
+            json.WriteString("party", disclosure.Party);
+            json.WriteString("what", disclosure.What);
+            json.WriteNumber("scalars", disclosure.Scalars);
+            json.WriteString("step", disclosure.Step);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
+    /// <summary>JSON has no NaN: a value that is not finite is one that is not known.</summary>
+    private static void WriteOptional(Utf8JsonWriter json, string name, double? value)
+    {
+        if (value is { } known && double.IsFinite(known))
+        {
+            json.WriteNumber(name, known);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+
+    private static double Seconds(double value) => Math.Round(value, 3);
+}

@@ -1,0 +1,102 @@
+using System.Security.Cryptography;
+using System.Text;
+using VertFed.PartyNode.Data;
+using VertFed.Protocol.V1;
+using VertFed.Vertical;
+
+namespace VertFed.PartyNode.Sessions;
+
+/// <summary>Brings a party's table into the joint order.</summary>
+internal static class AlignedRows
+{
+    /// <summary>Takes the aligned rows of every column. The table's columns are replaced one by one, so that memory grows by one
+    /// column only; the table is used up.</summary>
+    /// <param name="rows">Row numbers of the table in the joint order.</param>
+    public static VerticalInput Take(CsvTable table, int[] rows, bool[] isTest)
+    {
+        for (int i = 0; i < table.Columns.Length; i++)
+        {
+            table.Columns[i] = Gather(table.Columns[i], rows);
+        }
+
+        return new VerticalInput(table.Names, table.Columns, table.Labels is { } labels ? Gather(labels, rows) : null, isTest);
+    }
+
+    /// <summary>Refuses what no model can be fitted to, by file and column name.</summary>
+    public static void RequireVariation(VerticalInput input, CsvTable table, Family family)
+    {
+        CsvErrors errors = new(table.File);
+        for (int i = 0; i < input.Features.Length; i++)
+        {
+            if (!Varies(input.Features[i], input.IsTest))
+            {
+                throw errors.ZeroVariance(input.Columns[i]);
+            }
+        }
+
+        if (input.Labels is { } labels && !Varies(labels, input.IsTest))
+        {
+            throw family == Family.Linear ? errors.ZeroVariance(table.LabelName!) : errors.OneClass(table.LabelName!);
+        }
+    }
+
+    /// <summary>SHA-256 over the sorted ids joined by line feeds, lower-case hexadecimal. Sorted by code point, as UTF-8 is.</summary>
+    public static string Sha256(IEnumerable<string> ids)
+    {
+        string[] sorted = [.. ids];
+        Array.Sort(sorted, CompareCodePoints);
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (int i = 0; i < sorted.Length; i++)
+        {
+            hash.AppendData(i == 0 ? [] : "\n"u8);
+            hash.AppendData(Encoding.UTF8.GetBytes(sorted[i]));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>UTF-16 order, but for surrogates, which stand for the largest code points.</summary>
+    private static int CompareCodePoints(string left, string right)
+    {
+        int common = left.AsSpan().CommonPrefixLength(right);
+        if (common == left.Length || common == right.Length)
+        {
+            return left.Length - right.Length;
+        }
+
+        (char a, char b) = (left[common], right[common]);
+        return char.IsSurrogate(a) == char.IsSurrogate(b) ? a - b : char.IsSurrogate(a) ? 1 : -1;
+    }
+
+    private static bool Varies(double[] values, bool[] isTest)
+    {
+        double? first = null;
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (isTest[i])
+            {
+                continue;
+            }
+
+            if (first is { } value && values[i] != value)
+            {
+                return true;
+            }
+
+            first = values[i];
+        }
+
+        return false;
+    }
+
+    private static double[] Gather(double[] values, int[] rows)
+    {
+        double[] taken = new double[rows.Length];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            taken[i] = values[rows[i]];
+        }
+
+        return taken;
+    }
+}

@@ -1,0 +1,52 @@
+using System.Diagnostics;
+using VertFed.PartyNode.Reporting;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Vertical;
+
+namespace VertFed.PartyNode.Sessions;
+
+/// <summary>What a session has come to know so far, so that a report can be written however it ends.</summary>
+internal sealed class SessionRecord(JobSpecification specification, string party, Role role)
+{
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly Dictionary<Phase, double> _seconds = [];
+    private Phase _phase = Phase.Unspecified;
+    private double _phaseStart;
+
+    public AlignPart? Align { get; set; }
+
+    public VerticalResult? Result { get; set; }
+
+    public IReadOnlyList<Guard> Guards { get; set; } = [];
+
+    public List<Disclosure> Disclosures { get; } = [];
+
+    public long TrainBytes { get; set; }
+
+    /// <summary>Ends the phase before and begins another.</summary>
+    public void Begin(Phase phase)
+    {
+        double now = _clock.Elapsed.TotalSeconds;
+        _seconds[_phase] = SecondsOf(_phase) + now - _phaseStart;
+        (_phase, _phaseStart) = (phase, now);
+    }
+
+    public double SecondsOf(Phase phase) => _seconds.GetValueOrDefault(phase);
+
+    public ReportPart ToPart(JobState state, JobError? error) => new()
+    {
+        Specification = specification,
+        Party = party,
+        Role = role,
+        State = state,
+        Error = error,
+        SecondsTotal = _clock.Elapsed.TotalSeconds,
+        Align = Align,
+        Result = Result,
+        TrainSeconds = SecondsOf(Phase.Train),
+        TrainBytes = TrainBytes,
+        Guards = Guards,
+        Disclosures = Disclosures,
+    };
+}

@@ -1,0 +1,131 @@
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Reporting;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Psi.DiffieHellman;
+using VertFed.Psi.Ids;
+using VertFed.Vertical;
+
+namespace VertFed.PartyNode.Sessions;
+
+/// <summary>
+/// One attempt of a job at this party, from the first envelope to the last: session keys, alignment, own rules, training and
+/// evaluation, close. Run again over the same journal after a crash, it comes to the same messages and goes on from there.
+/// </summary>
+internal sealed class SessionRunner(
+    PartyConfig config, Identity identity, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log)
+{
+    /// <summary>Runs to the end; what was learned on the way is in the record, also when this throws.</summary>
+    public async Task RunAsync(
+        SignedJob job, uint attempt, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
+    {
+        JobSpecification specification = job.Specification;
+        RelayTransport transport = relay.Open(specification.Job, attempt, specification.Deadline);
+        SealedChannelOptions options = new()
+        {
+            Job = job,
+            Attempt = attempt,
+            Self = config.Role,
+            Identity = identity,
+            PolicyHash = config.Policy.Hash(),
+            DataRoot = input.Root,
+        };
+        Begin(Phase.Session, record, specification.Job);
+        using SealedChannel channel = await SealedChannel.OpenAsync(options, transport, journal, cancellationToken);
+        VerticalInput aligned = await AlignAsync(channel, input, record, cancellationToken);
+        Observer observer = new(this, record, channel);
+        try
+        {
+            record.Result = config.Role == Role.LabelParty
+                ? await new LabelParty(channel, aligned, specification, observer).RunAsync(cancellationToken)
+                : await new FeatureParty(channel, aligned, specification, observer).RunAsync(cancellationToken);
+        }
+        finally
+        {
+            record.TrainBytes = channel.Statistics.BytesOf(Phase.Train);
+            record.Disclosures.AddRange(channel.Disclosures);
+        }
+
+        Begin(Phase.Close, record, specification.Job);
+        await channel.CloseAsync(cancellationToken);
+        await FlushAsync(transport, specification.Deadline, cancellationToken);
+        record.Begin(Phase.Unspecified);
+    }
+
+    private async Task<VerticalInput> AlignAsync(
+        SealedChannel channel, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
+    {
+        JobSpecification specification = channel.Specification;
+        string job = specification.Job;
+        string peer = specification.Party(channel.Peer).Name;
+        Begin(Phase.Align, record, job);
+        Alignment alignment = await new PsiParty(channel).AlignAsync(input.Ids.Ids, cancellationToken: cancellationToken);
+        record.Begin(Phase.Unspecified);
+        string[] ids = Array.ConvertAll(alignment.Rows, row => input.Ids.Ids[row]);
+        record.Align = new AlignPart(
+            alignment.OwnCount,
+            alignment.PeerCount,
+            ids.Length,
+            config.Policy.ReportIntersectionSha256 ? AlignedRows.Sha256(ids) : null,
+            record.SecondsOf(Phase.Align),
+            channel.Statistics.BytesOf(Phase.Align));
+        progress.Aligned(job, alignment.OwnCount, alignment.PeerCount, ids.Length);
+        if (ids.Length == 0)
+        {
+            throw new VertFedException(
+                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.File} is among those of '{peer}' (check the id column and the normalisation)");
+        }
+
+        HoldoutRule holdout = new(specification.Holdout);
+        bool[] isTest = Array.ConvertAll(ids, holdout.IsTest);
+        int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
+        VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
+
+        IntersectionHistory history = new(Path.Combine(config.DataDirectory, "intersections"));
+        ulong[] hashes = history.Hash(ids);
+        record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history.SmallestDifference(peer, job, hashes));
+        PolicyGuards.Require(record.Guards, config.Name);
+        AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
+        history.Add(peer, job, hashes);
+        return aligned;
+    }
+
+    /// <summary>Everything is at the coordinator before the last word on the job goes out.</summary>
+    private static async Task FlushAsync(RelayTransport transport, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(deadline);
+        try
+        {
+            await transport.FlushAsync(late.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new VertFedException(
+                ErrorCode.PeerUnavailable, $"Waited {deadline.TotalSeconds:0} s for the coordinator to take the last envelopes.")
+            {
+                Party = "coordinator",
+                Step = nameof(Step.JobClose),
+            };
+        }
+    }
+
+    private void Begin(Phase phase, SessionRecord record, string job)
+    {
+        record.Begin(phase);
+        progress.PhaseStarted(job, phase);
+        log.PhaseStarted(job, phase);
+    }
+
+    private sealed class Observer(SessionRunner runner, SessionRecord record, SealedChannel channel) : IVerticalObserver
+    {
+        public void PhaseStarted(Phase phase) => runner.Begin(phase, record, channel.Specification.Job);
+
+        public void IterationFinished(IterationProgress iteration) => runner.ReportIteration(
+            channel.Specification.Job, iteration, channel.Statistics.BytesOf(Phase.Train));
+    }
+
+    private void ReportIteration(string job, IterationProgress iteration, long bytes) => progress.Iteration(job, iteration, bytes);
+}
