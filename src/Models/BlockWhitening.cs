@@ -14,7 +14,9 @@ public sealed class BlockWhitening
     public int Dimension => _factor.Dimension;
 
     /// <exception cref="ModelException">The block is singular and λ too small to mend it.</exception>
-    public static BlockWhitening Create(QuantisedColumns columns, double l2) => Create(columns.Gram(), columns.Count, columns.HasIntercept, l2);
+    /// <param name="curvature">Weights S of X'SX/n, one per row; none for X'X/n.</param>
+    public static BlockWhitening Create(QuantisedColumns columns, double l2, ReadOnlyMemory<double> curvature = default) =>
+        Create(columns.Gram(curvature), columns.Count, columns.HasIntercept, l2);
 
     internal static BlockWhitening Create(double[] gram, int dimension, bool hasIntercept, double l2)
     {
@@ -48,6 +50,14 @@ public sealed class BlockWhitening
     {
         double[] g = gradient.ToArray();
         _factor.SolveLower(g);
+        return g;
+    }
+
+    /// <summary>The inverse of <see cref="WhitenGradient"/>: L g.</summary>
+    public double[] UnwhitenGradient(ReadOnlySpan<double> gradient)
+    {
+        double[] g = gradient.ToArray();
+        _factor.MultiplyLower(g);
         return g;
     }
 }

@@ -43,6 +43,28 @@ public static class ChebyshevSeries
         }
     }
 
+    /// <summary>Coefficients of the derivative by x (Mason and Handscomb, "Chebyshev Polynomials", section 2.4.5).</summary>
+    public static double[] Derivative(ReadOnlySpan<double> coefficients)
+    {
+        int n = coefficients.Length;
+        double[] derivative = new double[n];
+        double after = 0;
+        for (int k = n - 1; k >= 1; k--)
+        {
+            double value = Math.FusedMultiplyAdd(2.0 * k, coefficients[k], after);
+            after = k < n - 1 ? derivative[k] : 0;
+            derivative[k - 1] = value;
+        }
+
+        derivative[0] *= 0.5;
+        for (int k = 0; k < n; k++)
+        {
+            derivative[k] /= Range;
+        }
+
+        return derivative;
+    }
+
     /// <summary>The series at every x by Clenshaw's recurrence; x has to lie within [−12, 12].</summary>
     public static void Evaluate(ReadOnlySpan<double> coefficients, ReadOnlySpan<double> x, Span<double> destination)
     {

@@ -71,6 +71,18 @@ public sealed class Cholesky
         }
     }
 
+    /// <summary>Row i of L up to the diagonal.</summary>
+    internal ReadOnlySpan<double> LowerRow(int i) => _lower.AsSpan(i * Dimension, i + 1);
+
+    /// <summary>L b in place.</summary>
+    public void MultiplyLower(Span<double> b)
+    {
+        for (int i = Dimension - 1; i >= 0; i--)
+        {
+            b[i] = Reductions.Dot(_lower.AsSpan(i * Dimension, i + 1), b[..(i + 1)]);
+        }
+    }
+
     /// <summary>M⁻¹ b in place.</summary>
     public void Solve(Span<double> b)
     {

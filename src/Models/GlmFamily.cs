@@ -21,9 +21,6 @@ public abstract class GlmFamily
     /// <summary>R: bound on the root mean square of the residual, for the scale plan. Poisson: see <see cref="PoissonResidualBound"/>.</summary>
     public abstract double ResidualBound { get; }
 
-    /// <summary>H0 of the joint optimiser: the inverse of a bound on the whitened joint curvature.</summary>
-    public abstract double InitialInverseCurvature { get; }
-
     /// <summary>ℓ(η, y).</summary>
     public abstract double Loss(double eta, double y);
 
@@ -60,9 +57,6 @@ public abstract class GlmFamily
 
         public override double ResidualBound => ScalePlanner.LogisticResidualBound;
 
-        // σ' <= 1/4 and the whitened joint Gram matrix is at most 2I.
-        public override double InitialInverseCurvature => 2;
-
         public override double Loss(double eta, double y) => DeterministicMath.Log1pExp(eta) - (y * eta);
 
         public override double Mean(double eta) => DeterministicMath.Sigmoid(eta);
@@ -96,8 +90,6 @@ public abstract class GlmFamily
 
         public override double ResidualBound => 2 * ScalePlanner.LinearShareBound;
 
-        public override double InitialInverseCurvature => 0.5;
-
         public override double Loss(double eta, double y) => 0.5 * (y - eta) * (y - eta);
 
         public override double Mean(double eta) => eta;
@@ -127,8 +119,6 @@ public abstract class GlmFamily
         public override bool HasLink => true;
 
         public override double ResidualBound => PoissonResidualBound(4, 0);
-
-        public override double InitialInverseCurvature => 0.5;
 
         public override double Loss(double eta, double y) => DeterministicMath.Exp(eta) - (y * eta);
 

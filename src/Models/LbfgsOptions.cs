@@ -3,8 +3,14 @@ namespace VertFed.Models;
 /// <summary>Constants of <see cref="VectorFreeLbfgs"/>. Both parties must run with the same.</summary>
 public sealed record LbfgsOptions
 {
-    /// <summary>H0 before there is a pair: see <see cref="GlmFamily.InitialInverseCurvature"/>.</summary>
-    public required double InitialInverseCurvature { get; init; }
+    /// <summary>H0 in whitened coordinates: 1 where each block's curvature is the identity.</summary>
+    public double InitialInverseCurvature { get; init; } = 1;
+
+    /// <summary>
+    /// The objective is quadratic and each whitened block's curvature exactly the identity (linear family). Then every step tells two
+    /// curvature pairs, one per block, and they are used together (block BFGS) instead of one after the other.
+    /// </summary>
+    public bool ExactBlocks { get; init; }
 
     /// <summary>Pairs kept.</summary>
     public int History { get; init; } = 10;
@@ -18,23 +24,33 @@ public sealed record LbfgsOptions
     /// <summary>A direction needs p'g &lt; −this · ||p||·||g||, or the history is cleared.</summary>
     public double DescentTolerance { get; init; } = 1e-6;
 
-    /// <summary>A pair is dropped if the errors of its two links together exceed this share of ||y||.</summary>
+    /// <summary>A pair across two link tables is dropped if their errors together exceed this share of ||y||.</summary>
     public double PairErrorTolerance { get; init; } = 0.1;
 
     /// <summary>A positive slope above this share of the old slope's size sends the step back by the secant.</summary>
     public double SecantThreshold { get; init; } = 0.9;
 
-    /// <summary>Longest step in whitened coordinates, which is about the root mean square change of η.</summary>
+    /// <summary>Longest step in whitened coordinates.</summary>
     public double MaxStep { get; init; } = 4;
 
     /// <summary>Converged: predicted decrement ½ g'Hg below this …</summary>
     public double DecrementTolerance { get; init; } = 1e-8;
 
     /// <summary>… and ||g|| below this share of the first gradient's norm …</summary>
-    public double GradientTolerance { get; init; } = 1e-4;
+    public double GradientTolerance { get; init; } = 1e-3;
 
-    /// <summary>… under link tables whose error is at most this.</summary>
-    public double LinkTolerance { get; init; } = 2e-6;
+    /// <summary>… under link tables whose error is at most this, or which are the last.</summary>
+    public double LinkTolerance { get; init; } = 1e-5;
+}
+
+/// <summary>What both parties know of the round's link tables; see <see cref="LinkSeries.Quality"/>.</summary>
+/// <param name="Version">Gradients of one version belong to one function.</param>
+/// <param name="RmsError">Root mean square error of the link.</param>
+/// <param name="Final">No better tables will come.</param>
+public readonly record struct LinkQuality(int Version, double RmsError, bool Final)
+{
+    /// <summary>The residual is exact (linear family).</summary>
+    public static LinkQuality Exact { get; } = new(0, 0, true);
 }
 
 /// <summary>What both parties decide alike at the end of a round.</summary>

@@ -12,7 +12,7 @@ public sealed record LinkPlannerOptions
     public double RelativeError { get; init; } = 0.02;
 
     /// <summary>Error below which more pairs bring nothing.</summary>
-    public double FinalError { get; init; } = 1e-6;
+    public double FinalError { get; init; } = 3e-6;
 }
 
 /// <summary>
@@ -36,14 +36,15 @@ public sealed class LinkPlanner
     /// <param name="v">The label party's own linear predictor.</param>
     public LinkTables Next(double gradientNorm, double sigmaU, ReadOnlySpan<double> v)
     {
-        if (sigmaU == 0)
-        {
-            return _current is { Pairs: 0 } ? _current : Use(LinkTables.ForZeroScores(++_version));
-        }
-
         double mean = Reductions.Sum(v) / v.Length;
         double square = Reductions.Dot(v, v) / v.Length;
-        ScaleBuckets buckets = ScaleBuckets.Choose(sigmaU, mean, Math.Sqrt(Math.Max(0, square - (mean * mean))), _buckets);
+        double sigmaV = Math.Sqrt(Math.Max(0, square - (mean * mean)));
+        ScaleBuckets buckets = ScaleBuckets.Choose(sigmaU, mean, sigmaV, _buckets);
+        if (sigmaU == 0)
+        {
+            return _current is { Pairs: 0 } ? _current : Use(LinkTables.ForZeroScores(++_version, buckets));
+        }
+
         if (buckets != _buckets)
         {
             _buckets = buckets;
@@ -60,7 +61,7 @@ public sealed class LinkPlanner
             return _current;
         }
 
-        return Use(chosen.WithVersion(++_version));
+        return Use(chosen.With(++_version, final: chosen.Pairs == _fitted[^1].Pairs));
     }
 
     /// <summary>The buckets of the current tables, for the ledger; null before the first.</summary>

@@ -4,11 +4,18 @@ namespace VertFed.Models;
 /// <param name="Version">Grows with every refit.</param>
 /// <param name="Pairs">K; 0 says that the residual needs no ciphertext (u = 0 everywhere).</param>
 /// <param name="RmsError">Weighted root mean square error of the link, by which both parties judge gradients.</param>
+/// <param name="Final">No later tables will have more pairs.</param>
 /// <param name="Coefficients">(K + 1) × (<see cref="ChebyshevSeries.Degree"/> + 1) numbers.</param>
-public sealed record LinkSeries(int Version, int Pairs, double RmsError, double[] Coefficients)
+public sealed record LinkSeries(int Version, int Pairs, double RmsError, bool Final, double[] Coefficients)
 {
     /// <summary>Largest |coefficient| that a receiver takes: series values stay below 2^20 then.</summary>
     private const double LargestCoefficient = 8192;
+
+    /// <summary>What the optimiser needs to know of these tables.</summary>
+    public LinkQuality Quality => new(Version, RmsError, Final);
+
+    /// <summary>α′(u): the expected curvature of the loss given u, by which the feature party whitens.</summary>
+    public double[] Curvature(ReadOnlySpan<double> clippedU) => LinkTables.CurvatureOf(this[0], clippedU);
 
     /// <summary>The series of α (index 0) or φ_index.</summary>
     public ReadOnlySpan<double> this[int index] =>
@@ -72,13 +79,36 @@ public sealed class LinkTables
     public ReadOnlySpan<double> LabelSeries(int index) =>
         _label.AsSpan(index * ChebyshevSeries.Coefficients, ChebyshevSeries.Coefficients);
 
-    /// <summary>For u = 0 everywhere (the feature party has not moved yet): β = σ, no pairs, no error.</summary>
-    public static LinkTables ForZeroScores(int version)
+    /// <summary>β′(v): the expected curvature of the loss given v, by which the label party whitens.</summary>
+    public double[] Curvature(ReadOnlySpan<double> clippedV) => CurvatureOf(LabelSeries(0), clippedV);
+
+    /// <summary>
+    /// For u = 0 everywhere (the feature party has not moved yet): β = σ and α(0) = 0, so the residual is exact without a pair. α is the
+    /// mean of σ(u + v) over v up to a constant, whose slope tells the feature party the curvature.
+    /// </summary>
+    public static LinkTables ForZeroScores(int version, ScaleBuckets buckets)
     {
+        SeparableKernel fit = SeparableKernel.Fit(
+            DeterministicMath.Sigmoid, 0, Widening * buckets.SigmaU, buckets.MuV, Widening * buckets.SigmaV, 1e-6);
+        double[] feature = (double[])fit.SeriesU[0].Clone();
+        feature[0] -= ChebyshevSeries.Evaluate(feature, 0);
         double[] label = new double[ChebyshevSeries.Coefficients];
         double[] samples = [.. ChebyshevSeries.Nodes.ToArray().Select(DeterministicMath.Sigmoid)];
         ChebyshevSeries.Interpolate(samples, label);
-        return new LinkTables(new LinkSeries(version, 0, 0, new double[ChebyshevSeries.Coefficients]), label, 0, 1);
+        return new LinkTables(new LinkSeries(version, 0, 0, false, feature), label, 0, 1);
+    }
+
+    internal static double[] CurvatureOf(ReadOnlySpan<double> mainEffect, ReadOnlySpan<double> clipped)
+    {
+        double[] curvature = new double[clipped.Length];
+        ChebyshevSeries.Evaluate(ChebyshevSeries.Derivative(mainEffect), clipped, curvature);
+        for (int i = 0; i < curvature.Length; i++)
+        {
+            // The slope of a logistic mean; the series' own error of 1e-13 may leave these bounds far out.
+            curvature[i] = Math.Clamp(curvature[i], 1e-9, 0.25);
+        }
+
+        return curvature;
     }
 
     /// <summary>Tables of the logistic link for K pairs.</summary>
@@ -90,7 +120,7 @@ public sealed class LinkTables
     public static LinkTables LogisticLoss(int version, int pairs, ScaleBuckets buckets)
     {
         SeparableKernel fit = SeparableKernel.Fit(
-            DeterministicMath.Log1pExp, pairs, Widening * buckets.SigmaU, buckets.MuV, Widening * buckets.SigmaV, 1e-4);
+            DeterministicMath.Log1pExp, pairs, Widening * buckets.SigmaU, buckets.MuV, Widening * buckets.SigmaV, 1e-6);
         return Assemble(version, pairs, fit, DeterministicMath.Log1pExp, buckets);
     }
 
@@ -100,7 +130,7 @@ public sealed class LinkTables
     {
         int most = pairs[^1];
         Throw.If(most is < 1 or > SeparableKernel.MaxPairs, ModelError.InvalidInput, $"A link has 1 to {SeparableKernel.MaxPairs} pairs.");
-        for (double floor = 1e-4; ; floor *= 10)
+        for (double floor = 1e-6; ; floor *= 10)
         {
             SeparableKernel fit = SeparableKernel.Fit(
                 DeterministicMath.Sigmoid, most, Widening * buckets.SigmaU, buckets.MuV, Widening * buckets.SigmaV, floor);
@@ -125,14 +155,14 @@ public sealed class LinkTables
         }
     }
 
-    internal LinkTables WithVersion(int version) =>
-        new(ForFeatureParty with { Version = version }, _label, MaxError, ResidualBound);
+    internal LinkTables With(int version, bool final) =>
+        new(ForFeatureParty with { Version = version, Final = final }, _label, MaxError, ResidualBound);
 
     private static LinkTables Assemble(int version, int pairs, SeparableKernel fit, Func<double, double> kernel, ScaleBuckets buckets)
     {
         double[] feature = Flatten(fit.SeriesU, pairs);
         double[] label = Flatten(fit.SeriesV, pairs);
-        LinkSeries sent = new(version, pairs, 0, feature);
+        LinkSeries sent = new(version, pairs, 0, false, feature);
         (double rms, double error, double bound) = Errors(sent, label, kernel, buckets);
         return new LinkTables(sent with { RmsError = rms }, label, error, bound);
     }

@@ -37,7 +37,7 @@ public sealed class ModelException : Exception
 /// <summary>All throws of the project in one place.</summary>
 internal static class Throw
 {
-    public static void If(bool condition, ModelError error, string message)
+    public static void If([System.Diagnostics.CodeAnalysis.DoesNotReturnIf(true)] bool condition, ModelError error, string message)
     {
         if (condition)
         {

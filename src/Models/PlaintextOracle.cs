@@ -67,9 +67,9 @@ public static class PlaintextOracle
             ModelError.InvalidInput,
             "Both parties need the same aligned rows.");
         LbfgsOptions options = problem.Optimiser ?? TrainingDefaults.Optimiser(problem.Family, problem.MaxIterations);
-        double[] start = LocalFit.Fit(labelColumns, problem.Y, problem.Family, problem.L2).Weights;
-        PartyBlock label = new(labelColumns, problem.L2, options, start);
-        PartyBlock feature = new(featureColumns, problem.L2, options, new double[featureColumns.Count]);
+        LocalFit alone = LocalFit.Fit(labelColumns, problem.Y, problem.Family, problem.L2);
+        PartyBlock label = new(labelColumns, problem.Family, problem.L2, options, TrainingDefaults.Start(problem.Family, alone));
+        PartyBlock feature = new(featureColumns, problem.Family, problem.L2, options, new double[featureColumns.Count]);
         LinkPlanner planner = new(problem.Link);
         List<OracleRound> rounds = [];
         while (true)
@@ -77,7 +77,7 @@ public static class PlaintextOracle
             double[] u = feature.LinearPredictor();
             double[] v = label.LinearPredictor();
             OracleRound round = mode == OracleMode.Exact
-                ? ExactRound(problem, label, feature, u, v)
+                ? ExactRound(problem, planner, label, feature, u, v)
                 : QuantisedRound(problem, planner, label, feature, u, v);
             rounds.Add(round);
             if (round.Step.Verdict != LbfgsVerdict.Continue)
@@ -95,7 +95,8 @@ public static class PlaintextOracle
         }
     }
 
-    private static OracleRound ExactRound(OracleProblem problem, PartyBlock label, PartyBlock feature, double[] u, double[] v)
+    private static OracleRound ExactRound(
+        OracleProblem problem, LinkPlanner planner, PartyBlock label, PartyBlock feature, double[] u, double[] v)
     {
         double[] residual = new double[u.Length];
         for (int i = 0; i < residual.Length; i++)
@@ -114,7 +115,15 @@ public static class PlaintextOracle
             return block.Gradient(sums);
         }
 
-        LbfgsStep step = Exchange(label, feature, Block(label), Block(feature), 0);
+        if (label.WantsCurvature)
+        {
+            LinkTables tables = planner.Next(label.GradientNorm, label.PeerDeviation, v);
+            _ = QuantisedLink.Clip(u) + QuantisedLink.Clip(v);
+            label.Reweight(tables.Curvature(v));
+            feature.Reweight(tables.ForFeatureParty.Curvature(u));
+        }
+
+        LbfgsStep step = Exchange(label, feature, Block(label), Block(feature), LinkQuality.Exact);
         return new OracleRound(step, 0, 0, 0, [], [], 0);
     }
 
@@ -125,15 +134,21 @@ public static class PlaintextOracle
         long[] residual;
         int pairs = 0;
         int version = 0;
-        double linkError = 0;
+        LinkQuality link = LinkQuality.Exact;
         long clipped = 0;
         if (problem.Family.HasLink)
         {
-            LinkTables tables = planner.Next(label.GradientNorm, label.PeerPointNorm, v);
+            LinkTables tables = planner.Next(label.GradientNorm, label.PeerDeviation, v);
             clipped = QuantisedLink.Clip(u) + QuantisedLink.Clip(v);
             pairs = tables.Pairs;
             version = tables.Version;
-            linkError = tables.RmsError;
+            link = tables.ForFeatureParty.Quality;
+            if (label.WantsCurvature)
+            {
+                label.Reweight(tables.Curvature(v));
+                feature.Reweight(tables.ForFeatureParty.Curvature(u));
+            }
+
             residual = QuantisedLink.FeatureShare(tables.ForFeatureParty, u, plan);
             Add(residual, QuantisedLink.LabelShare(tables, v, problem.Y, plan));
             long[][] phi = QuantisedLink.Phi(tables.ForFeatureParty, u, plan);
@@ -155,16 +170,16 @@ public static class PlaintextOracle
 
         long[] labelSums = Sums(label, residual);
         long[] featureSums = Sums(feature, residual);
-        LbfgsStep step = Exchange(label, feature, label.Gradient(labelSums, plan), feature.Gradient(featureSums, plan), linkError);
-        return new OracleRound(step, pairs, version, linkError, featureSums, labelSums, clipped);
+        LbfgsStep step = Exchange(label, feature, label.Gradient(labelSums, plan), feature.Gradient(featureSums, plan), link);
+        return new OracleRound(step, pairs, version, link.RmsError, featureSums, labelSums, clipped);
     }
 
-    private static LbfgsStep Exchange(PartyBlock label, PartyBlock feature, double[] labelGradient, double[] featureGradient, double linkError)
+    private static LbfgsStep Exchange(PartyBlock label, PartyBlock feature, double[] labelGradient, double[] featureGradient, LinkQuality link)
     {
         double[] fromLabel = label.BuildOwnScalars(labelGradient);
         double[] fromFeature = feature.BuildOwnScalars(featureGradient);
-        LbfgsStep step = label.Advance(fromLabel, fromFeature, linkError);
-        LbfgsStep twin = feature.Advance(fromFeature, fromLabel, linkError);
+        LbfgsStep step = label.Advance(fromLabel, fromFeature, link);
+        LbfgsStep twin = feature.Advance(fromFeature, fromLabel, link);
         Throw.If(step != twin, ModelError.InvalidInput, "The two parties' optimisers came apart.");
         return step;
     }

@@ -8,69 +8,84 @@ namespace VertFed.Models;
 /// </summary>
 /// <remarks>
 /// One round: the gradient at <see cref="Point"/> → <see cref="BuildOwnScalars"/> → exchange → <see cref="Advance"/>.
-/// The scalars are inner products of own blocks, in this order: for the new pair (s, y), from the second round on: s·s_j, s·y_j for
-/// every pair j kept (oldest first), s·s, s·y, then y·s_j, y·y_j for every j, y·y; then g·s_j, g·y_j for every pair j, the new one
-/// last, g·g; then z·s_j, z·y_j likewise, z·g, z·z, where z is the point. All of them follow from the Gram matrix of the gradients'
-/// blocks and the start, so they tell no more than that matrix does.
-/// Terms are added as own + peer: IEEE addition commutes, so both get the same bits.
+/// The scalars are inner products of own blocks. With the pairs kept as p_1 … p_m, oldest first, their vectors
+/// s_1, y_1, …, s_m, y_m, and the new pair s, y (from the second round on), the order is: s with each of s_1 … y_m, s·s, s·y; y with
+/// each of s_1 … y_m, y·y; g with each of s_1 … y_m, s, y, g·g; z (the point) with each of s_1 … y_m, s, y, then z·g, z·z. In a round
+/// after <see cref="ChangeCoordinates"/> the products of s_1 … y_m with one another come first.
 /// </remarks>
 public sealed class VectorFreeLbfgs
 {
     private readonly LbfgsOptions _options;
+    private readonly bool _isLabelParty;
     private readonly int _gradientSlot;
     private readonly int _pointSlot;
     private readonly int _slots;
     private readonly double[]?[] _vectors; // own blocks: s of pair p in slot 2p, y in 2p + 1, then g, then z
-    private readonly double[] _own;
-    private readonly double[] _peer;
-    private readonly double[] _total;
+    private readonly GramTable _gram;
     private readonly List<int> _pairs = []; // pair numbers, oldest first
     private int _candidate = -1;
     private double[]? _previousPoint;
     private double[]? _previousGradient;
     private double _previousSlope;
-    private double _previousNorm = double.PositiveInfinity;
     private double _firstNorm;
-    private double _previousLinkError;
-    private double _initialInverse;
+    private LinkQuality _previousLink;
+    private double _inverseCurvature;
     private int _growths;
-    private int _iteration;
+    private bool _coordinatesChanged;
     private bool _awaitsScalars;
     private bool _done;
 
     /// <param name="start">Own block of the starting point, whitened.</param>
-    public VectorFreeLbfgs(LbfgsOptions options, ReadOnlySpan<double> start)
+    /// <param name="isLabelParty">Which of the two blocks this is; the order of some sums depends on it, alike at both.</param>
+    /// <exception cref="ModelException">Options out of range or a start that is not finite.</exception>
+    public VectorFreeLbfgs(LbfgsOptions options, bool isLabelParty, ReadOnlySpan<double> start)
     {
         Throw.If(options.History < 1 || options.MaxIterations < 1, ModelError.InvalidInput, "At least one pair and one iteration are needed.");
         Throw.If(!(options.InitialInverseCurvature > 0), ModelError.InvalidInput, "The initial inverse curvature has to be positive.");
+        Throw.IfNotFinite(start, "The starting point");
         _options = options;
-        _initialInverse = options.InitialInverseCurvature;
-        int pairs = options.History + 1;
-        _gradientSlot = 2 * pairs;
+        _isLabelParty = isLabelParty;
+        _inverseCurvature = options.InitialInverseCurvature;
+        _gradientSlot = 2 * (options.History + 1);
         _pointSlot = _gradientSlot + 1;
         _slots = _pointSlot + 1;
         _vectors = new double[_slots][];
-        _own = new double[_slots * _slots];
-        _peer = new double[_slots * _slots];
-        _total = new double[_slots * _slots];
-        Throw.IfNotFinite(start, "The starting point");
         _vectors[_pointSlot] = start.ToArray();
+        _gram = new GramTable(_slots);
     }
 
     /// <summary>Own block of the point at which the next gradient is wanted, whitened.</summary>
     public ReadOnlySpan<double> Point => _vectors[_pointSlot];
 
     /// <summary>Gradients taken so far.</summary>
-    public int Iteration => _iteration;
+    public int Iteration { get; private set; }
 
     /// <summary>Whitened norm of the last joint gradient, +∞ before the first.</summary>
-    public double GradientNorm => _previousNorm;
+    public double GradientNorm { get; private set; } = double.PositiveInfinity;
+
+    /// <summary>Norm of the peer's block of <see cref="Point"/>, known from the scalars; 0 before the first round.</summary>
+    public double PeerPointNorm { get; private set; }
 
     /// <summary>
-    /// Norm of the peer's block of <see cref="Point"/>, known from the scalars. At the label party this bounds the standard
-    /// deviation of u from above, by a hair (λ||w||²): it picks the scale bucket of u with no message of its own. 0 at the start.
+    /// Goes over to other whitened coordinates between two rounds; both parties must do so in the same rounds. Curvature pairs stay valid,
+    /// since s'y does not depend on the coordinates.
     /// </summary>
-    public double PeerPointNorm { get; private set; }
+    /// <param name="mapPoint">Maps a difference of points, z → z′.</param>
+    /// <param name="mapGradient">Maps a difference of gradients; the inverse transpose of the other.</param>
+    public void ChangeCoordinates(Func<double[], double[]> mapPoint, Func<double[], double[]> mapGradient)
+    {
+        Throw.If(_awaitsScalars, ModelError.InvalidInput, "The optimiser was called out of turn.");
+        _vectors[_pointSlot] = mapPoint(_vectors[_pointSlot]!);
+        _previousPoint = _previousPoint is null ? null : mapPoint(_previousPoint);
+        _previousGradient = _previousGradient is null ? null : mapGradient(_previousGradient);
+        foreach (int pair in _pairs)
+        {
+            _vectors[2 * pair] = mapPoint(_vectors[2 * pair]!);
+            _vectors[(2 * pair) + 1] = mapGradient(_vectors[(2 * pair) + 1]!);
+        }
+
+        _coordinatesChanged = true;
+    }
 
     /// <summary>Takes own block of the gradient at <see cref="Point"/> and returns the scalars to send.</summary>
     /// <exception cref="ModelException">Wrong length, numbers that are not finite, or a call out of turn.</exception>
@@ -83,95 +98,72 @@ public sealed class VectorFreeLbfgs
         _candidate = -1;
         if (_previousPoint is not null && _previousGradient is not null)
         {
-            _candidate = Enumerable.Range(0, _options.History + 1).First(p => !_pairs.Contains(p));
+            _candidate = Enumerable.Range(0, _options.History + 1).First(pair => !_pairs.Contains(pair));
             _vectors[2 * _candidate] = Difference(Point, _previousPoint);
             _vectors[(2 * _candidate) + 1] = Difference(gradient, _previousGradient);
         }
 
         _awaitsScalars = true;
-        List<(int I, int J)> wanted = WantedProducts();
-        double[] scalars = new double[wanted.Count];
-        for (int k = 0; k < scalars.Length; k++)
-        {
-            scalars[k] = Reductions.Dot(_vectors[wanted[k].I], _vectors[wanted[k].J]);
-        }
-
-        return scalars;
+        return [.. WantedProducts().Select(wanted => Reductions.Dot(_vectors[wanted.I], _vectors[wanted.J]))];
     }
 
     /// <summary>Takes both parties' scalars and moves to the next point.</summary>
     /// <param name="own">What <see cref="BuildOwnScalars"/> returned.</param>
     /// <param name="peer">The peer's, of the same length.</param>
-    /// <param name="linkError">Root mean square error of the round's link tables (<see cref="LinkSeries.RmsError"/>), 0 where the
-    /// residual is exact; the same number at both parties.</param>
+    /// <param name="link">The round's link tables, the same at both parties.</param>
     /// <exception cref="ModelException">Wrong length, numbers that are not finite, squares below zero, or a call out of turn.</exception>
-    public LbfgsStep Advance(ReadOnlySpan<double> own, ReadOnlySpan<double> peer, double linkError)
+    public LbfgsStep Advance(ReadOnlySpan<double> own, ReadOnlySpan<double> peer, LinkQuality link)
     {
         Throw.If(!_awaitsScalars, ModelError.InvalidInput, "The optimiser was called out of turn.");
         TakeScalars(own, peer);
         _awaitsScalars = false;
-        _iteration++;
+        _coordinatesChanged = false;
+        Iteration++;
 
-        double norm = Math.Sqrt(Total(_gradientSlot, _gradientSlot));
-        _firstNorm = _iteration == 1 ? norm : _firstNorm;
-        bool kept = TakePair(linkError);
-        bool restarted = false;
-        bool interpolated = false;
-
-        _growths = norm > _previousNorm ? _growths + 1 : 0;
-        if (_growths == 2)
-        {
-            _pairs.Clear();
-            _initialInverse *= 0.5;
-            _growths = 0;
-            restarted = true;
-        }
-
-        double[] step = Direction();
-        double slope = InnerProduct(step, Unit(_gradientSlot));
-        double length = Math.Sqrt(Math.Max(0, InnerProduct(step, step)));
+        double norm = Math.Sqrt(_gram.Total(_gradientSlot, _gradientSlot));
+        _firstNorm = Iteration == 1 ? norm : _firstNorm;
+        bool kept = TakePair(link);
+        bool restarted = RestartAfterGrowth(norm);
+        (Combination step, double slope, double length) = Measure(Direction());
         if (!(slope < -_options.DescentTolerance * length * norm) && norm > 0)
         {
             _pairs.Clear();
             restarted = true;
-            step = Direction();
-            slope = InnerProduct(step, Unit(_gradientSlot));
-            length = Math.Sqrt(Math.Max(0, InnerProduct(step, step)));
+            (step, slope, length) = Measure(Direction());
         }
 
         double decrement = -0.5 * slope;
         bool converged = norm == 0
             || (decrement < _options.DecrementTolerance
-                && norm < _options.GradientTolerance * _firstNorm
-                && linkError <= _options.LinkTolerance);
-        if (!converged && _iteration >= _options.MaxIterations)
+                && norm <= _options.GradientTolerance * _firstNorm
+                && (link.Final || link.RmsError <= _options.LinkTolerance));
+        GradientNorm = norm;
+        if (!converged && Iteration >= _options.MaxIterations)
         {
             _done = true;
-            return new LbfgsStep(LbfgsVerdict.Exhausted, _iteration, norm, decrement, 0, kept, restarted, false);
+            return new LbfgsStep(LbfgsVerdict.Exhausted, Iteration, norm, decrement, 0, kept, restarted, false);
         }
 
+        bool interpolated = false;
         if (!converged && !restarted && SecantStep() is { } back)
         {
-            step = back;
-            slope = InnerProduct(step, Unit(_gradientSlot));
-            length = Math.Sqrt(Math.Max(0, InnerProduct(step, step)));
+            (step, slope, length) = Measure(back);
             interpolated = true;
         }
 
         if (length > _options.MaxStep)
         {
-            Scale(step, _options.MaxStep / length);
+            step.Scale(_options.MaxStep / length);
             slope *= _options.MaxStep / length;
             length = _options.MaxStep;
         }
 
         Move(step);
         _previousSlope = slope;
-        _previousNorm = norm;
-        _previousLinkError = linkError;
+        _previousLink = link;
         _done = converged;
         return new LbfgsStep(
-            converged ? LbfgsVerdict.Converged : LbfgsVerdict.Continue, _iteration, norm, decrement, length, kept, restarted, interpolated);
+            converged ? LbfgsVerdict.Converged : LbfgsVerdict.Continue, Iteration, norm, decrement, length, kept, restarted, interpolated);
     }
 
     private List<(int I, int J)> WantedProducts()
@@ -182,6 +174,17 @@ public sealed class VectorFreeLbfgs
         {
             all.Add(2 * pair);
             all.Add((2 * pair) + 1);
+        }
+
+        if (_coordinatesChanged)
+        {
+            for (int i = 0; i < all.Count; i++)
+            {
+                for (int j = 0; j <= i; j++)
+                {
+                    wanted.Add((all[i], all[j]));
+                }
+            }
         }
 
         if (_candidate >= 0)
@@ -220,15 +223,12 @@ public sealed class VectorFreeLbfgs
 
         for (int k = 0; k < wanted.Count; k++)
         {
-            (int i, int j) = wanted[k];
-            Set(_own, i, j, own[k]);
-            Set(_peer, i, j, peer[k]);
-            Set(_total, i, j, own[k] + peer[k]);
+            _gram.Set(wanted[k].I, wanted[k].J, own[k], peer[k]);
         }
     }
 
     /// <summary>Puts the candidate into the history if it tells the curvature of one function.</summary>
-    private bool TakePair(double linkError)
+    private bool TakePair(LinkQuality link)
     {
         if (_candidate < 0)
         {
@@ -237,10 +237,11 @@ public sealed class VectorFreeLbfgs
 
         int s = 2 * _candidate;
         int y = s + 1;
-        double lengthS = Math.Sqrt(Total(s, s));
-        double lengthY = Math.Sqrt(Total(y, y));
-        bool curved = Total(s, y) > _options.CurvatureTolerance * lengthS * lengthY;
-        bool oneFunction = linkError + _previousLinkError <= _options.PairErrorTolerance * lengthY;
+        double lengthS = Math.Sqrt(_gram.Total(s, s));
+        double lengthY = Math.Sqrt(_gram.Total(y, y));
+        bool curved = _gram.Total(s, y) > _options.CurvatureTolerance * lengthS * lengthY;
+        bool oneFunction = link.Version == _previousLink.Version
+            || link.RmsError + _previousLink.RmsError <= _options.PairErrorTolerance * lengthY;
         if (!curved || !oneFunction)
         {
             return false;
@@ -255,126 +256,85 @@ public sealed class VectorFreeLbfgs
         return true;
     }
 
-    /// <summary>Coefficients of −H g over the slots: the two-loop recursion with inner products read from the Gram matrix.</summary>
-    private double[] Direction()
+    private bool RestartAfterGrowth(double norm)
     {
-        double[] d = new double[_slots];
-        d[_gradientSlot] = -1;
+        // A quadratic's pairs are exact, whatever the gradient's norm does on the way.
+        _growths = !_options.ExactBlocks && norm > GradientNorm ? _growths + 1 : 0;
+        if (_growths < 2)
+        {
+            return false;
+        }
+
+        _pairs.Clear();
+        _inverseCurvature *= 0.5;
+        _growths = 0;
+        return true;
+    }
+
+    private Combination Direction() => _options.ExactBlocks
+        ? BlockDirection.Find(_gram, _slots, _gradientSlot, _pairs, _isLabelParty, _inverseCurvature)
+        : TwoLoop();
+
+    /// <summary>−H g by the two-loop recursion, inner products read from the table.</summary>
+    private Combination TwoLoop()
+    {
+        Combination d = new Combination(_slots).Add(_gradientSlot, -1);
         double[] alpha = new double[_pairs.Count];
         for (int i = _pairs.Count - 1; i >= 0; i--)
         {
             int s = 2 * _pairs[i];
-            alpha[i] = InnerProduct(d, Unit(s)) / Total(s, s + 1);
-            d[s + 1] -= alpha[i];
+            alpha[i] = _gram.Inner(d, s) / _gram.Total(s, s + 1);
+            d.Add(s + 1, -alpha[i]);
         }
 
-        double scale = _initialInverse;
-        if (_pairs.Count > 0)
-        {
-            int s = 2 * _pairs[^1];
-            scale = Total(s, s + 1) / Total(s + 1, s + 1);
-        }
-
-        Scale(d, scale);
+        d.Scale(_inverseCurvature);
         for (int i = 0; i < _pairs.Count; i++)
         {
             int s = 2 * _pairs[i];
-            double beta = InnerProduct(d, Unit(s + 1)) / Total(s, s + 1);
-            d[s] += alpha[i] - beta;
+            double beta = _gram.Inner(d, s + 1) / _gram.Total(s, s + 1);
+            d.Add(s, alpha[i] - beta);
         }
 
         return d;
     }
 
     /// <summary>Back along the last step to the zero of the slope's secant, where the step overshot.</summary>
-    private double[]? SecantStep()
+    private Combination? SecantStep()
     {
-        if (_candidate < 0 || !_pairs.Contains(_candidate))
+        if (_options.ExactBlocks || _candidate < 0 || !_pairs.Contains(_candidate))
         {
             return null;
         }
 
         int s = 2 * _candidate;
-        double slope = Total(s, _gradientSlot);
-        if (!(slope > _options.SecantThreshold * Math.Abs(_previousSlope)))
-        {
-            return null;
-        }
-
-        double[] d = new double[_slots];
-        d[s] = -slope / (slope + Math.Abs(_previousSlope));
-        return d;
+        double slope = _gram.Total(s, _gradientSlot);
+        double old = Math.Abs(_previousSlope);
+        return slope > _options.SecantThreshold * old ? new Combination(_slots).Add(s, -slope / (slope + old)) : null;
     }
 
-    private void Move(double[] step)
+    private (Combination Step, double Slope, double Length) Measure(Combination step) =>
+        (step, _gram.Inner(step, _gradientSlot), Math.Sqrt(Math.Max(0, _gram.Inner(step, step))));
+
+    private void Move(Combination step)
     {
         double[] point = _vectors[_pointSlot]!;
-        double[] gradient = _vectors[_gradientSlot]!;
         double[] next = (double[])point.Clone();
         for (int slot = 0; slot < _pointSlot; slot++)
         {
-            if (step[slot] != 0)
+            if (step.Own[slot] != 0)
             {
-                Reductions.MultiplyAdd(step[slot], _vectors[slot], next);
+                Reductions.MultiplyAdd(step.Own[slot], _vectors[slot], next);
             }
         }
 
-        step[_pointSlot] = 1;
-        PeerPointNorm = Math.Sqrt(Math.Max(0, Form(_peer, step, step)));
+        PeerPointNorm = Math.Sqrt(Math.Max(0, _gram.PeerSquare(step.Add(_pointSlot, 1))));
         _previousPoint = point;
-        _previousGradient = gradient;
+        _previousGradient = _vectors[_gradientSlot];
         _vectors[_pointSlot] = next;
     }
 
-    private double InnerProduct(double[] a, double[] b) => Form(_total, a, b);
-
-    private double Form(double[] gram, double[] a, double[] b)
-    {
-        double sum = 0;
-        for (int i = 0; i < _slots; i++)
-        {
-            if (a[i] == 0)
-            {
-                continue;
-            }
-
-            double row = 0;
-            for (int j = 0; j < _slots; j++)
-            {
-                if (b[j] != 0)
-                {
-                    row = Math.FusedMultiplyAdd(b[j], gram[(i * _slots) + j], row);
-                }
-            }
-
-            sum = Math.FusedMultiplyAdd(a[i], row, sum);
-        }
-
-        return sum;
-    }
-
-    private double[] Unit(int slot)
-    {
-        double[] unit = new double[_slots];
-        unit[slot] = 1;
-        return unit;
-    }
-
-    private double Total(int i, int j) => _total[(i * _slots) + j];
-
-    private void Set(double[] gram, int i, int j, double value)
-    {
-        gram[(i * _slots) + j] = value;
-        gram[(j * _slots) + i] = value;
-    }
-
-    private static void Scale(double[] vector, double factor)
-    {
-        for (int i = 0; i < vector.Length; i++)
-        {
-            vector[i] *= factor;
-        }
-    }
+    /// <summary>Norm of the peer's block of the point at which the last gradient was taken.</summary>
+    internal double PeerNormAtGradient => Math.Sqrt(Math.Max(0, _gram.Peer(_pointSlot, _pointSlot)));
 
     private static double[] Difference(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {

@@ -50,8 +50,8 @@ public readonly record struct SenderPosition(Step Step, uint Round);
 ///            feature  [PartialScores+]
 /// close      both  JobClose
 /// </code>
-/// The link steps are absent in the linear family, and LinkRequest and LinkResponse while the feature party's predictor is zero.
-/// LinkTables of round 0 carry the loss kernel.
+/// The link steps are absent in the linear family, and LinkRequest and LinkResponse where the tables have no pairs. LinkTables
+/// of round 0 carry the loss kernel.
 /// </summary>
 public static class PhaseGrammar
 {
@@ -180,9 +180,8 @@ public static class PhaseGrammar
 
             if (label)
             {
+                // Tables without pairs (the main effects say it all) need no ciphertexts.
                 yield return new(sender, Step.LinkTables, Step.LinkResponse, RoundRule.Same);
-
-                // No link while the feature party's predictor is zero everywhere.
                 yield return new(sender, Step.LinkTables, Step.ResidualShare, RoundRule.Same);
                 yield return new(sender, Step.OptimiserScalars, Step.LinkTables, RoundRule.Zero);
                 yield return new(sender, Step.LinkTables, Step.LossResponse, RoundRule.StillZero);

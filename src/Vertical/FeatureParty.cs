@@ -43,25 +43,31 @@ public sealed class FeatureParty
         await setup.ExchangeAsync(_channel, _input, _specification, guards, cancellationToken);
 
         PartyBlock block = ModelFaults.AsBadInput(() => new PartyBlock(
-            setup.Columns, _specification.L2, TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations), new double[setup.Columns.Count]));
+            setup.Columns, setup.Family, _specification.L2, TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations), new double[setup.Columns.Count]));
         TrainingLoop loop = new(_channel, setup, block, _specification, _observer);
         TrainingOutcome outcome = await loop.RunAsync(
-            (round, predictor, token) => ShareAsync(setup, round, predictor, token), cancellationToken);
+            (round, predictor, token) => ShareAsync(setup, block, round, predictor, token), cancellationToken);
 
         await SendLossAsync(setup, block.LinearPredictor(), cancellationToken);
         return await EvaluateAsync(setup, block, outcome, cancellationToken);
     }
 
-    private async Task<ResidualPart> ShareAsync(TrainingSetup setup, uint round, double[] predictor, CancellationToken cancellationToken)
+    private async Task<ResidualPart> ShareAsync(
+        TrainingSetup setup, PartyBlock block, uint round, double[] predictor, CancellationToken cancellationToken)
     {
         if (!setup.Family.HasLink)
         {
             long[] exact = ModelFaults.AsBadInput(() => QuantisedLink.LinearShare(predictor, setup.Plan));
-            return new ResidualPart(Residues.FromSigned(exact), 0, 0, 0);
+            return new ResidualPart(Residues.FromSigned(exact), LinkQuality.Exact, 0, 0);
         }
 
         long clipped = QuantisedLink.Clip(predictor);
         LinkSeries series = await ReceiveTablesAsync(round, cancellationToken);
+        if (block.WantsCurvature)
+        {
+            block.Reweight(series.Curvature(predictor));
+        }
+
         ulong[] share = Residues.FromSigned(QuantisedLink.FeatureShare(series, predictor, setup.Plan));
         if (series.Pairs > 0)
         {
@@ -75,7 +81,7 @@ public sealed class FeatureParty
             Residues.AddTo(share, crossed);
         }
 
-        return new ResidualPart(share, series.RmsError, series.Pairs, clipped);
+        return new ResidualPart(share, series.Quality, series.Pairs, clipped);
     }
 
     private async Task<LinkSeries> ReceiveTablesAsync(uint round, CancellationToken cancellationToken)
@@ -94,7 +100,7 @@ public sealed class FeatureParty
 
         StepCheck.AtMost(Step.LinkTables, "version", int.MaxValue, message.Version);
         StepCheck.AtMost(Step.LinkTables, "pairs", byte.MaxValue, message.Pairs);
-        LinkSeries series = new((int)message.Version, (int)message.Pairs, message.RmsError, [.. message.Coefficients]);
+        LinkSeries series = new((int)message.Version, (int)message.Pairs, message.RmsError, message.Final, [.. message.Coefficients]);
         ModelFaults.AsViolation(Step.LinkTables, () =>
         {
             series.Validate();

@@ -47,10 +47,14 @@ public sealed class LabelParty
         IReadOnlyList<Guard> guards = OwnGuards.Evaluate(_input, setup, _specification);
         await setup.ExchangeAsync(_channel, _input, _specification, guards, cancellationToken);
 
-        // The model of own columns alone is the yardstick of the report and a good place to start from.
+        // The model of own columns alone is the yardstick of the report and, with a link, a good place to start from.
         LocalFit alone = ModelFaults.AsBadInput(() => LocalFit.Fit(setup.Columns, labels.Train, setup.Family, _specification.L2));
         PartyBlock block = ModelFaults.AsBadInput(() => new PartyBlock(
-            setup.Columns, _specification.L2, TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations), alone.Weights));
+            setup.Columns,
+            setup.Family,
+            _specification.L2,
+            TrainingDefaults.Optimiser(setup.Family, _specification.MaxIterations),
+            TrainingDefaults.Start(setup.Family, alone)));
         TrainingLoop loop = new(_channel, setup, block, _specification, _observer);
         TrainingOutcome outcome = await loop.RunAsync(
             (round, predictor, token) => ShareAsync(setup, block, labels.Train, round, predictor, token), cancellationToken);
@@ -70,12 +74,17 @@ public sealed class LabelParty
             }
 
             long[] exact = ModelFaults.AsBadInput(() => QuantisedLink.LinearShare(predictor, setup.Plan));
-            return new ResidualPart(Residues.FromSigned(exact), 0, 0, 0);
+            return new ResidualPart(Residues.FromSigned(exact), LinkQuality.Exact, 0, 0);
         }
 
-        Models.LinkTables tables = ModelFaults.AsBadInput(() => _planner.Next(block.GradientNorm, block.PeerPointNorm, predictor));
+        Models.LinkTables tables = ModelFaults.AsBadInput(() => _planner.Next(block.GradientNorm, block.PeerDeviation, predictor));
         long clipped = QuantisedLink.Clip(predictor);
         await SendTablesAsync(round, tables, cancellationToken);
+        if (block.WantsCurvature)
+        {
+            block.Reweight(tables.Curvature(predictor));
+        }
+
         ulong[] share = Residues.FromSigned(QuantisedLink.LabelShare(tables, predictor, y, setup.Plan));
         if (tables.Pairs > 0)
         {
@@ -90,7 +99,7 @@ public sealed class LabelParty
             Residues.SubtractFrom(share, masks);
         }
 
-        return new ResidualPart(share, tables.RmsError, tables.Pairs, clipped);
+        return new ResidualPart(share, tables.ForFeatureParty.Quality, tables.Pairs, clipped);
     }
 
     private async Task SendTablesAsync(uint round, Models.LinkTables tables, CancellationToken cancellationToken)
@@ -100,6 +109,7 @@ public sealed class LabelParty
         {
             message.Pairs = (uint)tables.Pairs;
             message.RmsError = tables.RmsError;
+            message.Final = tables.ForFeatureParty.Final;
             message.Coefficients.AddRange(tables.ForFeatureParty.Coefficients);
             _tables = tables;
             _tablesSent++;
@@ -120,7 +130,7 @@ public sealed class LabelParty
             // −y·v needs no clipping: it is B's own.
             double exact = LossTerms.PositiveExcess(v) - Reductions.Dot(y, v);
             QuantisedLink.Clip(v);
-            ScaleBuckets buckets = LossTerms.Buckets(block.PeerPointNorm, v);
+            ScaleBuckets buckets = LossTerms.Buckets(block.PeerDeviation, v);
             Models.LinkTables tables = ModelFaults.AsBadInput(() => Models.LinkTables.LogisticLoss((_tables?.Version ?? -1) + 1, LossPairs, buckets));
             await SendTablesAsync(0, tables, cancellationToken);
             double[] main = new double[v.Length];
@@ -179,7 +189,7 @@ public sealed class LabelParty
 
         TestMetrics metrics = labels.Metrics(joint, Predict(setup, alone.Weights));
         double trainLoss = loss * labels.Scale * labels.Scale;
-        bool converged = outcome.Converged && LossTerms.ClippingIsHarmless(outcome, setup.TrainRows.Length, block.PeerPointNorm);
+        bool converged = outcome.Converged && LossTerms.ClippingIsHarmless(outcome, setup.TrainRows.Length, block.PeerDeviation);
         EvaluationSummary summary = new()
         {
             Rows = (ulong)setup.TestRows.Length,

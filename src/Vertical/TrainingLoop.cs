@@ -6,10 +6,10 @@ namespace VertFed.Vertical;
 
 /// <summary>One party's additive share of a round's residuals, and what the round rests on.</summary>
 /// <param name="Share">n residues modulo t.</param>
-/// <param name="LinkError">Root mean square error of the link tables; 0 where the residual is exact.</param>
+/// <param name="Link">Which tables the round rests on, and their error.</param>
 /// <param name="Pairs">K.</param>
 /// <param name="Clipped">Own rows that were clipped.</param>
-internal sealed record ResidualPart(ulong[] Share, double LinkError, int Pairs, long Clipped);
+internal sealed record ResidualPart(ulong[] Share, LinkQuality Link, int Pairs, long Clipped);
 
 /// <summary>How training ended, as both parties see it; each counts the scalars that it received.</summary>
 internal sealed record TrainingOutcome(
@@ -49,7 +49,7 @@ internal sealed class TrainingLoop(
             OptimiserScalars answer = await channel.ReceiveAsync(Step.OptimiserScalars, round, OptimiserScalars.Parser, cancellationToken);
             StepCheck.AtMost(Step.OptimiserScalars, "clipped", rows, (long)Math.Min(answer.Clipped, long.MaxValue));
             LbfgsStep step = ModelFaults.AsViolation(
-                Step.OptimiserScalars, () => block.Advance(scalarsOut, [.. answer.Values], part.LinkError));
+                Step.OptimiserScalars, () => block.Advance(scalarsOut, [.. answer.Values], part.Link));
             scalars += answer.Values.Count;
             long clipped = part.Clipped + (long)answer.Clipped;
             observer.IterationFinished(new IterationProgress((int)round, step.GradientNorm, part.Pairs, clipped));

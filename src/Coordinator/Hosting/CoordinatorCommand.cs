@@ -31,7 +31,7 @@ public static class CoordinatorCommand
     private static async Task WaitForStopAsync(CoordinatorHost host, bool parentPipe)
     {
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
         using var ended = new CancellationTokenSource();
         Task stop = host.StopRequested;
         Task pipe = parentPipe ? ParentPipe.WaitForEndAsync(Console.OpenStandardInput(), ended.Token) : Task.Delay(Timeout.Infinite, ended.Token);
@@ -42,6 +42,14 @@ public static class CoordinatorCommand
         {
             signal.Cancel = true;
             host.RequestStop();
+        }
+
+        // A terminal's Ctrl-C reaches a parent and its children alike. The parent ends its children in order, through the pipe.
+        void Interrupt(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            if (!parentPipe)
+                host.RequestStop();
         }
     }
 

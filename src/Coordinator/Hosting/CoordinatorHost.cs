@@ -108,7 +108,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddHostedService<DeadlineMonitor>();
         builder.Services.AddGrpc(grpc =>
         {
-            grpc.MaxReceiveMessageSize = Limits.MaxChunkBytes + FrameOverhead;
+            // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
+            grpc.MaxReceiveMessageSize = ReportSeal.MaxReportBytes + FrameOverhead;
             grpc.EnableDetailedErrors = false;
             grpc.Interceptors.Add<ErrorInterceptor>();
         });

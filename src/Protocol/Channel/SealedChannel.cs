@@ -89,7 +89,7 @@ public sealed class SealedChannel : IChannel, IDisposable
         ArgumentNullException.ThrowIfNull(transport);
         ArgumentNullException.ThrowIfNull(journal);
         options.Validate();
-        AttemptRecord attempt = await LoadOrDrawAsync(options, journal, cancellationToken);
+        AttemptRecord attempt = await AttemptOpening.LoadOrDrawAsync(options, journal, cancellationToken);
         SealedChannel channel = new(options, transport, journal, attempt);
         try
         {
@@ -177,37 +177,6 @@ public sealed class SealedChannel : IChannel, IDisposable
     /// <summary>Job, attempt and side; nothing secret.</summary>
     public override string ToString() => $"{Specification.Job}/{_options.Attempt} {Self}";
 
-    private static async Task<AttemptRecord> LoadOrDrawAsync(
-        SealedChannelOptions options, IJournal journal, CancellationToken cancellationToken)
-    {
-        string job = options.Specification.Job;
-        AttemptRecord? recorded = await journal.LoadAttemptAsync(job, options.Attempt, cancellationToken);
-        if (recorded is null)
-        {
-            AttemptRecord drawn = new(
-                job,
-                options.Attempt,
-                RandomNumberGenerator.GetBytes(SeedSchedule.SeedBytes),
-                options.Job.SpecHash,
-                options.PolicyHash,
-                options.DataRoot,
-                options.SoftwareVersion);
-            await journal.SaveAttemptAsync(drawn, cancellationToken);
-            return drawn;
-        }
-
-        string? changed =
-            !recorded.SpecHash.AsSpan().SequenceEqual(options.Job.SpecHash) ? "job spec"
-            : !recorded.PolicyHash.AsSpan().SequenceEqual(options.PolicyHash) ? "policy"
-            : !recorded.DataRoot.AsSpan().SequenceEqual(options.DataRoot) ? "input data"
-            : recorded.SoftwareVersion != options.SoftwareVersion ? "software version"
-            : recorded.RootSeed.Length != SeedSchedule.SeedBytes ? "length of the root seed"
-            : null;
-        return changed is null
-            ? recorded
-            : throw Error.Diverges($"Attempt {recorded} was begun with another {changed}; it takes a new attempt.");
-    }
-
     private static void Enter(ref int flag, string what)
     {
         if (Interlocked.Exchange(ref flag, 1) != 0)
@@ -281,7 +250,7 @@ public sealed class SealedChannel : IChannel, IDisposable
         }
 
         ulong sequence = _outbound.NextSequence;
-        (EnvelopeHeader header, ByteString core, ByteString body) = Build(step, round, sequence, payload);
+        (EnvelopeHeader header, ByteString core, ByteString body) = OutboundBuild.Build(_options, _outbound, _keys?.From(Self), step, round, payload);
         byte[] coreHash = SHA256.HashData(core.Span);
         Envelope? recorded = _outboundRecorded
             ? await _journal.ReadOutboundAsync(Specification.Job, _options.Attempt, sequence, cancellationToken)
@@ -309,43 +278,6 @@ public sealed class SealedChannel : IChannel, IDisposable
         Statistics.Count(PhaseGrammar.Rule(step).Phase, sent: true, body.Length);
         await _transport.SendAsync(envelope, cancellationToken);
         Progressed?.Invoke(header, arg2: true);
-    }
-
-    private (EnvelopeHeader Header, ByteString Core, ByteString Payload) Build(Step step, uint round, ulong sequence, IMessage payload)
-    {
-        StepRule rule = PhaseGrammar.Rule(step);
-        int size = payload.CalculateSize();
-        if (size > Limits.MaxPayloadBytes - SealKey.OverheadBytes)
-        {
-            throw Error.Fault(
-                $"A payload of {size} bytes is more than one envelope takes ({Limits.MaxPayloadBytes - SealKey.OverheadBytes}); it must go in parts.",
-                step);
-        }
-
-        EnvelopeHeader header = new()
-        {
-            Job = Specification.Job,
-            Attempt = _options.Attempt,
-            Sender = Self,
-            Recipient = Peer,
-            Phase = rule.Phase,
-            Round = round,
-            Step = step,
-            Sequence = sequence,
-            PreviousCoreHash = ByteString.CopyFrom(_outbound.LastCoreHash),
-        };
-        byte[] headerBytes = header.ToByteArray();
-        byte[] body = payload.ToByteArray();
-        if (rule.Sealed)
-        {
-            SealKey seal = _keys?.From(Self) ?? throw Error.Fault("A sealed step was sent before the key exchange.", step);
-            byte[] plaintext = body;
-            body = seal.Seal(headerBytes, plaintext);
-            CryptographicOperations.ZeroMemory(plaintext);
-        }
-
-        ByteString core = EnvelopeCodec.BuildCore(UnsafeByteOperations.UnsafeWrap(headerBytes), body);
-        return (header, core, UnsafeByteOperations.UnsafeWrap(body));
     }
 
     private async ValueTask<T> ReceiveCheckedAsync<T>(

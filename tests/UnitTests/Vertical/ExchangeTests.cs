@@ -1,6 +1,5 @@
 using VertFed.Lattice;
 using VertFed.Models;
-using VertFed.Primitives;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -11,8 +10,6 @@ namespace VertFed.UnitTests.Vertical;
 /// <summary>The exchanges of a round against plain integer arithmetic.</summary>
 public sealed class ExchangeTests
 {
-    private const int FeatureBits = 13;
-
     [Theory]
     [InlineData(1, 1, 1)]
     [InlineData(527, 5, 7)]
@@ -23,17 +20,17 @@ public sealed class ExchangeTests
     public async Task Each_party_gets_the_inner_products_of_its_columns_with_the_sum_of_both_shares(int rows, int labelColumns, int featureColumns)
     {
         using InMemoryChannelPair pair = await VerticalPair.OpenAsync(VerticalPair.Specification(), 3);
-        QuantisedColumns label = Columns(rows, labelColumns, 11);
-        QuantisedColumns feature = Columns(rows, featureColumns, 12);
+        QuantisedColumns label = VerticalPair.QuantisedColumns(rows, labelColumns, 11);
+        QuantisedColumns feature = VerticalPair.QuantisedColumns(rows, featureColumns, 12);
         long[] residuals = [.. Enumerable.Range(0, rows).Select(i => ((i * 7919L) % 2_000_003) - 1_000_001)];
-        ulong[] first = RandomResidues(rows, 13);
+        ulong[] first = VerticalPair.RandomResidues(rows, 13);
         ulong[] second = [.. residuals.Zip(first, (r, share) => PlainField.Subtract(PlainField.FromSigned(r), share))];
         PackingPlan labelPlan = PackingPlan.Choose(rows, labelColumns, LatticeParameters.Gradient);
         PackingPlan featurePlan = PackingPlan.Choose(rows, featureColumns, LatticeParameters.Gradient);
-        await PassSetupAsync(pair);
+        await VerticalPair.PassSetupAsync(pair);
 
-        using GradientExchange atLabel = new(pair.Label, label, labelPlan, featurePlan, Flood(label, labelPlan));
-        using GradientExchange atFeature = new(pair.Feature, feature, featurePlan, labelPlan, Flood(feature, featurePlan));
+        using GradientExchange atLabel = new(pair.Label, label, labelPlan, featurePlan, VerticalPair.Flood(label, labelPlan));
+        using GradientExchange atFeature = new(pair.Feature, feature, featurePlan, labelPlan, VerticalPair.Flood(feature, featurePlan));
         Task<long[]> labelSums = atLabel.RunAsync(1, first, default);
         Task<long[]> featureSums = atFeature.RunAsync(1, second, default);
         await Task.WhenAll(labelSums, featureSums);
@@ -49,7 +46,7 @@ public sealed class ExchangeTests
     public async Task The_link_leaves_a_sum_of_products_shared_between_the_parties(int rows, int pairs)
     {
         using InMemoryChannelPair pair = await VerticalPair.OpenAsync(VerticalPair.Specification(), 3);
-        await PassSetupAsync(pair);
+        await VerticalPair.PassSetupAsync(pair);
         await pair.Label.SendAsync(Step.LinkTables, 1, new Protocol.V1.LinkTables(), default);
         await pair.Feature.ReceiveAsync(Step.LinkTables, 1, Protocol.V1.LinkTables.Parser, default);
         FloodingBound flood = new(LatticeParameters.Link, FloodingBound.SlotProductNoise(LatticeParameters.Link, pairs), 1 << 20);
@@ -71,7 +68,7 @@ public sealed class ExchangeTests
     public async Task The_loss_crosses_as_one_masked_sum_over_all_rows_and_pairs(int rows, int pairs)
     {
         using InMemoryChannelPair pair = await VerticalPair.OpenAsync(VerticalPair.Specification(), 3);
-        await PassSetupAsync(pair);
+        await VerticalPair.PassSetupAsync(pair);
         await PassRoundAsync(pair);
         FloodingBound flood = new(LatticeParameters.Link, FloodingBound.SlotProductNoise(LatticeParameters.Link, pairs * 2), 4);
 
@@ -81,14 +78,6 @@ public sealed class ExchangeTests
 
         long expected = Enumerable.Range(0, rows).Sum(i => Enumerable.Range(0, pairs).Sum(k => Value(k, i, 31) * Value(k, i, 57)));
         Assert.Equal(expected, PlainField.Centre(PlainField.Subtract(await crossed, await mask)));
-    }
-
-    internal static async Task PassSetupAsync(InMemoryChannelPair pair)
-    {
-        await pair.Label.SendAsync(Step.TrainSetup, 0, new TrainSetup(), default);
-        await pair.Feature.SendAsync(Step.TrainSetup, 0, new TrainSetup(), default);
-        await pair.Label.ReceiveAsync(Step.TrainSetup, 0, TrainSetup.Parser, default);
-        await pair.Feature.ReceiveAsync(Step.TrainSetup, 0, TrainSetup.Parser, default);
     }
 
     private static async Task PassRoundAsync(InMemoryChannelPair pair)
@@ -127,29 +116,4 @@ public sealed class ExchangeTests
     }
 
     private static long Value(int pair, int row, int salt) => ((((row + 1L) * salt) + (pair * 101)) % 8191) - 4095;
-
-    internal static QuantisedColumns Columns(int rows, int columns, byte seed)
-    {
-        using RandomStream random = new(Enumerable.Repeat(seed, RandomStream.KeyBytes).ToArray());
-        int[][] values = new int[columns][];
-        for (int j = 0; j < columns; j++)
-        {
-            values[j] = [.. Enumerable.Range(0, rows).Select(_ => (int)random.NextBelow(6 << FeatureBits) - (3 << FeatureBits))];
-        }
-
-        return new QuantisedColumns(values, rows, FeatureBits, hasIntercept: false);
-    }
-
-    internal static FloodingBound Flood(QuantisedColumns columns, PackingPlan plan) => new(
-        LatticeParameters.Gradient,
-        FloodingBound.ColumnProductNoise(Math.Sqrt(plan.ColumnsPerResponse) * Math.Max(1, columns.MaxNorm())),
-        30 * columns.Count);
-
-    internal static ulong[] RandomResidues(int rows, byte seed)
-    {
-        using RandomStream random = new(Enumerable.Repeat(seed, RandomStream.KeyBytes).ToArray());
-        ulong[] residues = new ulong[rows];
-        PlainField.FillRandom(random, residues);
-        return residues;
-    }
 }

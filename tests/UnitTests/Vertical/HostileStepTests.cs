@@ -141,11 +141,11 @@ public sealed class HostileStepTests
     private static async Task<VertFedException> AgainstAsync(Func<InMemoryChannelPair, Task> hostile)
     {
         using InMemoryChannelPair pair = await VerticalPair.OpenAsync(VerticalPair.Specification(), 3);
-        await ExchangeTests.PassSetupAsync(pair);
-        QuantisedColumns columns = ExchangeTests.Columns(Rows, 1, 1);
+        await VerticalPair.PassSetupAsync(pair);
+        QuantisedColumns columns = VerticalPair.QuantisedColumns(Rows, 1, 1);
         PackingPlan plan = PackingPlan.Choose(Rows, 1, LatticeParameters.Gradient);
-        using GradientExchange honest = new(pair.Label, columns, plan, plan, ExchangeTests.Flood(columns, plan));
-        Task<long[]> run = honest.RunAsync(1, ExchangeTests.RandomResidues(Rows, 2), default);
+        using GradientExchange honest = new(pair.Label, columns, plan, plan, VerticalPair.Flood(columns, plan));
+        Task<long[]> run = honest.RunAsync(1, VerticalPair.RandomResidues(Rows, 2), default);
         await hostile(pair);
         VertFedException exception = await Assert.ThrowsAsync<VertFedException>(() => run);
         Assert.Equal(ErrorCode.ProtocolViolation, exception.Code);
@@ -159,7 +159,7 @@ public sealed class HostileStepTests
         Lattice.PublicKey publicKey = Lattice.PublicKey.Generate(
             key, channel.DerivePublic("gradient-public-key", channel.Self, 1), random);
         Plaintext plaintext = new(LatticeParameters.Gradient);
-        CoefficientEncoder.Encode(ExchangeTests.RandomResidues(Rows, 3), plaintext);
+        CoefficientEncoder.Encode(VerticalPair.RandomResidues(Rows, 3), plaintext);
         ResidualShare share = new()
         {
             PublicKey = ByteString.CopyFrom(publicKey.Serialize()),
@@ -172,14 +172,14 @@ public sealed class HostileStepTests
     /// <summary>A well-formed response to the label party's own share: zero times its ciphertext.</summary>
     private static async Task SendResponseAsync(InMemoryChannelPair pair)
     {
-        QuantisedColumns columns = ExchangeTests.Columns(Rows, 1, 4);
+        QuantisedColumns columns = VerticalPair.QuantisedColumns(Rows, 1, 4);
         PackingPlan plan = PackingPlan.Choose(Rows, 1, LatticeParameters.Gradient);
         using Primitives.RandomStream random = new(Enumerable.Repeat((byte)9, 32).ToArray());
         using SecretKey stranger = SecretKey.Generate(LatticeParameters.Gradient, random);
         Lattice.PublicKey key = Lattice.PublicKey.Generate(stranger, new byte[32], random);
         ResponseBuilder sum = new(LatticeParameters.Gradient);
         sum.AddPlain(plan.PositionsOf(0)[0], 1);
-        byte[] bytes = sum.Finish(key, ExchangeTests.Flood(columns, plan), random, plan.PositionsOf(0)).Serialize();
+        byte[] bytes = sum.Finish(key, VerticalPair.Flood(columns, plan), random, plan.PositionsOf(0)).Serialize();
         await pair.Feature.SendAsync(
             Step.GradientResponse, 1, new GradientResponse { Ciphertexts = { ByteString.CopyFrom(bytes) } }, default);
     }

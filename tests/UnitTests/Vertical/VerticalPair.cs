@@ -1,3 +1,4 @@
+using VertFed.Lattice;
 using VertFed.Models;
 using VertFed.Primitives;
 using VertFed.Protocol;
@@ -9,6 +10,8 @@ namespace VertFed.UnitTests.Vertical;
 /// <summary>Small aligned data sets and both roles over an in-memory channel.</summary>
 internal static class VerticalPair
 {
+    private const int FeatureBits = 13;
+
     public static JobSpecification Specification(
         Protocol.V1.Family family = Protocol.V1.Family.Logistic, bool acceptRisk = true, uint maxIterations = 30)
     {
@@ -89,6 +92,40 @@ internal static class VerticalPair
                 MaxIterations = specification.MaxIterations,
             },
             OracleMode.Quantised);
+    }
+
+    /// <summary>Lets both ends pass TrainSetup without looking at it.</summary>
+    public static async Task PassSetupAsync(InMemoryChannelPair pair)
+    {
+        await pair.Label.SendAsync(Step.TrainSetup, 0, new TrainSetup(), default);
+        await pair.Feature.SendAsync(Step.TrainSetup, 0, new TrainSetup(), default);
+        await pair.Label.ReceiveAsync(Step.TrainSetup, 0, TrainSetup.Parser, default);
+        await pair.Feature.ReceiveAsync(Step.TrainSetup, 0, TrainSetup.Parser, default);
+    }
+
+    public static QuantisedColumns QuantisedColumns(int rows, int columns, byte seed)
+    {
+        using RandomStream random = new(Enumerable.Repeat(seed, RandomStream.KeyBytes).ToArray());
+        int[][] values = new int[columns][];
+        for (int j = 0; j < columns; j++)
+        {
+            values[j] = [.. Enumerable.Range(0, rows).Select(_ => (int)random.NextBelow(6 << FeatureBits) - (3 << FeatureBits))];
+        }
+
+        return new QuantisedColumns(values, rows, FeatureBits, hasIntercept: false);
+    }
+
+    public static FloodingBound Flood(QuantisedColumns columns, PackingPlan plan) => new(
+        LatticeParameters.Gradient,
+        FloodingBound.ColumnProductNoise(Math.Sqrt(plan.ColumnsPerResponse) * Math.Max(1, columns.MaxNorm())),
+        30 * columns.Count);
+
+    public static ulong[] RandomResidues(int rows, byte seed)
+    {
+        using RandomStream random = new(Enumerable.Repeat(seed, RandomStream.KeyBytes).ToArray());
+        ulong[] residues = new ulong[rows];
+        PlainField.FillRandom(random, residues);
+        return residues;
     }
 
     private static async Task PassAlignmentAsync(SealedChannel channel)

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Text.Json;
+using VertFed.Cli.Demo;
+using VertFed.Cli.Hosts;
+using VertFed.Cli.Identities;
+using VertFed.Cli.Jobs;
+using VertFed.Cli.Sample;
+using VertFed.Protocol;
+
+namespace VertFed.Cli;
+
+/// <summary>The tree of commands.</summary>
+internal static class CommandLine
+{
+    public const string Name = "vertfed";
+
+    // A plain command: a root command would take its name from the assembly.
+    public static Command Create(Terminal terminal) => new(Name, "VertFed: two organisations train one model on the customers they share, without joining their data.")
+    {
+        DemoCommand.Create(terminal),
+        SampleCommand.Create(terminal),
+        HostCommand.Create("coordinator", HostLocator.Coordinator, "Run the coordinator, which relays, orders and records what it cannot read."),
+        HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator."),
+        JobCommand.Create(terminal),
+        IdentityCommand.Create(terminal),
+        CreateVersion(terminal),
+        new HelpOption(),
+    };
+
+    /// <summary>The --json option that every command with data on standard output has.</summary>
+    public static Option<bool> Json() => new("--json") { Description = "Print JSON on standard output." };
+
+    private static Command CreateVersion(Terminal terminal)
+    {
+        Option<bool> json = Json();
+        Command command = new("version", "Print the version.") { json };
+        command.SetAction(result =>
+        {
+            terminal.Output.WriteLine(result.GetValue(json)
+                ? $$"""{"version":"{{JsonEncodedText.Encode(SoftwareVersion.Current)}}"}"""
+                : SoftwareVersion.Current);
+            return 0;
+        });
+        return command;
+    }
+}

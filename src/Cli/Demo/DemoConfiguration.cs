@@ -1,0 +1,114 @@
+using System.Globalization;
+using System.Text;
+using VertFed.Protocol;
+
+namespace VertFed.Cli.Demo;
+
+/// <summary>
+/// Writes the demo's identities and the configuration files that a real deployment has: one a process, and the job spec.
+/// Each is read back by the program it is for.
+/// </summary>
+internal sealed class DemoConfiguration
+{
+    public const string Bank = "bank";
+    public const string Retailer = "retailer";
+    public const string Analyst = "analyst";
+
+    private readonly DemoFolder _folder;
+    private readonly DemoOptions _options;
+    private readonly string _bankFingerprint;
+    private readonly string _retailerFingerprint;
+    private readonly string _analystFingerprint;
+
+    public DemoConfiguration(DemoFolder folder, DemoOptions options)
+    {
+        _folder = folder;
+        _options = options;
+        _bankFingerprint = CreateIdentity(Bank);
+        _retailerFingerprint = CreateIdentity(Retailer);
+        _analystFingerprint = CreateIdentity(Analyst);
+    }
+
+    public void WriteCoordinator() => Write(_folder.CoordinatorConfig, $"""
+        # The coordinator relays what the parties seal for each other. Port 0: the system picks a free one.
+        listen: 127.0.0.1:0
+        data: coordinator
+        parties:
+          - name: {Bank}
+            fingerprint: {_bankFingerprint}
+          - name: {Retailer}
+            fingerprint: {_retailerFingerprint}
+        submitters:
+          - {_analystFingerprint}
+        """);
+
+    /// <param name="coordinator">The address that the coordinator printed in its ready line.</param>
+    public void WriteParties(string coordinator, string bankCsv, string retailerCsv)
+    {
+        Write(_folder.BankConfig, Party(Bank, "label", coordinator, bankCsv, "\n  label: y", Retailer, _retailerFingerprint));
+        Write(_folder.RetailerConfig, Party(Retailer, "feature", coordinator, retailerCsv, "", Bank, _bankFingerprint));
+    }
+
+    public void WriteJob() => Write(_folder.JobSpec, string.Create(CultureInfo.InvariantCulture, $"""
+        kind: train
+        title: demo
+        label_party:
+          name: {Bank}
+          fingerprint: {_bankFingerprint}
+        feature_party:
+          name: {Retailer}
+          fingerprint: {_retailerFingerprint}
+        align:
+          duplicates: refuse
+        train:
+          family: {_options.Family}
+          l2: {_options.L2:r}
+          max_iterations: 30
+        holdout: {_options.Holdout:r}
+        accept_disclosure_risk: {(_options.AcceptDisclosureRisk ? "true" : "false")}
+        deadline_seconds: {_options.DeadlineSeconds}
+        """));
+
+    /// <summary>A YAML single-quoted scalar.</summary>
+    internal static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
+
+    private string Party(string name, string role, string coordinator, string csv, string label, string peer, string peerFingerprint) => $"""
+        name: {name}
+        role: {role}
+        coordinator: {coordinator}
+        identity: identities/{name}.pem
+        data_dir: {name}
+        peers:
+          - name: {peer}
+            fingerprint: {peerFingerprint}
+        submitters:
+          - {_analystFingerprint}
+        data:
+          csv: {Quote(csv)}
+          id: [id]{label}
+        policy:
+          # Both sides belong to whoever runs the demo: these two would stay off between strangers.
+          share_coefficients_with_submitter: true
+          report_intersection_sha256: true
+          allow_disclosure_risk: {(_options.AcceptDisclosureRisk ? "true" : "false")}
+        """;
+
+    private string CreateIdentity(string name)
+    {
+        using Identity identity = Identity.Create();
+        identity.Save(_folder.Identity(name));
+        return identity.Fingerprint;
+    }
+
+    private static void Write(string path, string text)
+    {
+        try
+        {
+            File.WriteAllText(path, text.ReplaceLineEndings("\n") + "\n", new UTF8Encoding(encoderShouldEmitUTF8Identifier: false));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Error.CannotWrite(path, e);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+using System.Diagnostics;
+using System.Globalization;
+using VertFed.Cli.Hosts;
+using VertFed.Cli.Jobs;
+using VertFed.Cli.Reports;
+using VertFed.Cli.Sample;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Cli.Demo;
+
+/// <summary>
+/// The demo, which is nothing but the other commands composed: sample, identities and configuration files, three processes,
+/// a signed job submitted over gRPC, and the parties' report parts put together. Whatever happens after the out folder was
+/// made, report.json is written and no process stays.
+/// </summary>
+internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
+{
+    private static readonly TimeSpan s_cancelPatience = TimeSpan.FromSeconds(5);
+    private readonly DemoFolder _folder = new(options.Out);
+    private readonly Stopwatch _clock = Stopwatch.StartNew();
+    private readonly DemoProgress _progress = new();
+    private readonly List<double> _gradientNorms = [];
+    private readonly HashSet<string> _partiesDone = new(StringComparer.Ordinal);
+    private readonly TaskCompletionSource _allPartiesDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private string _job = "";
+
+    /// <returns>The exit code.</returns>
+    public async Task<int> RunAsync(CancellationToken interrupted)
+    {
+        _folder.Create();
+        ReportError? error;
+        ErrorCode code = 0;
+        await using (ProgressView.Start(_progress, terminal))
+        {
+            try
+            {
+                error = await ComposeAsync(interrupted);
+                code = error is null ? 0 : JobOutcomes.Code(error.Code, ErrorCode.Internal);
+            }
+            catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
+            {
+                code = ErrorCode.Cancelled;
+                error = new ReportError(nameof(ErrorCode.Cancelled), "demo", "", "Cancelled by a signal.");
+            }
+            catch (VertFedException e)
+            {
+                code = e.Code;
+                error = new ReportError(code.ToString(), e.Party.Length > 0 ? e.Party : "demo", e.Step, Error.OneLine(e.Message));
+            }
+            catch (Exception e) when (!Program.Debug)
+            {
+                code = ErrorCode.Internal;
+                error = new ReportError(nameof(ErrorCode.Internal), "demo", "", Error.OneLine($"{e.GetType().Name}: {e.Message}"));
+            }
+        }
+
+        Report report = Assemble(code, error);
+        ReportFile.Write(_folder.Report, report);
+        Print(report);
+        return (int)code;
+    }
+
+    private async Task<ReportError?> ComposeAsync(CancellationToken interrupted)
+    {
+        (string bankCsv, string retailerCsv) = Data(interrupted);
+        DemoConfiguration configuration = new(_folder, options);
+        configuration.WriteCoordinator();
+        configuration.WriteJob();
+
+        await using DemoNodes nodes = new(_folder, OnEvent);
+        Uri address = await nodes.StartCoordinatorAsync(interrupted);
+        configuration.WriteParties(address.GetLeftPart(UriPartial.Authority), bankCsv, retailerCsv);
+        await nodes.StartPartiesAsync(interrupted);
+        _progress.Note($"Coordinator, bank and retailer run as three processes; the coordinator listens on {address.Authority}");
+
+        using Identity analyst = Identity.Load(_folder.Identity(DemoConfiguration.Analyst));
+        using JobClient client = new(address);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, out _job);
+        await client.SubmitAsync(signed, interrupted);
+        return await FollowAsync(client, analyst, nodes, interrupted);
+    }
+
+    private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, DemoNodes nodes, CancellationToken interrupted)
+    {
+        using CancellationTokenSource watching = new();
+        Task<JobStatus> watch = client.WatchAsync(_job, _progress.OnStatus, watching.Token);
+        Task<VertFedException> ended = nodes.FirstToEndAsync();
+        await Task.WhenAny(watch, ended, Task.Delay(Timeout.InfiniteTimeSpan, interrupted));
+        if (interrupted.IsCancellationRequested && !watch.IsCompleted)
+        {
+            _progress.Note("Cancelling the job...");
+            await CancelAsync(client, analyst, watch);
+            throw new OperationCanceledException(interrupted);
+        }
+
+        if (!watch.IsCompleted)
+        {
+            // A process ended. The coordinator may be about to tell the job's end with a better reason.
+            if (await Task.WhenAny(watch, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None)) != watch)
+            {
+                await watching.CancelAsync();
+                throw await ended;
+            }
+        }
+
+        JobStatus status = await watch;
+        await Task.WhenAny(_allPartiesDone.Task, ended, Task.Delay(s_cancelPatience, CancellationToken.None));
+        if (status.State == JobState.Done)
+        {
+            return null;
+        }
+
+        ErrorCode code = (ErrorCode)JobOutcomes.ExitCode(status);
+        return new ReportError(
+            code.ToString(),
+            status.Error?.Party is { Length: > 0 } party ? party : "coordinator",
+            status.Error?.Step ?? "",
+            Error.OneLine(status.Error?.Message is { Length: > 0 } message ? message : $"The job ended as {JobOutcomes.Word(status.State)}."));
+    }
+
+    // Tells the coordinator, which tells the parties; whoever has not followed after five seconds is ended with its tree.
+    private async Task CancelAsync(JobClient client, Identity analyst, Task<JobStatus> watch)
+    {
+        using CancellationTokenSource patience = new(s_cancelPatience);
+        try
+        {
+            await client.CancelAsync(_job, JobFiles.SignCancellation(_job, analyst), patience.Token);
+            await watch.WaitAsync(patience.Token);
+            await _allPartiesDone.Task.WaitAsync(patience.Token);
+        }
+        catch (Exception e) when (e is VertFedException or OperationCanceledException)
+        {
+            _progress.Note($"The job was not cancelled in order: {Error.OneLine(e.Message)}");
+        }
+    }
+
+    private (string BankCsv, string RetailerCsv) Data(CancellationToken interrupted)
+    {
+        if (options.Data is { } given)
+        {
+            string folder = Path.GetFullPath(given);
+            return (Existing(Path.Combine(folder, SampleFiles.BankFile)), Existing(Path.Combine(folder, SampleFiles.RetailerFile)));
+        }
+
+        SampleSummary sample = SampleFiles.Write(SampleFiles.Demo(options.Rows, options.Seed), _folder.SampleData, interrupted);
+        _progress.Note(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Sample: {options.Rows:N0} rows each, {sample.Overlap:P0} of them in both, seed {options.Seed}, in {_folder.SampleData}"));
+        return ($"data/{SampleFiles.BankFile}", $"data/{SampleFiles.RetailerFile}");
+    }
+
+    private static string Existing(string path) => File.Exists(path) ? path : throw Error.DataFileMissing(path);
+
+    private void OnEvent(string party, NodeEvent nodeEvent)
+    {
+        switch (nodeEvent.Name)
+        {
+            case "iteration" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal):
+                if (nodeEvent.Number("gradient_norm") is { } norm)
+                {
+                    lock (_gradientNorms)
+                    {
+                        _gradientNorms.Add(norm);
+                    }
+                }
+
+                _progress.OnIteration(nodeEvent);
+                break;
+            case "aligned" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal):
+                _progress.Note(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"Aligned: bank {nodeEvent.Number("own_rows"):N0} rows, retailer {nodeEvent.Number("peer_rows"):N0} rows, {nodeEvent.Number("rows"):N0} in both"));
+                break;
+            case "job_end":
+                lock (_partiesDone)
+                {
+                    if (_partiesDone.Add(party) && _partiesDone.Count == 2)
+                    {
+                        _allPartiesDone.TrySetResult();
+                    }
+                }
+
+                break;
+        }
+    }
+
+    private Report Assemble(ErrorCode code, ReportError? error)
+    {
+        Report frame = new()
+        {
+            Job = _job,
+            Status = code == 0 ? ReportStatus.Done : JobOutcomes.Word(code),
+            Error = error,
+            Family = options.Family,
+            L2 = options.L2,
+            Holdout = options.Holdout,
+            Version = SoftwareVersion.Current,
+            SecondsTotal = Math.Round(_clock.Elapsed.TotalSeconds, 3),
+            Files = Files(),
+        };
+        if (_job.Length == 0)
+        {
+            return frame;
+        }
+
+        try
+        {
+            return ReportMerger.Merge(
+                frame,
+                ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.BankData, _job)),
+                ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.RetailerData, _job)));
+        }
+        catch (VertFedException e) when (code != 0)
+        {
+            // The run has failed already; a part that cannot be read must not hide why.
+            terminal.Info(Error.OneLine(e.Message));
+            return frame;
+        }
+    }
+
+    private Dictionary<string, string> Files()
+    {
+        Dictionary<string, string> files = new(StringComparer.Ordinal) { ["folder"] = _folder.Root };
+        string dataFolder = options.Data is null ? _folder.SampleData : Path.GetFullPath(options.Data);
+        ReadOnlySpan<(string, string)> known =
+        [
+            ("bank_data", Path.Combine(dataFolder, SampleFiles.BankFile)),
+            ("retailer_data", Path.Combine(dataFolder, SampleFiles.RetailerFile)),
+            ("job_spec", _folder.JobSpec),
+            ("coordinator_config", _folder.CoordinatorConfig),
+            ("bank_config", _folder.BankConfig),
+            ("retailer_config", _folder.RetailerConfig),
+            ("coordinator_log", _folder.Log("coordinator")),
+            ("bank_log", _folder.Log(DemoConfiguration.Bank)),
+            ("retailer_log", _folder.Log(DemoConfiguration.Retailer)),
+            ("bank_folder", _folder.BankData),
+            ("retailer_folder", _folder.RetailerData),
+            ("coordinator_folder", _folder.CoordinatorData),
+        ];
+        foreach ((string name, string path) in known)
+        {
+            if (Path.Exists(path))
+            {
+                files[name] = path;
+            }
+        }
+
+        files["report"] = _folder.Report;
+        return files;
+    }
+
+    private void Print(Report report)
+    {
+        if (json)
+        {
+            terminal.Output.Write(ReportFile.Serialise(report));
+            return;
+        }
+
+        if (report.Error is { } error)
+        {
+            string step = error.Step.Length > 0 ? $" at step {error.Step}" : "";
+            terminal.Info(Error.OneLine($"vertfed: {error.Party}{step}: {error.Message}"));
+            terminal.Info($"What is known of the run is in {_folder.Report}");
+            return;
+        }
+
+        double[] norms;
+        lock (_gradientNorms)
+        {
+            norms = [.. _gradientNorms];
+        }
+
+        ReportText.Write(terminal.OutputConsole(), report, norms);
+    }
+}

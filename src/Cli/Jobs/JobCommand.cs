@@ -1,0 +1,213 @@
+using System.CommandLine;
+using VertFed.Cli.Reports;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Cli.Jobs;
+
+/// <summary>`job submit|list|watch|report|cancel`: what an analyst does at the coordinator, over gRPC.</summary>
+internal static class JobCommand
+{
+    private const string CoordinatorVariable = "VERTFED_COORDINATOR";
+    private const string IdentityVariable = "VERTFED_IDENTITY";
+
+    public static Command Create(Terminal terminal) => new("job", "Submit, list, watch, cancel jobs and read their reports.")
+    {
+        CreateSubmit(terminal),
+        CreateList(terminal),
+        CreateWatch(terminal),
+        CreateReport(terminal),
+        CreateCancel(terminal),
+    };
+
+    private static Command CreateSubmit(Terminal terminal)
+    {
+        Argument<string> spec = new("SPEC") { Description = "The job specification (YAML)." };
+        Option<string?> coordinator = Coordinator();
+        Option<string?> identity = IdentityFile();
+        Option<bool> wait = new("--watch") { Description = "Follow the job to its end; the exit code is the job's." };
+        Option<bool> json = CommandLine.Json();
+        Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, coordinator, identity, wait, json };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            using Identity analyst = LoadIdentity(result.GetValue(identity));
+            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), analyst, out string job);
+            using JobClient client = Connect(result.GetValue(coordinator));
+            JobStatus status = await client.SubmitAsync(signed, cancellationToken);
+            bool asJson = result.GetValue(json);
+            terminal.Output.WriteLine(asJson ? JobStatusText.Json(status) : job);
+            return result.GetValue(wait) ? await FollowAsync(client, job, asJson, terminal, cancellationToken) : 0;
+        });
+        return command;
+    }
+
+    private static Command CreateList(Terminal terminal)
+    {
+        Option<string?> coordinator = Coordinator();
+        Option<int> limit = Numbers.Between("--limit", "How many of the newest jobs.", 100, 1, 100_000);
+        Option<bool> json = CommandLine.Json();
+        Command command = new("list", "List jobs, newest first.") { coordinator, limit, json };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            using JobClient client = Connect(result.GetValue(coordinator));
+            List<JobStatus> jobs = await ListAsync(client, result.GetValue(limit), cancellationToken);
+            if (result.GetValue(json))
+            {
+                terminal.Output.WriteLine(JobStatusText.Json(jobs));
+            }
+            else
+            {
+                terminal.OutputConsole().Write(JobStatusText.Table(jobs));
+            }
+
+            return 0;
+        });
+        return command;
+    }
+
+    private static Command CreateWatch(Terminal terminal)
+    {
+        Argument<string> id = Id();
+        Option<string?> coordinator = Coordinator();
+        Option<bool> json = CommandLine.Json();
+        Command command = new("watch", "Follow a job to its end; the exit code is the job's.") { id, coordinator, json };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            using JobClient client = Connect(result.GetValue(coordinator));
+            return await FollowAsync(client, result.GetRequiredValue(id), result.GetValue(json), terminal, cancellationToken);
+        });
+        return command;
+    }
+
+    private static Command CreateReport(Terminal terminal)
+    {
+        Argument<string> id = Id();
+        Option<string?> coordinator = Coordinator();
+        Option<string?> identity = IdentityFile();
+        Option<string?> output = new("--out") { Description = "Write the report (JSON) to this file besides.", HelpName = "FILE" };
+        Option<string?> spec = new("--spec")
+        {
+            Description = "The submitted job specification: checks that each part is signed by the party it names.",
+            HelpName = "FILE",
+        };
+        Option<bool> json = CommandLine.Json();
+        Command command = new("report", "Open the parties' report parts, which are sealed to the submitter, and print them as one.") { id, coordinator, identity, spec, output, json };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            using Identity analyst = LoadIdentity(result.GetValue(identity));
+            using JobClient client = Connect(result.GetValue(coordinator));
+            ReportResponse response = await client.ReportAsync(result.GetRequiredValue(id), cancellationToken);
+            JobSpecification? specification = result.GetValue(spec) is { } file ? JobSpecificationYaml.Load(file) : null;
+            if (specification is null)
+            {
+                terminal.Info("Without --spec the parts' signers are not compared with the job's parties.");
+            }
+
+            Report report = SealedReports.Open(response, analyst, specification);
+            if (result.GetValue(output) is { } path)
+            {
+                ReportFile.Write(path, report);
+            }
+
+            if (result.GetValue(json))
+            {
+                terminal.Output.Write(ReportFile.Serialise(report));
+            }
+            else
+            {
+                ReportText.Write(terminal.OutputConsole(), report);
+            }
+
+            return 0;
+        });
+        return command;
+    }
+
+    private static Command CreateCancel(Terminal terminal)
+    {
+        Argument<string> id = Id();
+        Option<string?> coordinator = Coordinator();
+        Option<string?> identity = IdentityFile();
+        Option<bool> json = CommandLine.Json();
+        Command command = new("cancel", "End a job at all parties; only its submitter may.") { id, coordinator, identity, json };
+        command.SetAction(async (result, cancellationToken) =>
+        {
+            using Identity analyst = LoadIdentity(result.GetValue(identity));
+            using JobClient client = Connect(result.GetValue(coordinator));
+            string job = result.GetRequiredValue(id);
+            JobStatus status = await client.CancelAsync(job, JobFiles.SignCancellation(job, analyst), cancellationToken);
+            terminal.Output.WriteLine(result.GetValue(json) ? JobStatusText.Json(status) : JobStatusText.Line(status));
+            return 0;
+        });
+        return command;
+    }
+
+    // A change a line: JSON on standard output for programs, words on standard error for people.
+    private static async Task<int> FollowAsync(JobClient client, string job, bool json, Terminal terminal, CancellationToken cancellationToken)
+    {
+        JobStatus last = await client.WatchAsync(
+            job,
+            status =>
+            {
+                if (json)
+                {
+                    terminal.Output.WriteLine(JobStatusText.Json(status));
+                    terminal.Output.Flush();
+                }
+                else
+                {
+                    terminal.Info(JobStatusText.Line(status));
+                }
+            },
+            cancellationToken);
+        return JobOutcomes.ExitCode(last);
+    }
+
+    private static async Task<List<JobStatus>> ListAsync(JobClient client, int limit, CancellationToken cancellationToken)
+    {
+        List<JobStatus> jobs = [];
+        string token = "";
+        do
+        {
+            ListJobsResponse page = await client.ListAsync((uint)Math.Min(limit - jobs.Count, 1000), token, cancellationToken);
+            jobs.AddRange(page.Jobs);
+            token = page.NextPageToken;
+        }
+        while (token.Length > 0 && jobs.Count < limit);
+        return jobs;
+    }
+
+    private static Argument<string> Id()
+    {
+        Argument<string> argument = new("ID") { Description = "The job's id: 32 hexadecimal digits." };
+        argument.Validators.Add(static result =>
+        {
+            string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (text.Length != 32 || !text.All(char.IsAsciiHexDigitLower))
+            {
+                result.AddError($"'{text}' is not a job id of 32 lower-case hexadecimal digits.");
+            }
+        });
+        return argument;
+    }
+
+    private static Option<string?> Coordinator() => new("--coordinator")
+    {
+        Description = $"The coordinator's address; default: {CoordinatorVariable}.",
+        HelpName = "URL",
+    };
+
+    private static Option<string?> IdentityFile() => new("--identity")
+    {
+        Description = $"The analyst's key file (PEM); default: {IdentityVariable}.",
+        HelpName = "FILE",
+    };
+
+    private static JobClient Connect(string? given) => new(JobClient.ParseAddress(
+        given ?? Environment.GetEnvironmentVariable(CoordinatorVariable)
+        ?? throw Error.OptionMissing("--coordinator", CoordinatorVariable, "The coordinator's address")));
+
+    private static Identity LoadIdentity(string? given) => Identity.Load(
+        given ?? Environment.GetEnvironmentVariable(IdentityVariable)
+        ?? throw Error.OptionMissing("--identity", IdentityVariable, "The analyst's key file"));
+}

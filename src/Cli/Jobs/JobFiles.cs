@@ -1,0 +1,22 @@
+using System.Text;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.Cli.Jobs;
+
+/// <summary>From a job specification file to what the coordinator takes: signed bytes.</summary>
+internal static class JobFiles
+{
+    /// <summary>Reads and validates a specification, gives it a job id where it has none, and signs it.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, naming file, line and field.</exception>
+    public static SignedJobSpec LoadAndSign(string path, Identity analyst, out string job)
+    {
+        JobSpecification specification = JobSpecificationYaml.Load(path);
+        job = specification.Job;
+        return SignedJob.Create(specification, analyst).Message;
+    }
+
+    /// <summary>The submitter's signature over "vertfed/v1/cancel" || job id (ASCII), which a cancellation carries.</summary>
+    public static byte[] SignCancellation(string job, Identity analyst) =>
+        analyst.Sign([.. "vertfed/v1/cancel"u8, .. Encoding.ASCII.GetBytes(job)]);
+}

@@ -1,0 +1,90 @@
+using System.Text.Json;
+using Xunit;
+
+namespace VertFed.EndToEnd;
+
+/// <summary>A coordinator and parties as an operator runs them, each from its own configuration file and command.</summary>
+internal sealed class Deployment : IDisposable
+{
+    private readonly TemporaryFolder _folder;
+    private readonly List<RunningProgram> _programs = [];
+    private readonly Dictionary<string, string> _fingerprints = new(StringComparer.Ordinal);
+
+    private Deployment(TemporaryFolder folder) => _folder = folder;
+
+    public string Address { get; private set; } = "";
+
+    public string Analyst => _folder["analyst.pem"];
+
+    public static async Task<Deployment> StartCoordinatorAsync(TemporaryFolder folder)
+    {
+        Deployment deployment = new(folder);
+        foreach (string name in (string[])["bank", "retailer", "analyst"])
+        {
+            ProgramResult made = await RunningProgram.RunVertfedAsync("identity", "create", folder[$"{name}.pem"]);
+            Assert.True(made.ExitCode == 0, made.ToString());
+            deployment._fingerprints[name] = made.Output.Trim();
+        }
+
+        folder.Write("coordinator.yaml", $"""
+            listen: 127.0.0.1:0
+            data: coordinator-data
+            parties:
+              - name: bank
+                fingerprint: {deployment._fingerprints["bank"]}
+              - name: retailer
+                fingerprint: {deployment._fingerprints["retailer"]}
+            submitters: [{deployment._fingerprints["analyst"]}]
+            """);
+        RunningProgram coordinator = RunningProgram.Vertfed("coordinator", "--config", folder["coordinator.yaml"]);
+        deployment._programs.Add(coordinator);
+        await coordinator.PrintedAsync("\"ready\"");
+        string ready = coordinator.Output.Split('\n').First(line => line.Contains("\"ready\"", StringComparison.Ordinal));
+        deployment.Address = JsonDocument.Parse(ready).RootElement.GetProperty("address").GetString()!;
+        return deployment;
+    }
+
+    public async Task<RunningProgram> StartPartyAsync(string name, string csv)
+    {
+        string peer = name == "bank" ? "retailer" : "bank";
+        _folder.Write($"{name}.yaml", $"""
+            name: {name}
+            role: {(name == "bank" ? "label" : "feature")}
+            coordinator: {Address}
+            identity: {name}.pem
+            data_dir: {name}-data
+            peers:
+              - name: {peer}
+                fingerprint: {_fingerprints[peer]}
+            submitters: [{_fingerprints["analyst"]}]
+            data:
+              csv: '{csv}'
+            policy:
+              share_coefficients_with_submitter: {(name == "retailer" ? "true" : "false")}
+            """);
+        RunningProgram party = RunningProgram.Vertfed("party", "--config", _folder[$"{name}.yaml"]);
+        _programs.Add(party);
+        await party.PrintedAsync("\"ready\"");
+        return party;
+    }
+
+    /// <summary>Submits a training job and returns its id.</summary>
+    public async Task<string> SubmitAsync(int deadlineSeconds = 120)
+    {
+        _folder.Write("job.yaml", $$"""
+            label_party: { name: bank, fingerprint: {{_fingerprints["bank"]}} }
+            feature_party: { name: retailer, fingerprint: {{_fingerprints["retailer"]}} }
+            train:
+              family: logistic
+            deadline_seconds: {{deadlineSeconds}}
+            """);
+        ProgramResult result = await JobAsync("submit", _folder["job.yaml"], "--identity", Analyst);
+        Assert.True(result.ExitCode == 0, result.ToString());
+        return result.Output.Trim();
+    }
+
+    public Task<ProgramResult> JobAsync(params string[] arguments) =>
+        RunningProgram.RunVertfedAsync(["job", .. arguments, "--coordinator", Address]);
+
+    public void Dispose() => _programs.ForEach(program => program.Dispose());
+}

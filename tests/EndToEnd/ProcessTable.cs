@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace VertFed.EndToEnd;
+
+/// <summary>Who is whose child, from /proc (Linux).</summary>
+internal static class ProcessTable
+{
+    /// <summary>Ids of the direct children of a process.</summary>
+    public static IReadOnlyList<int> ChildrenOf(int parent)
+    {
+        List<int> children = [];
+        foreach (string folder in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out int id) && Parent(id) == parent)
+            {
+                children.Add(id);
+            }
+        }
+
+        return children;
+    }
+
+    /// <summary>Whether a process runs; one that has ended and was not waited for does not.</summary>
+    public static bool Runs(int id) => Fields(id) is { } fields && fields[0] is not ("Z" or "X");
+
+    private static int? Parent(int id) => Fields(id) is { } fields ? int.Parse(fields[1], CultureInfo.InvariantCulture) : null;
+
+    // "pid (name) state ppid ...": the name may hold spaces and brackets, so read from its last bracket.
+    private static string[]? Fields(int id)
+    {
+        try
+        {
+            string stat = File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/stat"));
+            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
+        }
+        catch (IOException)
+        {
+            return null;
+        }
+    }
+}

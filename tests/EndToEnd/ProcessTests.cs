@@ -1,0 +1,88 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Xunit;
+
+namespace VertFed.EndToEnd;
+
+/// <summary>What happens to the three processes when someone interrupts, kills or cancels.</summary>
+[Trait("Speed", "slow")]
+public sealed class ProcessTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [SkippableFact]
+    public async Task A_demo_that_is_killed_leaves_none_of_its_children()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        using RunningProgram demo = StartDemo();
+        await demo.PrintedAsync("iteration 1,");
+        IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);
+        Assert.Equal(3, children.Count);
+        demo.Signal("KILL");
+        await demo.EndAsync();
+        Assert.True(await EndWithinAsync(children, TimeSpan.FromSeconds(3)), "children of the killed demo still run");
+    }
+
+    [SkippableTheory]
+    [InlineData("INT")]
+    [InlineData("TERM")]
+    public async Task A_signal_cancels_the_job_and_ends_the_tree_with_exit_code_130(string signal)
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        using RunningProgram demo = StartDemo();
+        await demo.PrintedAsync("iteration 1,");
+        IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);
+        Stopwatch clock = Stopwatch.StartNew();
+        demo.Signal(signal);
+        ProgramResult result = await demo.EndAsync(TimeSpan.FromSeconds(30));
+        Assert.True(result.ExitCode == 130, result.ToString());
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 12);
+        Assert.True(await EndWithinAsync(children, TimeSpan.Zero), "children run after the demo has ended");
+        string text = File.ReadAllText(_folder["out", "report.json"]);
+        Assert.Empty(JsonSchemaValidator.Validate(File.ReadAllText(Path.Combine(Repository.Root, "docs", "report.schema.json")), text));
+        JsonElement report = JsonDocument.Parse(text).RootElement;
+        Assert.Equal("cancelled", report.GetProperty("status").GetString());
+        Assert.Equal("Cancelled", report.GetProperty("error").GetProperty("code").GetString());
+        Assert.DoesNotContain("was not cancelled in order", result.Error, StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task A_child_that_dies_ends_the_demo_with_a_line_that_names_it()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        using RunningProgram demo = StartDemo();
+        await demo.PrintedAsync("iteration 1,");
+        IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);
+        int retailer = children.Single(id => File.ReadAllText($"/proc/{id}/cmdline").Contains("retailer.yaml", StringComparison.Ordinal));
+        using (Process kill = Process.Start("kill", ["-KILL", retailer.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
+        {
+            await kill.WaitForExitAsync();
+        }
+
+        ProgramResult result = await demo.EndAsync(TimeSpan.FromSeconds(60));
+        Assert.NotEqual(0, result.ExitCode);
+        Assert.Contains("retailer", result.Error, StringComparison.Ordinal);
+        Assert.True(await EndWithinAsync(children, TimeSpan.Zero), "children run after the demo has ended");
+        Assert.Equal("failed", JsonDocument.Parse(File.ReadAllText(_folder["out", "report.json"])).RootElement.GetProperty("status").GetString());
+    }
+
+    private static async Task<bool> EndWithinAsync(IReadOnlyList<int> processes, TimeSpan patience)
+    {
+        Stopwatch clock = Stopwatch.StartNew();
+        while (processes.Any(ProcessTable.Runs))
+        {
+            if (clock.Elapsed > patience)
+            {
+                return false;
+            }
+
+            await Task.Delay(50);
+        }
+
+        return true;
+    }
+
+    private RunningProgram StartDemo() => RunningProgram.Vertfed("demo", "--rows", "60000", "--out", _folder["out"]);
+}

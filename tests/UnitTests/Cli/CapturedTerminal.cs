@@ -1,0 +1,20 @@
+using VertFed.Cli;
+
+namespace VertFed.UnitTests.Cli;
+
+/// <summary>Runs the command line in this process and keeps what it prints.</summary>
+internal sealed class CapturedTerminal
+{
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _error = new();
+
+    public CapturedTerminal() => Terminal = new Terminal(_output, _error, outputIsTerminal: false, errorIsTerminal: false);
+
+    public Terminal Terminal { get; }
+
+    public string Output => _output.ToString();
+
+    public string Error => _error.ToString();
+
+    public Task<int> RunAsync(params string[] arguments) => Program.RunAsync(arguments, Terminal, CancellationToken.None);
+}

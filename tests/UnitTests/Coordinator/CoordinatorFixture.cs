@@ -1,0 +1,306 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using Grpc.Core;
+using Grpc.Net.Client;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Hosting;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.UnitTests.Storage;
+
+namespace VertFed.UnitTests.Coordinator;
+
+/// <summary>A coordinator on a loopback port with two admitted parties and a submitter; it can be restarted on its data.</summary>
+internal sealed class CoordinatorFixture : IAsyncDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly List<FakeParty> _parties = [];
+    private GrpcChannel _channel = null!;
+    private int _jobs;
+
+    private CoordinatorFixture() => Config = new CoordinatorConfig
+    {
+        Listen = new IPEndPoint(IPAddress.Loopback, 0),
+        DataFolder = _folder.File("data"),
+        Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
+        {
+            ["bank"] = new("bank", Bank.Fingerprint),
+            ["retailer"] = new("retailer", Retailer.Fingerprint),
+            ["insurer"] = new("insurer", Insurer.Fingerprint),
+        },
+        Submitters = new HashSet<string>(StringComparer.Ordinal) { Submitter.Fingerprint },
+        Log = new LogSettings(LogLevelForTests, Json: false),
+    };
+
+    public CoordinatorConfig Config { get; set; }
+
+    public Identity Bank { get; } = Identity.Create();
+
+    public Identity Retailer { get; } = Identity.Create();
+
+    public Identity Insurer { get; } = Identity.Create();
+
+    public Identity Submitter { get; } = Identity.Create();
+
+    public CoordinatorHost Host { get; private set; } = null!;
+
+    public JobService.JobServiceClient Jobs { get; private set; } = null!;
+
+    public GrpcChannel Channel => _channel;
+
+    private static Microsoft.Extensions.Logging.LogLevel LogLevelForTests => Microsoft.Extensions.Logging.LogLevel.Error;
+
+    public static async Task<CoordinatorFixture> StartAsync(Func<CoordinatorConfig, CoordinatorConfig>? change = null)
+    {
+        var fixture = new CoordinatorFixture();
+        fixture.Config = change?.Invoke(fixture.Config) ?? fixture.Config;
+        await fixture.StartHostAsync();
+        return fixture;
+    }
+
+    public async Task RestartAsync()
+    {
+        _channel.Dispose();
+        await Host.DisposeAsync();
+        await StartHostAsync();
+    }
+
+    public SignedJob NewJob(uint deadlineSeconds = 600, Identity? submitter = null, Action<JobSpec>? change = null)
+    {
+        var spec = new JobSpec
+        {
+            Version = 1,
+            Job = (++_jobs).ToString("x32", System.Globalization.CultureInfo.InvariantCulture),
+            Kind = JobKind.Train,
+            LabelParty = Reference("bank", Bank),
+            FeatureParty = Reference("retailer", Retailer),
+            Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
+            Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 30 },
+            Holdout = 0.2,
+            DeadlineSeconds = deadlineSeconds,
+            Title = "uplift",
+        };
+        change?.Invoke(spec);
+        return SignedJob.Create(JobSpecification.FromMessage(spec), submitter ?? Submitter);
+    }
+
+    public async Task<JobStatus> SubmitAsync(SignedJob job) => await Jobs.SubmitAsync(new SubmitRequest { Job = job.Message });
+
+    /// <summary>A connected and registered party.</summary>
+    public async Task<FakeParty> ConnectAsync(string name)
+    {
+        Identity identity = name switch { "bank" => Bank, "retailer" => Retailer, _ => Insurer };
+        var party = new FakeParty(name, identity, name == "bank" ? Role.LabelParty : Role.FeatureParty, _channel);
+        _parties.Add(party);
+        await party.RegisterAsync();
+        return party;
+    }
+
+    /// <summary>A submitted job that both parties accepted and that runs.</summary>
+    public async Task<(string Job, FakeParty Bank, FakeParty Retailer)> RunningJobAsync(uint deadlineSeconds = 600)
+    {
+        FakeParty bank = await ConnectAsync("bank"), retailer = await ConnectAsync("retailer");
+        string job = (await SubmitAsync(NewJob(deadlineSeconds))).Job;
+        foreach (FakeParty party in new[] { bank, retailer })
+        {
+            await party.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer);
+            await party.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
+        }
+
+        await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start);
+        await retailer.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start);
+        return (job, bank, retailer);
+    }
+
+    /// <summary>Watches a job until its status fits, for at most 20 s.</summary>
+    public async Task<JobStatus> UntilAsync(string job, Func<JobStatus, bool> fits)
+    {
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using AsyncServerStreamingCall<JobStatus> watch = Jobs.Watch(new GetJobRequest { Job = job }, cancellationToken: limit.Token);
+        while (await watch.ResponseStream.MoveNext(limit.Token))
+        {
+            if (fits(watch.ResponseStream.Current))
+                return watch.ResponseStream.Current;
+        }
+
+        throw new InvalidOperationException("the watch ended before the status came");
+    }
+
+    public byte[] CancelSignature(string job, Identity? signer = null) =>
+        (signer ?? Submitter).Sign([.. "vertfed/v1/cancel"u8, .. Encoding.ASCII.GetBytes(job)]);
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (FakeParty party in _parties)
+            await party.DisposeAsync();
+        _channel.Dispose();
+        await Host.DisposeAsync();
+        foreach (Identity identity in new[] { Bank, Retailer, Insurer, Submitter })
+            identity.Dispose();
+        _folder.Dispose();
+    }
+
+    private static PartyRef Reference(string name, Identity identity) => new() { Name = name, Fingerprint = ByteString.CopyFrom(identity.Public.FingerprintBytes) };
+
+    private async Task StartHostAsync()
+    {
+        Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None);
+        _channel = GrpcChannel.ForAddress(Host.Address, new GrpcChannelOptions { MaxReceiveMessageSize = 4 * 1024 * 1024 });
+        Jobs = new JobService.JobServiceClient(_channel);
+    }
+}
+
+/// <summary>A party that speaks the relay's frames and does what a test tells it, also the wrong thing.</summary>
+internal sealed class FakeParty(string name, Identity identity, Role role, GrpcChannel channel) : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private readonly AsyncDuplexStreamingCall<PartyFrame, CoordinatorFrame> _call = new RelayService.RelayServiceClient(channel).Connect();
+    private byte[] _previous = new byte[32];
+    private ulong _sequence;
+
+    public Identity Identity => identity;
+
+    public Role Role => role;
+
+    public Registered? Registered { get; private set; }
+
+    public async Task RegisterAsync(string? asName = null, Identity? signer = null)
+    {
+        ByteString nonce = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Challenge)).Challenge.Nonce;
+        await SendAsync(new PartyFrame
+        {
+            Register = new Register
+            {
+                Party = asName ?? name,
+                IdentityKey = ByteString.CopyFrom(identity.Public.SubjectPublicKeyInfo),
+                Signature = ByteString.CopyFrom((signer ?? identity).Sign([.. "vertfed/v1/register"u8, .. nonce.Span, .. Encoding.UTF8.GetBytes(asName ?? name)])),
+                PartyVersion = "test",
+            },
+        });
+        Registered = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Registered)).Registered;
+    }
+
+    public Task SendAsync(PartyFrame frame) => _call.RequestStream.WriteAsync(frame);
+
+    /// <summary>The next frame, which must be of a kind.</summary>
+    public async Task<CoordinatorFrame> ExpectAsync(CoordinatorFrame.FrameOneofCase kind)
+    {
+        CoordinatorFrame frame = await NextAsync();
+        return frame.FrameCase == kind ? frame : throw new InvalidOperationException($"{name} expected {kind}, got {frame}");
+    }
+
+    public async Task<CoordinatorFrame> NextAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        return await _call.ResponseStream.MoveNext(limit.Token)
+            ? _call.ResponseStream.Current
+            : throw new InvalidOperationException($"{name}: the stream ended");
+    }
+
+    /// <summary>Reads until the stream ends with a status.</summary>
+    public async Task<RpcException> ExpectStatusAsync()
+    {
+        using var limit = new CancellationTokenSource(Patience);
+        try
+        {
+            while (await _call.ResponseStream.MoveNext(limit.Token))
+            {
+            }
+        }
+        catch (RpcException exception)
+        {
+            return exception;
+        }
+
+        throw new InvalidOperationException($"{name}: the stream ended without an error");
+    }
+
+    /// <summary>The next envelope of this party's chain; the chain moves on only with <see cref="Advance"/>.</summary>
+    public Envelope Next(string job, byte[] payload, Action<EnvelopeHeader>? change = null, Identity? signer = null)
+    {
+        var header = new EnvelopeHeader
+        {
+            Job = job,
+            Attempt = 1,
+            Sender = role,
+            Recipient = role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty,
+            Phase = Phase.Align,
+            Step = Step.BlindedIds,
+            Sequence = _sequence,
+            PreviousCoreHash = ByteString.CopyFrom(_previous),
+        };
+        change?.Invoke(header);
+        ByteString core = EnvelopeCodec.BuildCore(header.ToByteString(), payload);
+        return new Envelope { Core = core, Attestation = EnvelopeCodec.Attest(core, signer ?? identity, 1), Payload = ByteString.CopyFrom(payload) };
+    }
+
+    public void Advance(Envelope envelope)
+    {
+        _previous = SHA256.HashData(envelope.Core.Span);
+        _sequence++;
+    }
+
+    public async Task SendEnvelopeAsync(Envelope envelope, int chunk = Limits.MaxChunkBytes)
+    {
+        await SendAsync(new PartyFrame { Begin = new EnvelopeBegin { Core = envelope.Core, Attestation = envelope.Attestation } });
+        for (int from = 0; from < envelope.Payload.Length; from += chunk)
+        {
+            byte[] data = envelope.Payload.Span.Slice(from, Math.Min(chunk, envelope.Payload.Length - from)).ToArray();
+            await SendAsync(new PartyFrame { Chunk = new PayloadChunk { Data = ByteString.CopyFrom(data) } });
+        }
+    }
+
+    /// <summary>Sends the next envelope of the chain and awaits its acknowledgement.</summary>
+    public async Task<Envelope> DepositAsync(string job, byte[] payload)
+    {
+        Envelope envelope = Next(job, payload);
+        await SendEnvelopeAsync(envelope);
+        Advance(envelope);
+        CoordinatorFrame frame = await ExpectAsync(CoordinatorFrame.FrameOneofCase.Deposited);
+        return frame.Deposited.Sequence == _sequence - 1 ? envelope : throw new InvalidOperationException($"another envelope was acknowledged: {frame}");
+    }
+
+    /// <summary>Receives one envelope, chunk by chunk.</summary>
+    public async Task<Envelope> ReceiveAsync()
+    {
+        EnvelopeBegin begin = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Begin)).Begin;
+        long size = (long)EnvelopeCodec.Parse(begin.Core, begin.Attestation).Core.PayloadSize;
+        var payload = new MemoryStream();
+        while (payload.Length < size)
+        {
+            ByteString data = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Chunk)).Chunk.Data;
+            if (data.Length > Limits.MaxChunkBytes)
+                throw new InvalidOperationException("a chunk is too large");
+            data.WriteTo(payload);
+        }
+
+        return new Envelope { Core = begin.Core, Attestation = begin.Attestation, Payload = ByteString.CopyFrom(payload.ToArray()) };
+    }
+
+    public async Task AcknowledgeAsync(Envelope envelope)
+    {
+        EnvelopeHeader header = EnvelopeCodec.Parse(envelope).Header;
+        await SendAsync(new PartyFrame
+        {
+            Delivered = new EnvelopeRef { Job = header.Job, Attempt = header.Attempt, Sender = header.Sender, Sequence = header.Sequence },
+        });
+    }
+
+    public async Task OutcomeAsync(string job, JobState state, JobError? error = null, SealedReport? report = null) =>
+        await SendAsync(new PartyFrame { Outcome = new JobOutcome { Job = job, Attempt = 1, State = state, Error = error, Report = report } });
+
+    /// <summary>A connection that takes the chain over from an earlier one.</summary>
+    public void TakeOver(FakeParty earlier)
+    {
+        _previous = earlier._previous;
+        _sequence = earlier._sequence;
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _call.Dispose();
+        return ValueTask.CompletedTask;
+    }
+}

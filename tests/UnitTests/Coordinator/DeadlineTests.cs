@@ -1,0 +1,75 @@
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using Xunit;
+
+namespace VertFed.UnitTests.Coordinator;
+
+/// <summary>Whoever keeps a job waiting is named, with the step.</summary>
+public sealed class DeadlineTests
+{
+    [Fact]
+    public async Task A_party_that_never_connects_is_named()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        FakeParty bank = await fixture.ConnectAsync("bank");
+        string job = (await fixture.SubmitAsync(fixture.NewJob(deadlineSeconds: 1))).Job;
+        await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer);
+        await bank.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
+        JobEnd end = (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End;
+        Assert.Equal((JobState.Failed, nameof(ErrorCode.PeerUnavailable), "retailer", "answer to the offer"), (end.State, end.Error.Code, end.Error.Party, end.Error.Step));
+        Assert.Contains("'retailer'", end.Error.Message, StringComparison.Ordinal);
+        Assert.Equal(end.Error, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).Error);
+    }
+
+    [Fact]
+    public async Task A_party_that_leaves_before_its_first_message_is_awaited_at_the_key_exchange()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        (_, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync(deadlineSeconds: 1);
+        await retailer.DisposeAsync();
+        JobEnd end = (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End;
+        Assert.Equal(("retailer", nameof(Step.KeyExchange)), (end.Error.Party, end.Error.Step));
+    }
+
+    [Fact]
+    public async Task A_party_that_leaves_later_is_awaited_at_the_step_after_its_last()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        (string job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync(deadlineSeconds: 1);
+        await retailer.DepositAsync(job, [1]);
+        await bank.ReceiveAsync();
+        await retailer.DisposeAsync();
+        JobEnd end = (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End;
+        Assert.Equal(("retailer", "BlindedIds or EvaluatedIds"), (end.Error.Party, end.Error.Step));
+        Assert.Contains("not connected", end.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_party_that_comes_back_in_time_saves_the_job()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        (string job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync(deadlineSeconds: 3);
+        await retailer.DisposeAsync();
+        await fixture.UntilAsync(job, status => status.Awaited.SequenceEqual(["retailer"]));
+        FakeParty again = await fixture.ConnectAsync("retailer");
+        await again.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start);
+        Envelope envelope = await bank.DepositAsync(job, [1]);
+        Assert.Equal(envelope, await again.ReceiveAsync());
+        await again.AcknowledgeAsync(envelope);
+
+        // Longer than the deadline since it left, and the job still runs.
+        await Task.Delay(TimeSpan.FromSeconds(3.5));
+        Assert.Equal(JobState.Running, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).State);
+    }
+
+    [Fact]
+    public async Task A_restart_counts_the_deadline_anew()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        string job = (await fixture.SubmitAsync(fixture.NewJob(deadlineSeconds: 2))).Job;
+        await fixture.RestartAsync();
+        Assert.Equal(JobState.Offered, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).State);
+        JobStatus ended = await fixture.UntilAsync(job, status => status.State == JobState.Failed);
+        Assert.Equal("bank", ended.Error.Party);
+    }
+}

@@ -1,0 +1,84 @@
+using System.Diagnostics;
+using System.Text.Json;
+using VertFed.UnitTests.Storage;
+using Xunit;
+
+namespace VertFed.UnitTests.Coordinator;
+
+/// <summary>The executable itself: what it prints, and how it ends.</summary>
+public sealed class ProcessTests : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task It_prints_one_ready_line_and_ends_with_its_parents_pipe()
+    {
+        using Process process = Start("--parent-pipe");
+        using JsonDocument ready = await ReadyAsync(process);
+        Assert.Equal("ready", ready.RootElement.GetProperty("event").GetString());
+        Assert.StartsWith("http://127.0.0.1:", ready.RootElement.GetProperty("address").GetString(), StringComparison.Ordinal);
+        Assert.Equal(process.Id, ready.RootElement.GetProperty("pid").GetInt32());
+        Assert.NotEqual("", ready.RootElement.GetProperty("version").GetString());
+        process.StandardInput.Close();
+        await ExitsAsync(process);
+        Assert.Equal("", await process.StandardOutput.ReadToEndAsync());
+        Assert.Contains("listening on", await process.StandardError.ReadToEndAsync(), StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public async Task It_stops_in_order_on_a_signal()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "SIGTERM is a Unix signal");
+        using Process process = Start();
+        using JsonDocument ready = await ReadyAsync(process);
+        using Process kill = Process.Start("kill", ["-TERM", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await ExitsAsync(process);
+    }
+
+    private static async Task<JsonDocument> ReadyAsync(Process process)
+    {
+        string? line = await process.StandardOutput.ReadLineAsync().WaitAsync(Patience);
+        return line is null
+            ? throw new InvalidOperationException(await process.StandardError.ReadToEndAsync())
+            : JsonDocument.Parse(line);
+    }
+
+    private static async Task ExitsAsync(Process process)
+    {
+        try
+        {
+            await process.WaitForExitAsync().WaitAsync(Patience);
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            throw;
+        }
+
+        Assert.Equal(0, process.ExitCode);
+    }
+
+    private Process Start(params string[] more)
+    {
+        string file = _folder.File("coordinator.yaml");
+        File.WriteAllText(file, $$"""
+            listen: "127.0.0.1:0"
+            data: ./store
+            parties:
+              - {name: bank, fingerprint: {{new string('a', 64)}}}
+              - {name: retailer, fingerprint: {{new string('b', 64)}}}
+            submitters: [{{new string('c', 64)}}]
+            """);
+        string program = Path.Combine(AppContext.BaseDirectory, "VertFed.Coordinator.dll");
+        var start = new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath! : "dotnet")
+        {
+            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+        };
+        foreach (string argument in (string[])[program, "--config", file, .. more])
+            start.ArgumentList.Add(argument);
+        return Process.Start(start)!;
+    }
+}

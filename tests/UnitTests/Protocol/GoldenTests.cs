@@ -1,0 +1,110 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using VertFed.Primitives;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using Xunit;
+
+namespace VertFed.UnitTests.Protocol;
+
+/// <summary>
+/// Encodings and derivations pinned to values that an independent program (Python: hashlib, hmac, the cryptography package)
+/// computed from docs/session.md. A change here is another protocol version.
+/// </summary>
+public sealed class GoldenTests
+{
+    private const string Job = "000102030405060708090a0b0c0d0e0f";
+
+    [Fact]
+    public void A_sealed_payload()
+    {
+        using SealKey key = SealKey.Create(Filled(1), Filled(101));
+
+        Assert.Equal("5d9809d45d0eee69a051884be99034951576e32c1b54c4bd4868697af9e88e8c9f1c", Hex(key.Seal([1, 2, 3], "golden"u8)));
+    }
+
+    [Fact]
+    public void The_seals_of_both_directions()
+    {
+        using SessionKeys keys = SessionKeys.Derive(Filled(3), Filled(4), Filled(5));
+
+        Assert.Equal(
+            "c01f71f6d57181fd02473d543480d4a97cc1d5b28b4b19490c48b6ecd409d9694e96", Hex(keys.From(Role.LabelParty).Seal([1, 2, 3], "golden"u8)));
+        Assert.Equal(
+            "ebe1b70a547c227813293e6d73d665fdcf648c0bc7b5838ee9da30e1460c552c543a", Hex(keys.From(Role.FeatureParty).Seal([1, 2, 3], "golden"u8)));
+    }
+
+    [Fact]
+    public void The_seed_schedule()
+    {
+        using Identity label = Identity.FromScalar(Scalar(1));
+        using Identity feature = Identity.FromScalar(Scalar(2));
+        using SeedSchedule seeds = new(Filled(9));
+        AttemptContext context = new(Job, 3, Filled(7), label.Public, feature.Public);
+        Assert.Equal("5b59aa1c8d7b697cca92829901be87fcdc9a64d65aa2f9a8fb3fe8580f42c935", Hex(seeds.Commitment()));
+        Assert.Equal("b7ace23dd1083b9b95fee7b860d5dc4da4ca35716229443559e019ccc3615b98", Hex(seeds.CommitToData(Filled(8))));
+        Assert.Equal("c006742060ac9aa8a7915ba875ac3269", First16(seeds.SessionStream(context)));
+
+        seeds.DeriveAttemptKey(context, Filled(10), Filled(11), Filled(8), "1.0.0+x");
+
+        Assert.Equal("cf63cef9493db883349eb54e25700bb6", First16(seeds.StepStream("label", Step.LinkRequest, 5, Filled(12), 6)));
+    }
+
+    [Fact]
+    public void The_root_of_public_randomness() => Assert.Equal(
+        "87c46fc33eee378b57dba58a21443e1d8cb3941678871248571a8a8b3063cfca",
+        Hex(Handshake.PublicRoot(Filled(1), Filled(2), Filled(3), Filled(4))));
+
+    [Fact]
+    public void A_core()
+    {
+        EnvelopeHeader header = new()
+        {
+            Job = Job,
+            Attempt = 3,
+            Sender = Role.FeatureParty,
+            Recipient = Role.LabelParty,
+            Phase = Phase.Train,
+            Round = 5,
+            Step = Step.LinkRequest,
+            Sequence = 300,
+            PreviousCoreHash = Filled(13).ToByteString(),
+        };
+
+        Assert.Equal(
+            "0d2c300f58b25a0686e1ef2296ccb78082624d0f03e8462d37aa446fc298a1c7",
+            Hex(SHA256.HashData(EnvelopeCodec.BuildCore(header.ToByteString(), "payload"u8).Span)));
+    }
+
+    [Fact]
+    public void A_fingerprint_and_a_key_agreement()
+    {
+        using Identity generator = Identity.FromScalar(Scalar(1));
+        using Identity two = Identity.FromScalar(Scalar(2));
+        using Identity three = Identity.FromScalar(Scalar(3));
+
+        Assert.Equal("5cd252fb0ce8932436faf8ccd1040981b89ee4ad6b9fe9e2a2b7e71aacb27cd3", generator.Fingerprint);
+        Assert.Equal("b01a172a76a4602c92d3242cb897dde3024c740debb215b4c6b0aae93c2291a9", Hex(two.DeriveRawSecret(three.Public)));
+    }
+
+    private static byte[] Filled(byte value) => [.. Enumerable.Repeat(value, 32)];
+
+    private static byte[] Scalar(byte value)
+    {
+        byte[] scalar = new byte[32];
+        scalar[31] = value;
+        return scalar;
+    }
+
+    private static string Hex(byte[] bytes) => Convert.ToHexStringLower(bytes);
+
+    private static string First16(RandomStream stream)
+    {
+        using (stream)
+        {
+            byte[] bytes = new byte[16];
+            stream.Fill(bytes);
+            return Hex(bytes);
+        }
+    }
+}
