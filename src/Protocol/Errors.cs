@@ -27,6 +27,9 @@ public enum ErrorCode
     /// <summary>A replay or a resumed run differs from what was recorded.</summary>
     Diverges = 8,
 
+    /// <summary>A store cannot be opened, read or written: disk full, permissions, damage, or a newer schema.</summary>
+    Storage = 9,
+
     /// <summary>Cancelled by the analyst or the operator.</summary>
     Cancelled = 130,
 }

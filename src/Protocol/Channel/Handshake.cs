@@ -25,11 +25,27 @@ internal static class Handshake
     public const uint ProtocolVersion = 1;
     public const int NonceBytes = 32;
 
-    public static KeyExchange BuildKeyExchange(EphemeralKey key, byte[] nonce) => new()
+    public static KeyExchange BuildKeyExchange(EphemeralKey key, byte[] nonce, ReadOnlySpan<byte> identityKey = default) => new()
     {
         EphemeralKey = ByteString.CopyFrom(key.SubjectPublicKeyInfo),
         Nonce = ByteString.CopyFrom(nonce),
+        IdentityKey = ByteString.CopyFrom(identityKey),
     };
+
+    /// <summary>
+    /// The identity key in a KeyExchange that is not yet attested: it counts only if its hash is the pinned fingerprint, so
+    /// nobody but the pinned party can have chosen it.
+    /// </summary>
+    public static PeerIdentity IdentityOf(KeyExchange message, string fingerprint, string peerName)
+    {
+        PeerIdentity key = PeerIdentity.Parse(message.IdentityKey.Span);
+        Require(
+            key.Fingerprint == fingerprint,
+            peerName,
+            Step.KeyExchange,
+            $"the identity key has the fingerprint {key.Fingerprint}, pinned is {fingerprint}");
+        return key;
+    }
 
     /// <summary>Refuses a key that is no P-256 point or is our own reflected, and a nonce of another length.</summary>
     public static void Check(KeyExchange peer, KeyExchange own, string peerName)
@@ -54,7 +70,7 @@ internal static class Handshake
         SpecHash = ByteString.CopyFrom(options.Job.SpecHash),
         Attempt = options.Attempt,
         OwnFingerprint = ByteString.CopyFrom(options.Identity.Public.FingerprintBytes),
-        PeerFingerprint = ByteString.CopyFrom(options.Peer.FingerprintBytes),
+        PeerFingerprint = ByteString.CopyFrom(Convert.FromHexString(options.PeerFingerprint)),
         OwnPolicyHash = ByteString.CopyFrom(options.PolicyHash),
         SoftwareVersion = options.SoftwareVersion,
         SeedCommitment = ByteString.CopyFrom(seedCommitment),
@@ -68,7 +84,7 @@ internal static class Handshake
         RequireSame(ProtocolVersion, peer.ProtocolVersion, "protocol version");
         RequireSame(Hex(options.Job.SpecHash), Hex(peer.SpecHash.Span), "job spec hash");
         RequireSame(options.Attempt, peer.Attempt, "attempt");
-        RequireSame(options.Peer.Fingerprint, Hex(peer.OwnFingerprint.Span), "fingerprint of the peer");
+        RequireSame(options.PeerFingerprint, Hex(peer.OwnFingerprint.Span), "fingerprint of the peer");
         RequireSame(options.Identity.Fingerprint, Hex(peer.PeerFingerprint.Span), "fingerprint of this party");
         foreach ((ByteString hash, string what) in new[]
         {

@@ -4,13 +4,14 @@ using VertFed.Protocol.V1;
 namespace VertFed.Protocol;
 
 /// <summary>
-/// Every check that an envelope must pass before it is acted on, in the order of docs/protocol.md. It changes nothing: the
-/// caller commits what came out, or does not.
+/// Every check that an envelope must pass before it is acted on, in the order of docs/protocol.md. It changes nothing (a key that
+/// hashes to the pinned fingerprint is remembered): the caller commits what came out, or does not.
 /// </summary>
 internal sealed class InboundCheck(SealedChannelOptions options, SenderTrail trail)
 {
     private readonly Role _peer = options.PeerRole;
     private readonly string _name = options.PeerName;
+    private PeerIdentity? _key;
 
     /// <summary>Checks the envelope's outside.</summary>
     /// <param name="awaited">The step that the role code waits for.</param>
@@ -33,7 +34,7 @@ internal sealed class InboundCheck(SealedChannelOptions options, SenderTrail tra
 
         CheckChain(header, awaited, round);
         EnvelopeCodec.VerifyPayload(view, envelope.Payload.Span);
-        EnvelopeCodec.VerifyAttestation(view, options.Peer);
+        EnvelopeCodec.VerifyAttestation(view, PinnedKey(view, envelope.Payload));
         if (!PhaseGrammar.TryAdvance(_peer, trail.Position, header.Step, header.Round, out next, out string allowed))
         {
             throw Violation(awaited, $"sent {Error.Describe(header.Step, header.Round)} where the protocol allows {allowed}");
@@ -46,6 +47,24 @@ internal sealed class InboundCheck(SealedChannelOptions options, SenderTrail tra
         }
 
         return view;
+    }
+
+    /// <summary>The peer's identity key: given, or from its KeyExchange, which comes first and in the clear.</summary>
+    private PeerIdentity PinnedKey(EnvelopeView view, ByteString payload)
+    {
+        if (options.Peer is { } given)
+        {
+            return given;
+        }
+
+        if (view.Header.Step == Step.KeyExchange)
+        {
+            KeyExchange message = StrictParser.Parse(
+                KeyExchange.Parser, payload.Span, Limits.MaxCoreBytes, $"{nameof(Step.KeyExchange)} from '{_name}'");
+            _key = Handshake.IdentityOf(message, options.PeerFingerprint, _name);
+        }
+
+        return _key ?? throw Violation(view.Header.Step, $"sent {view.Header.Step} before KeyExchange");
     }
 
     /// <summary>Opens the seal, if the step has one, and parses the message.</summary>

@@ -192,7 +192,7 @@ public sealed class SealedChannel : IChannel, IDisposable
         using EphemeralKey ephemeral = EphemeralKey.Draw(stream);
         byte[] nonce = new byte[Handshake.NonceBytes];
         stream.Fill(nonce);
-        KeyExchange own = Handshake.BuildKeyExchange(ephemeral, nonce);
+        KeyExchange own = Handshake.BuildKeyExchange(ephemeral, nonce, _options.Identity.Public.SubjectPublicKeyInfo);
         await SendAsync(Step.KeyExchange, 0, own, cancellationToken);
         KeyExchange peer = await ReceiveCheckedAsync(
             Step.KeyExchange, 0, KeyExchange.Parser, message => Handshake.Check(message, own, _options.PeerName), cancellationToken);

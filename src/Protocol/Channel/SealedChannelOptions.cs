@@ -17,8 +17,11 @@ public sealed class SealedChannelOptions
     /// <summary>This party's key pair; stays the caller's to dispose.</summary>
     public required Identity Identity { get; init; }
 
-    /// <summary>The peer's key, as this party's own configuration pins it.</summary>
-    public required PeerIdentity Peer { get; init; }
+    /// <summary>
+    /// The peer's key where this party has it. Null: the key comes in KeyExchange and must hash to the fingerprint that the job
+    /// spec names, which the caller has compared with its own configuration.
+    /// </summary>
+    public PeerIdentity? Peer { get; init; }
 
     /// <summary>SHA-256 of this party's policy, 32 bytes.</summary>
     public required byte[] PolicyHash { get; init; }
@@ -48,8 +51,10 @@ public sealed class SealedChannelOptions
         Specification.Job,
         Attempt,
         Job.SpecHash,
-        Self == Role.LabelParty ? Identity.Public : Peer,
-        Self == Role.LabelParty ? Peer : Identity.Public);
+        Specification.LabelParty.Fingerprint,
+        Specification.FeatureParty.Fingerprint);
+
+    internal string PeerFingerprint => Specification.Party(PeerRole).Fingerprint;
 
     /// <summary>Checks lengths, and that both keys are the ones the job spec names.</summary>
     internal void Validate()
@@ -72,7 +77,10 @@ public sealed class SealedChannelOptions
         }
 
         RequireFingerprint(Specification.Party(Self), Identity.Public, "this party's own");
-        RequireFingerprint(Specification.Party(PeerRole), Peer, "the pinned");
+        if (Peer is not null)
+        {
+            RequireFingerprint(Specification.Party(PeerRole), Peer, "the pinned");
+        }
     }
 
     private static void RequireFingerprint(PartyReference named, PeerIdentity key, string whose)

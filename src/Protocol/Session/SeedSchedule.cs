@@ -101,12 +101,12 @@ internal sealed class SeedSchedule : IDisposable
 }
 
 /// <summary>What an attempt is, as key derivations name it.</summary>
-internal sealed record AttemptContext(string Job, uint Attempt, byte[] SpecHash, PeerIdentity LabelParty, PeerIdentity FeatureParty)
+internal sealed record AttemptContext(string Job, uint Attempt, byte[] SpecHash, string LabelFingerprint, string FeatureFingerprint)
 {
     public ContextBuilder Add(ContextBuilder builder) => builder
         .Add(Job)
         .Add(Attempt)
         .Add(SpecHash)
-        .Add(LabelParty.SubjectPublicKeyInfo)
-        .Add(FeatureParty.SubjectPublicKeyInfo);
+        .Add(LabelFingerprint)
+        .Add(FeatureFingerprint);
 }
