@@ -6,7 +6,7 @@ using VertFed.Vertical;
 namespace VertFed.PartyNode.Hosting;
 
 /// <summary>
-/// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, offer, answer, phase,
+/// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, answer, phase, progress,
 /// aligned, iteration, job_end. Never an id, a value of a row or a key.
 /// </summary>
 public sealed class ProgressWriter(TextWriter output)
@@ -43,6 +43,15 @@ public sealed class ProgressWriter(TextWriter output)
     {
         json.WriteString("job", job);
         json.WriteString("phase", Name(phase));
+    });
+
+    /// <summary>How far a long step is, in elements.</summary>
+    public void Progress(string job, Step step, long done, long total) => Write("progress", json =>
+    {
+        json.WriteString("job", job);
+        json.WriteString("step", step.ToString());
+        json.WriteNumber("done", done);
+        json.WriteNumber("total", total);
     });
 
     public void Aligned(string job, long ownRows, long peerRows, long rows) => Write("aligned", json =>

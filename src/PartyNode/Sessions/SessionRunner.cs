@@ -61,7 +61,8 @@ internal sealed class SessionRunner(
         string job = specification.Job;
         string peer = specification.Party(channel.Peer).Name;
         Begin(Phase.Align, record, job);
-        Alignment alignment = await new PsiParty(channel).AlignAsync(input.Ids.Ids, cancellationToken: cancellationToken);
+        Alignment alignment = await new PsiParty(channel).AlignAsync(
+            input.Ids.Ids, new StepProgress(progress, job), cancellationToken);
         record.Begin(Phase.Unspecified);
         string[] ids = Array.ConvertAll(alignment.Rows, row => input.Ids.Ids[row]);
         record.Align = new AlignPart(
@@ -125,6 +126,11 @@ internal sealed class SessionRunner(
 
         public void IterationFinished(IterationProgress iteration) => runner.ReportIteration(
             channel.Specification.Job, iteration, channel.Statistics.BytesOf(Phase.Train));
+    }
+
+    private sealed class StepProgress(ProgressWriter progress, string job) : IProgress<AlignmentProgress>
+    {
+        public void Report(AlignmentProgress value) => progress.Progress(job, value.Step, value.Done, value.Total);
     }
 
     private void ReportIteration(string job, IterationProgress iteration, long bytes) => progress.Iteration(job, iteration, bytes);

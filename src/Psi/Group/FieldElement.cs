@@ -85,32 +85,53 @@ internal struct FieldElement : ILaneField<FieldElement>
         ulong b0 = b.L0, b1 = b.L1, b2 = b.L2, b3 = b.L3, b4 = b.L4;
         // 2^255 = 19 modulo p: what passes limb 4 comes back nineteenfold.
         ulong c1 = 19 * b1, c2 = 19 * b2, c3 = 19 * b3, c4 = 19 * b4;
-        Wide z0 = default, z1 = default, z2 = default, z3 = default, z4 = default;
-        z0.AddProduct(a0, b0);
-        z0.AddProduct(a1, c4);
-        z0.AddProduct(a2, c3);
-        z0.AddProduct(a3, c2);
-        z0.AddProduct(a4, c1);
-        z1.AddProduct(a0, b1);
-        z1.AddProduct(a1, b0);
-        z1.AddProduct(a2, c4);
-        z1.AddProduct(a3, c3);
-        z1.AddProduct(a4, c2);
-        z2.AddProduct(a0, b2);
-        z2.AddProduct(a1, b1);
-        z2.AddProduct(a2, b0);
-        z2.AddProduct(a3, c4);
-        z2.AddProduct(a4, c3);
-        z3.AddProduct(a0, b3);
-        z3.AddProduct(a1, b2);
-        z3.AddProduct(a2, b1);
-        z3.AddProduct(a3, b0);
-        z3.AddProduct(a4, c4);
-        z4.AddProduct(a0, b4);
-        z4.AddProduct(a1, b3);
-        z4.AddProduct(a2, b2);
-        z4.AddProduct(a3, b1);
-        z4.AddProduct(a4, b0);
+        Wide z0, z1, z2, z3, z4;
+        ulong high, low;
+        z0.High = Math.BigMul(a0, b0, out z0.Low);
+        high = Math.BigMul(a1, c4, out low);
+        z0.Add(high, low);
+        high = Math.BigMul(a2, c3, out low);
+        z0.Add(high, low);
+        high = Math.BigMul(a3, c2, out low);
+        z0.Add(high, low);
+        high = Math.BigMul(a4, c1, out low);
+        z0.Add(high, low);
+        z1.High = Math.BigMul(a0, b1, out z1.Low);
+        high = Math.BigMul(a1, b0, out low);
+        z1.Add(high, low);
+        high = Math.BigMul(a2, c4, out low);
+        z1.Add(high, low);
+        high = Math.BigMul(a3, c3, out low);
+        z1.Add(high, low);
+        high = Math.BigMul(a4, c2, out low);
+        z1.Add(high, low);
+        z2.High = Math.BigMul(a0, b2, out z2.Low);
+        high = Math.BigMul(a1, b1, out low);
+        z2.Add(high, low);
+        high = Math.BigMul(a2, b0, out low);
+        z2.Add(high, low);
+        high = Math.BigMul(a3, c4, out low);
+        z2.Add(high, low);
+        high = Math.BigMul(a4, c3, out low);
+        z2.Add(high, low);
+        z3.High = Math.BigMul(a0, b3, out z3.Low);
+        high = Math.BigMul(a1, b2, out low);
+        z3.Add(high, low);
+        high = Math.BigMul(a2, b1, out low);
+        z3.Add(high, low);
+        high = Math.BigMul(a3, b0, out low);
+        z3.Add(high, low);
+        high = Math.BigMul(a4, c4, out low);
+        z3.Add(high, low);
+        z4.High = Math.BigMul(a0, b4, out z4.Low);
+        high = Math.BigMul(a1, b3, out low);
+        z4.Add(high, low);
+        high = Math.BigMul(a2, b2, out low);
+        z4.Add(high, low);
+        high = Math.BigMul(a3, b1, out low);
+        z4.Add(high, low);
+        high = Math.BigMul(a4, b0, out low);
+        z4.Add(high, low);
         Carry(z0, z1, z2, z3, z4, out r);
     }
 
@@ -118,22 +139,33 @@ internal struct FieldElement : ILaneField<FieldElement>
     {
         ulong a0 = a.L0, a1 = a.L1, a2 = a.L2, a3 = a.L3, a4 = a.L4;
         ulong d0 = 2 * a0, d1 = 2 * a1, d2 = 2 * a2, c3 = 19 * a3, c4 = 19 * a4;
-        Wide z0 = default, z1 = default, z2 = default, z3 = default, z4 = default;
-        z0.AddProduct(a0, a0);
-        z0.AddProduct(d1, c4);
-        z0.AddProduct(d2, c3);
-        z1.AddProduct(d0, a1);
-        z1.AddProduct(d2, c4);
-        z1.AddProduct(a3, c3);
-        z2.AddProduct(d0, a2);
-        z2.AddProduct(a1, a1);
-        z2.AddProduct(2 * a3, c4);
-        z3.AddProduct(d0, a3);
-        z3.AddProduct(d1, a2);
-        z3.AddProduct(a4, c4);
-        z4.AddProduct(d0, a4);
-        z4.AddProduct(d1, a3);
-        z4.AddProduct(a2, a2);
+        Wide z0, z1, z2, z3, z4;
+        ulong high, low;
+        z0.High = Math.BigMul(a0, a0, out z0.Low);
+        high = Math.BigMul(d1, c4, out low);
+        z0.Add(high, low);
+        high = Math.BigMul(d2, c3, out low);
+        z0.Add(high, low);
+        z1.High = Math.BigMul(d0, a1, out z1.Low);
+        high = Math.BigMul(d2, c4, out low);
+        z1.Add(high, low);
+        high = Math.BigMul(a3, c3, out low);
+        z1.Add(high, low);
+        z2.High = Math.BigMul(d0, a2, out z2.Low);
+        high = Math.BigMul(a1, a1, out low);
+        z2.Add(high, low);
+        high = Math.BigMul(2 * a3, c4, out low);
+        z2.Add(high, low);
+        z3.High = Math.BigMul(d0, a3, out z3.Low);
+        high = Math.BigMul(d1, a2, out low);
+        z3.Add(high, low);
+        high = Math.BigMul(a4, c4, out low);
+        z3.Add(high, low);
+        z4.High = Math.BigMul(d0, a4, out z4.Low);
+        high = Math.BigMul(d1, a3, out low);
+        z4.Add(high, low);
+        high = Math.BigMul(a2, a2, out low);
+        z4.Add(high, low);
         Carry(z0, z1, z2, z3, z4, out r);
     }
 
@@ -218,24 +250,23 @@ internal struct FieldElement : ILaneField<FieldElement>
     private struct Wide
     {
         public ulong Low;
-        private ulong _high;
+        public ulong High;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public void AddProduct(ulong a, ulong b)
+        public void Add(ulong high, ulong low)
         {
-            ulong high = Math.BigMul(a, b, out ulong low);
             Low += low;
-            _high += high + (Low < low ? 1UL : 0UL);
+            High += high + (Low < low ? 1UL : 0UL);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Add(ulong value)
         {
             Low += value;
-            _high += Low < value ? 1UL : 0UL;
+            High += Low < value ? 1UL : 0UL;
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public readonly ulong ShiftRight51() => (Low >> 51) | (_high << 13);
+        public readonly ulong ShiftRight51() => (Low >> 51) | (High << 13);
     }
 }

@@ -12,6 +12,8 @@ namespace VertFed.Psi.Group;
 /// <para>Limb i has weight 2^ceil(25.5·i). Products of two odd limbs weigh double; what passes limb 9 comes back nineteenfold.</para>
 /// <para>With even limbs bounded by 2^e (odd ones by half that), a product sums to less than 2^(e1+e2+7). Tight is 2^26 (odd
 /// limbs 2^25 + 2^18), loose 1.5·2^27, wide 2^28.4: the largest sum stays below 2^63, and 19 times a loose limb below 2^32.</para>
+/// <para>Products are written out as processor instructions: a helper method would exhaust the just-in-time compiler's
+/// inlining budget.</para>
 /// </remarks>
 internal struct FieldElementX4 : ILaneField<FieldElementX4>
 {
@@ -72,94 +74,245 @@ internal struct FieldElementX4 : ILaneField<FieldElementX4>
 
     public static void Mul(in FieldElementX4 a, in FieldElementX4 b, out FieldElementX4 r)
     {
-        Vector256<ulong> a0 = a._l0, b0 = b._l0;
-        Vector256<ulong> a1 = a._l1, b1 = b._l1;
-        Vector256<ulong> a2 = a._l2, b2 = b._l2;
-        Vector256<ulong> a3 = a._l3, b3 = b._l3;
-        Vector256<ulong> a4 = a._l4, b4 = b._l4;
-        Vector256<ulong> a5 = a._l5, b5 = b._l5;
-        Vector256<ulong> a6 = a._l6, b6 = b._l6;
-        Vector256<ulong> a7 = a._l7, b7 = b._l7;
-        Vector256<ulong> a8 = a._l8, b8 = b._l8;
-        Vector256<ulong> a9 = a._l9, b9 = b._l9;
-        Vector256<ulong> c1 = Times19(b1);
-        Vector256<ulong> c2 = Times19(b2);
-        Vector256<ulong> c3 = Times19(b3);
-        Vector256<ulong> c4 = Times19(b4);
-        Vector256<ulong> c5 = Times19(b5);
-        Vector256<ulong> c6 = Times19(b6);
-        Vector256<ulong> c7 = Times19(b7);
-        Vector256<ulong> c8 = Times19(b8);
-        Vector256<ulong> c9 = Times19(b9);
-        Vector256<ulong> d1 = a1 + a1;
-        Vector256<ulong> d3 = a3 + a3;
-        Vector256<ulong> d5 = a5 + a5;
-        Vector256<ulong> d7 = a7 + a7;
-        Vector256<ulong> d9 = a9 + a9;
-        Vector256<ulong> z0 = Product(a0, b0) + Product(d1, c9) + Product(a2, c8) + Product(d3, c7) + Product(a4, c6)
-            + Product(d5, c5) + Product(a6, c4) + Product(d7, c3) + Product(a8, c2) + Product(d9, c1);
-        Vector256<ulong> z1 = Product(a0, b1) + Product(a1, b0) + Product(a2, c9) + Product(a3, c8) + Product(a4, c7)
-            + Product(a5, c6) + Product(a6, c5) + Product(a7, c4) + Product(a8, c3) + Product(a9, c2);
-        Vector256<ulong> z2 = Product(a0, b2) + Product(d1, b1) + Product(a2, b0) + Product(d3, c9) + Product(a4, c8)
-            + Product(d5, c7) + Product(a6, c6) + Product(d7, c5) + Product(a8, c4) + Product(d9, c3);
-        Vector256<ulong> z3 = Product(a0, b3) + Product(a1, b2) + Product(a2, b1) + Product(a3, b0) + Product(a4, c9)
-            + Product(a5, c8) + Product(a6, c7) + Product(a7, c6) + Product(a8, c5) + Product(a9, c4);
-        Vector256<ulong> z4 = Product(a0, b4) + Product(d1, b3) + Product(a2, b2) + Product(d3, b1) + Product(a4, b0)
-            + Product(d5, c9) + Product(a6, c8) + Product(d7, c7) + Product(a8, c6) + Product(d9, c5);
-        Vector256<ulong> z5 = Product(a0, b5) + Product(a1, b4) + Product(a2, b3) + Product(a3, b2) + Product(a4, b1)
-            + Product(a5, b0) + Product(a6, c9) + Product(a7, c8) + Product(a8, c7) + Product(a9, c6);
-        Vector256<ulong> z6 = Product(a0, b6) + Product(d1, b5) + Product(a2, b4) + Product(d3, b3) + Product(a4, b2)
-            + Product(d5, b1) + Product(a6, b0) + Product(d7, c9) + Product(a8, c8) + Product(d9, c7);
-        Vector256<ulong> z7 = Product(a0, b7) + Product(a1, b6) + Product(a2, b5) + Product(a3, b4) + Product(a4, b3)
-            + Product(a5, b2) + Product(a6, b1) + Product(a7, b0) + Product(a8, c9) + Product(a9, c8);
-        Vector256<ulong> z8 = Product(a0, b8) + Product(d1, b7) + Product(a2, b6) + Product(d3, b5) + Product(a4, b4)
-            + Product(d5, b3) + Product(a6, b2) + Product(d7, b1) + Product(a8, b0) + Product(d9, c9);
-        Vector256<ulong> z9 = Product(a0, b9) + Product(a1, b8) + Product(a2, b7) + Product(a3, b6) + Product(a4, b5)
-            + Product(a5, b4) + Product(a6, b3) + Product(a7, b2) + Product(a8, b1) + Product(a9, b0);
+        // One limb of a after another, with the ten sums in registers and the limbs of b read from memory.
+        Vector256<uint> nineteen = Vector256.Create(19UL).AsUInt32();
+        Unsafe.SkipInit(out FieldElementX4 c);
+        c._l1 = Avx2.Multiply(b._l1.AsUInt32(), nineteen);
+        c._l2 = Avx2.Multiply(b._l2.AsUInt32(), nineteen);
+        c._l3 = Avx2.Multiply(b._l3.AsUInt32(), nineteen);
+        c._l4 = Avx2.Multiply(b._l4.AsUInt32(), nineteen);
+        c._l5 = Avx2.Multiply(b._l5.AsUInt32(), nineteen);
+        c._l6 = Avx2.Multiply(b._l6.AsUInt32(), nineteen);
+        c._l7 = Avx2.Multiply(b._l7.AsUInt32(), nineteen);
+        c._l8 = Avx2.Multiply(b._l8.AsUInt32(), nineteen);
+        c._l9 = Avx2.Multiply(b._l9.AsUInt32(), nineteen);
+
+        Vector256<uint> x = a._l0.AsUInt32();
+        Vector256<ulong> z0 = Avx2.Multiply(x, b._l0.AsUInt32());
+        Vector256<ulong> z1 = Avx2.Multiply(x, b._l1.AsUInt32());
+        Vector256<ulong> z2 = Avx2.Multiply(x, b._l2.AsUInt32());
+        Vector256<ulong> z3 = Avx2.Multiply(x, b._l3.AsUInt32());
+        Vector256<ulong> z4 = Avx2.Multiply(x, b._l4.AsUInt32());
+        Vector256<ulong> z5 = Avx2.Multiply(x, b._l5.AsUInt32());
+        Vector256<ulong> z6 = Avx2.Multiply(x, b._l6.AsUInt32());
+        Vector256<ulong> z7 = Avx2.Multiply(x, b._l7.AsUInt32());
+        Vector256<ulong> z8 = Avx2.Multiply(x, b._l8.AsUInt32());
+        Vector256<ulong> z9 = Avx2.Multiply(x, b._l9.AsUInt32());
+
+        x = a._l1.AsUInt32();
+        Vector256<uint> d = x + x;
+        z1 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z2 += Avx2.Multiply(d, b._l1.AsUInt32());
+        z3 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z4 += Avx2.Multiply(d, b._l3.AsUInt32());
+        z5 += Avx2.Multiply(x, b._l4.AsUInt32());
+        z6 += Avx2.Multiply(d, b._l5.AsUInt32());
+        z7 += Avx2.Multiply(x, b._l6.AsUInt32());
+        z8 += Avx2.Multiply(d, b._l7.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l8.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l2.AsUInt32();
+        z2 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z3 += Avx2.Multiply(x, b._l1.AsUInt32());
+        z4 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z5 += Avx2.Multiply(x, b._l3.AsUInt32());
+        z6 += Avx2.Multiply(x, b._l4.AsUInt32());
+        z7 += Avx2.Multiply(x, b._l5.AsUInt32());
+        z8 += Avx2.Multiply(x, b._l6.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l7.AsUInt32());
+        z0 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l9.AsUInt32());
+
+        x = a._l3.AsUInt32();
+        d = x + x;
+        z3 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z4 += Avx2.Multiply(d, b._l1.AsUInt32());
+        z5 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z6 += Avx2.Multiply(d, b._l3.AsUInt32());
+        z7 += Avx2.Multiply(x, b._l4.AsUInt32());
+        z8 += Avx2.Multiply(d, b._l5.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l6.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z2 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l4.AsUInt32();
+        z4 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z5 += Avx2.Multiply(x, b._l1.AsUInt32());
+        z6 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z7 += Avx2.Multiply(x, b._l3.AsUInt32());
+        z8 += Avx2.Multiply(x, b._l4.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l5.AsUInt32());
+        z0 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l7.AsUInt32());
+        z2 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z3 += Avx2.Multiply(x, c._l9.AsUInt32());
+
+        x = a._l5.AsUInt32();
+        d = x + x;
+        z5 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z6 += Avx2.Multiply(d, b._l1.AsUInt32());
+        z7 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z8 += Avx2.Multiply(d, b._l3.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l4.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l5.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z2 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z3 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z4 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l6.AsUInt32();
+        z6 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z7 += Avx2.Multiply(x, b._l1.AsUInt32());
+        z8 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l3.AsUInt32());
+        z0 += Avx2.Multiply(x, c._l4.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l5.AsUInt32());
+        z2 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z3 += Avx2.Multiply(x, c._l7.AsUInt32());
+        z4 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z5 += Avx2.Multiply(x, c._l9.AsUInt32());
+
+        x = a._l7.AsUInt32();
+        d = x + x;
+        z7 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z8 += Avx2.Multiply(d, b._l1.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l2.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l3.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l4.AsUInt32());
+        z2 += Avx2.Multiply(d, c._l5.AsUInt32());
+        z3 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z4 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z5 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z6 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l8.AsUInt32();
+        z8 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z9 += Avx2.Multiply(x, b._l1.AsUInt32());
+        z0 += Avx2.Multiply(x, c._l2.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l3.AsUInt32());
+        z2 += Avx2.Multiply(x, c._l4.AsUInt32());
+        z3 += Avx2.Multiply(x, c._l5.AsUInt32());
+        z4 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z5 += Avx2.Multiply(x, c._l7.AsUInt32());
+        z6 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z7 += Avx2.Multiply(x, c._l9.AsUInt32());
+
+        x = a._l9.AsUInt32();
+        d = x + x;
+        z9 += Avx2.Multiply(x, b._l0.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l1.AsUInt32());
+        z1 += Avx2.Multiply(x, c._l2.AsUInt32());
+        z2 += Avx2.Multiply(d, c._l3.AsUInt32());
+        z3 += Avx2.Multiply(x, c._l4.AsUInt32());
+        z4 += Avx2.Multiply(d, c._l5.AsUInt32());
+        z5 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z6 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z7 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z8 += Avx2.Multiply(d, c._l9.AsUInt32());
         Carry(z0, z1, z2, z3, z4, z5, z6, z7, z8, z9, out r);
     }
 
     public static void Square(in FieldElementX4 a, out FieldElementX4 r)
     {
-        Vector256<ulong> a0 = a._l0;
-        Vector256<ulong> a1 = a._l1;
-        Vector256<ulong> a2 = a._l2;
-        Vector256<ulong> a3 = a._l3;
-        Vector256<ulong> a4 = a._l4;
-        Vector256<ulong> a5 = a._l5;
-        Vector256<ulong> a6 = a._l6;
-        Vector256<ulong> a7 = a._l7;
-        Vector256<ulong> a8 = a._l8;
-        Vector256<ulong> a9 = a._l9;
-        Vector256<ulong> d0 = a0 + a0;
-        Vector256<ulong> d1 = a1 + a1;
-        Vector256<ulong> d2 = a2 + a2;
-        Vector256<ulong> d3 = a3 + a3;
-        Vector256<ulong> d4 = a4 + a4;
-        Vector256<ulong> d5 = a5 + a5;
-        Vector256<ulong> d6 = a6 + a6;
-        Vector256<ulong> d7 = a7 + a7;
-        Vector256<ulong> d8 = a8 + a8;
-        Vector256<ulong> d9 = a9 + a9;
-        Vector256<ulong> q1 = d1 + d1;
-        Vector256<ulong> q3 = d3 + d3;
-        Vector256<ulong> q5 = d5 + d5;
-        Vector256<ulong> q7 = d7 + d7;
-        Vector256<ulong> c5 = Times19(a5);
-        Vector256<ulong> c6 = Times19(a6);
-        Vector256<ulong> c7 = Times19(a7);
-        Vector256<ulong> c8 = Times19(a8);
-        Vector256<ulong> c9 = Times19(a9);
-        Vector256<ulong> z0 = Product(a0, a0) + Product(q1, c9) + Product(d2, c8) + Product(q3, c7) + Product(d4, c6) + Product(d5, c5);
-        Vector256<ulong> z1 = Product(d0, a1) + Product(d2, c9) + Product(d3, c8) + Product(d4, c7) + Product(d5, c6);
-        Vector256<ulong> z2 = Product(d0, a2) + Product(d1, a1) + Product(q3, c9) + Product(d4, c8) + Product(q5, c7) + Product(a6, c6);
-        Vector256<ulong> z3 = Product(d0, a3) + Product(d1, a2) + Product(d4, c9) + Product(d5, c8) + Product(d6, c7);
-        Vector256<ulong> z4 = Product(d0, a4) + Product(q1, a3) + Product(a2, a2) + Product(q5, c9) + Product(d6, c8) + Product(d7, c7);
-        Vector256<ulong> z5 = Product(d0, a5) + Product(d1, a4) + Product(d2, a3) + Product(d6, c9) + Product(d7, c8);
-        Vector256<ulong> z6 = Product(d0, a6) + Product(q1, a5) + Product(d2, a4) + Product(d3, a3) + Product(q7, c9) + Product(a8, c8);
-        Vector256<ulong> z7 = Product(d0, a7) + Product(d1, a6) + Product(d2, a5) + Product(d3, a4) + Product(d8, c9);
-        Vector256<ulong> z8 = Product(d0, a8) + Product(q1, a7) + Product(d2, a6) + Product(q3, a5) + Product(a4, a4) + Product(d9, c9);
-        Vector256<ulong> z9 = Product(d0, a9) + Product(d1, a8) + Product(d2, a7) + Product(d3, a6) + Product(d4, a5);
+        // As Mul; the product of two different limbs occurs twice.
+        Vector256<uint> nineteen = Vector256.Create(19UL).AsUInt32();
+        Unsafe.SkipInit(out FieldElementX4 c);
+        c._l5 = Avx2.Multiply(a._l5.AsUInt32(), nineteen);
+        c._l6 = Avx2.Multiply(a._l6.AsUInt32(), nineteen);
+        c._l7 = Avx2.Multiply(a._l7.AsUInt32(), nineteen);
+        c._l8 = Avx2.Multiply(a._l8.AsUInt32(), nineteen);
+        c._l9 = Avx2.Multiply(a._l9.AsUInt32(), nineteen);
+
+        Vector256<uint> x = a._l0.AsUInt32();
+        Vector256<uint> d = x + x;
+        Vector256<ulong> z0 = Avx2.Multiply(x, a._l0.AsUInt32());
+        Vector256<ulong> z1 = Avx2.Multiply(d, a._l1.AsUInt32());
+        Vector256<ulong> z2 = Avx2.Multiply(d, a._l2.AsUInt32());
+        Vector256<ulong> z3 = Avx2.Multiply(d, a._l3.AsUInt32());
+        Vector256<ulong> z4 = Avx2.Multiply(d, a._l4.AsUInt32());
+        Vector256<ulong> z5 = Avx2.Multiply(d, a._l5.AsUInt32());
+        Vector256<ulong> z6 = Avx2.Multiply(d, a._l6.AsUInt32());
+        Vector256<ulong> z7 = Avx2.Multiply(d, a._l7.AsUInt32());
+        Vector256<ulong> z8 = Avx2.Multiply(d, a._l8.AsUInt32());
+        Vector256<ulong> z9 = Avx2.Multiply(d, a._l9.AsUInt32());
+
+        x = a._l1.AsUInt32();
+        d = x + x;
+        Vector256<uint> q = d + d;
+        z2 += Avx2.Multiply(d, a._l1.AsUInt32());
+        z3 += Avx2.Multiply(d, a._l2.AsUInt32());
+        z4 += Avx2.Multiply(q, a._l3.AsUInt32());
+        z5 += Avx2.Multiply(d, a._l4.AsUInt32());
+        z6 += Avx2.Multiply(q, a._l5.AsUInt32());
+        z7 += Avx2.Multiply(d, a._l6.AsUInt32());
+        z8 += Avx2.Multiply(q, a._l7.AsUInt32());
+        z9 += Avx2.Multiply(d, a._l8.AsUInt32());
+        z0 += Avx2.Multiply(q, c._l9.AsUInt32());
+
+        x = a._l2.AsUInt32();
+        d = x + x;
+        z4 += Avx2.Multiply(x, a._l2.AsUInt32());
+        z5 += Avx2.Multiply(d, a._l3.AsUInt32());
+        z6 += Avx2.Multiply(d, a._l4.AsUInt32());
+        z7 += Avx2.Multiply(d, a._l5.AsUInt32());
+        z8 += Avx2.Multiply(d, a._l6.AsUInt32());
+        z9 += Avx2.Multiply(d, a._l7.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l8.AsUInt32());
+        z1 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l3.AsUInt32();
+        d = x + x;
+        q = d + d;
+        z6 += Avx2.Multiply(d, a._l3.AsUInt32());
+        z7 += Avx2.Multiply(d, a._l4.AsUInt32());
+        z8 += Avx2.Multiply(q, a._l5.AsUInt32());
+        z9 += Avx2.Multiply(d, a._l6.AsUInt32());
+        z0 += Avx2.Multiply(q, c._l7.AsUInt32());
+        z1 += Avx2.Multiply(d, c._l8.AsUInt32());
+        z2 += Avx2.Multiply(q, c._l9.AsUInt32());
+
+        x = a._l4.AsUInt32();
+        d = x + x;
+        z8 += Avx2.Multiply(x, a._l4.AsUInt32());
+        z9 += Avx2.Multiply(d, a._l5.AsUInt32());
+        z0 += Avx2.Multiply(d, c._l6.AsUInt32());
+        z1 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z2 += Avx2.Multiply(d, c._l8.AsUInt32());
+        z3 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l5.AsUInt32();
+        d = x + x;
+        q = d + d;
+        z0 += Avx2.Multiply(d, c._l5.AsUInt32());
+        z1 += Avx2.Multiply(d, c._l6.AsUInt32());
+        z2 += Avx2.Multiply(q, c._l7.AsUInt32());
+        z3 += Avx2.Multiply(d, c._l8.AsUInt32());
+        z4 += Avx2.Multiply(q, c._l9.AsUInt32());
+
+        x = a._l6.AsUInt32();
+        d = x + x;
+        z2 += Avx2.Multiply(x, c._l6.AsUInt32());
+        z3 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z4 += Avx2.Multiply(d, c._l8.AsUInt32());
+        z5 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l7.AsUInt32();
+        d = x + x;
+        q = d + d;
+        z4 += Avx2.Multiply(d, c._l7.AsUInt32());
+        z5 += Avx2.Multiply(d, c._l8.AsUInt32());
+        z6 += Avx2.Multiply(q, c._l9.AsUInt32());
+
+        x = a._l8.AsUInt32();
+        d = x + x;
+        z6 += Avx2.Multiply(x, c._l8.AsUInt32());
+        z7 += Avx2.Multiply(d, c._l9.AsUInt32());
+
+        x = a._l9.AsUInt32();
+        d = x + x;
+        z8 += Avx2.Multiply(d, c._l9.AsUInt32());
         Carry(z0, z1, z2, z3, z4, z5, z6, z7, z8, z9, out r);
     }
 
@@ -238,14 +391,6 @@ internal struct FieldElementX4 : ILaneField<FieldElementX4>
         r.L4 = a._l8[lane] + (a._l9[lane] << 26);
         return r;
     }
-
-    /// <summary>Low 32 bits times low 32 bits, in each lane.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<ulong> Product(Vector256<ulong> a, Vector256<ulong> b) =>
-        Avx2.Multiply(a.AsUInt32(), b.AsUInt32());
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<ulong> Times19(Vector256<ulong> a) => Product(a, Vector256.Create(19UL));
 
     /// <summary>Two interleaved carry chains, 0 → 4 and 5 → 9, then the wrap from 9 to 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

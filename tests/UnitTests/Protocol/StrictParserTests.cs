@@ -63,9 +63,9 @@ public sealed class StrictParserTests
     }
 
     [Fact]
-    public void Any_single_bit_that_flips_in_an_envelope_is_noticed()
+    public async Task Any_single_bit_that_flips_in_an_envelope_is_noticed()
     {
-        using InMemoryParties parties = InMemoryParties.CreateAsync(null, 1, default).Result;
+        using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
         Identity signer = parties.Identity(Role.LabelParty);
         EnvelopeHeader header = new()
         {
