@@ -95,7 +95,10 @@ internal sealed class PartySession : IDisposable
                 // The connection is gone; there is nobody to tell.
                 return;
             case VertFedException own:
-                Log.RuleBroken(_logger, Party, own.Code, own.Message);
+                if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
+                    Log.StoreFailed(_logger, Party, own.Message);
+                else
+                    Log.RuleBroken(_logger, Party, own.Code, own.Message);
                 throw GrpcErrors.From(own);
             case RpcException status:
                 throw status;

@@ -10,12 +10,20 @@ using Xunit.Abstractions;
 
 namespace VertFed.UnitTests.Coordinator;
 
+/// <summary>Tests that measure this process run while no other test does.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class MeasuredAlone
+{
+    public const string Name = "measured alone";
+}
+
 /// <summary>A training job's traffic, from one party's journal through the coordinator into the other's, must not be what a job waits for.</summary>
+[Collection(MeasuredAlone.Name)]
 public sealed class ThroughputTests(ITestOutputHelper output)
 {
     [Fact]
     [Trait("Speed", "slow")]
-    public async Task A_jobs_traffic_passes_three_durable_stores_in_a_fraction_of_the_job()
+    public async Task A_jobs_traffic_costs_a_fraction_of_the_jobs_processor_time()
     {
         const int Envelopes = 300;
         const int Bytes = 512 * 1024;
@@ -28,6 +36,8 @@ public sealed class ThroughputTests(ITestOutputHelper output)
         await incoming.SaveAttemptAsync(attempt, CancellationToken.None);
         byte[] payload = RandomNumberGenerator.GetBytes(Bytes);
 
+        // Processor time, not wall time: what the machine does besides must not decide the test.
+        TimeSpan before = Environment.CpuUsage.TotalTime;
         var watch = Stopwatch.StartNew();
         Task sending = Task.Run(async () =>
         {
@@ -52,8 +62,11 @@ public sealed class ThroughputTests(ITestOutputHelper output)
         }
 
         await Task.WhenAll(sending, acknowledged);
-        double seconds = watch.Elapsed.TotalSeconds;
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{Envelopes} envelopes of {Bytes} bytes in {seconds:0.00} s, {Envelopes * (double)Bytes / 1e6 / seconds:0} MB/s"));
-        Assert.True(seconds < 20, string.Create(CultureInfo.InvariantCulture, $"{seconds} s"));
+        double seconds = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
+        string result = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Envelopes} envelopes of {Bytes} bytes: {seconds:0.00} s of processor time for both parties and the coordinator, {watch.Elapsed.TotalSeconds:0.00} s by the clock");
+        output.WriteLine(result);
+        Assert.True(seconds < 15, result);
     }
 }
