@@ -27,8 +27,14 @@ public sealed record LatticeLiteral(int Degree, ulong PlainModulus, ImmutableArr
             [.. PrimeNumbers.LargestBelow(NttTables.PrimeLimit, step, primes)]);
     }
 
+    /// <summary>Whether both say the same; the arrays are compared by content.</summary>
+    public bool Equals(LatticeLiteral? other) =>
+        other is not null && string.Equals(ToCanonicalText(), other.ToCanonicalText(), StringComparison.Ordinal);
+
+    public override int GetHashCode() => ToCanonicalText().GetHashCode(StringComparison.Ordinal);
+
     /// <summary>The text whose SHA-256 gives the parameter id: everything that two sides must agree on to read each other's bytes.</summary>
     public string ToCanonicalText() => string.Create(
         CultureInfo.InvariantCulture,
-        $"vertfed-rlwe/1;n={Degree};t={PlainModulus};q={string.Join(',', Primes.Select(p => p.ToString(CultureInfo.InvariantCulture)))};secret=uniform-ternary;error=cbd21;switch=64,72");
+        $"vertfed-rlwe/1;n={Degree};t={PlainModulus};q={string.Join(',', (Primes.IsDefault ? [] : Primes).Select(p => p.ToString(CultureInfo.InvariantCulture)))};secret=uniform-ternary;error=cbd21;switch=64,72");
 }

@@ -34,7 +34,7 @@ public sealed record LbfgsOptions
     public double MaxStep { get; init; } = 4;
 
     /// <summary>Converged: predicted decrement ½ g'Hg below this …</summary>
-    public double DecrementTolerance { get; init; } = 1e-8;
+    public double DecrementTolerance { get; init; } = 2e-9;
 
     /// <summary>… and ||g|| below this share of the first gradient's norm …</summary>
     public double GradientTolerance { get; init; } = 1e-3;

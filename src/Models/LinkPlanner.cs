@@ -9,7 +9,7 @@ public sealed record LinkPlannerOptions
     public IReadOnlyList<int> Pairs { get; init; } = [4, 6, 8, 10, 12];
 
     /// <summary>The link's error may be this share of the whitened gradient's norm: the gradient stays a descent direction.</summary>
-    public double RelativeError { get; init; } = 0.02;
+    public double RelativeError { get; init; } = 0.01;
 
     /// <summary>Error below which more pairs bring nothing.</summary>
     public double FinalError { get; init; } = 3e-6;

@@ -237,7 +237,7 @@ internal static class ReportText
     private static Grid Grid(IEnumerable<(string Name, string Value)> rows)
     {
         Grid grid = new();
-        grid.AddColumn(new GridColumn().NoWrap().PadLeft(2)).AddColumn();
+        grid.AddColumn(new GridColumn().NoWrap().Padding(2, 0, 2, 0)).AddColumn();
         foreach ((string name, string value) in rows)
         {
             grid.AddRow((IRenderable)new Markup(name), new Markup(value));

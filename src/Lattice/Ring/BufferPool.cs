@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace VertFed.Lattice;
 
 /// <summary>
-/// Arrays of one length for reuse, on the pinned heap so that they never move. Returned arrays are zeroed: they may have held
-/// secrets. Keeps at most a few; more are left to the collector.
+/// Arrays of one length for reuse, on the pinned heap so that they never move. Arrays that held secrets are zeroed when they come
+/// back. Keeps at most a few; more are left to the collector.
 /// </summary>
 internal sealed class BufferPool<T>(int length)
     where T : unmanaged
@@ -12,14 +12,18 @@ internal sealed class BufferPool<T>(int length)
     private const int MaximumKept = 32;
     private readonly ConcurrentBag<T[]> _free = [];
 
-    /// <summary>An array of zeros.</summary>
-    internal T[] Rent() => _free.TryTake(out T[]? buffer) ? buffer : GC.AllocateArray<T>(length, pinned: true);
+    /// <summary>An array with any content.</summary>
+    internal T[] Rent() => _free.TryTake(out T[]? buffer) ? buffer : GC.AllocateUninitializedArray<T>(length, pinned: true);
 
-    /// <summary>Takes an array back and zeroes it; the caller must not touch it any more.</summary>
-    internal void Return(T[] buffer)
+    /// <summary>Takes an array back that the caller will not touch any more.</summary>
+    internal void Return(T[] buffer, bool zero)
     {
-        System.Security.Cryptography.CryptographicOperations.ZeroMemory(
-            System.Runtime.InteropServices.MemoryMarshal.AsBytes(buffer.AsSpan()));
+        if (zero)
+        {
+            System.Security.Cryptography.CryptographicOperations.ZeroMemory(
+                System.Runtime.InteropServices.MemoryMarshal.AsBytes(buffer.AsSpan()));
+        }
+
         if (buffer.Length == length && _free.Count < MaximumKept)
         {
             _free.Add(buffer);

@@ -50,6 +50,8 @@ internal sealed class PlainScaling
             high[k] = r >> LowBits;
         }
 
+        low[plain.Length..].Clear();
+        high[plain.Length..].Clear();
         for (int i = 0; i < _parameters.PrimeCount; i++)
         {
             Span<double> target = residues.Slice(i * length, length);
@@ -57,6 +59,6 @@ internal sealed class PlainScaling
             _parameters.Kernel.MultiplyAddConstant(_parameters.Primes[i], high, _factors[i].High, target);
         }
 
-        _parameters.Doubles.Return(scratch);
+        _parameters.Doubles.Return(scratch, zero: true);
     }
 }

@@ -19,9 +19,10 @@ internal sealed class RingElement
 
     internal Span<double> this[int prime] => _residues.AsSpan(prime * Parameters.Degree, Parameters.Degree);
 
+    /// <summary>A polynomial with any content, to be given back.</summary>
     internal static RingElement Rent(LatticeParameters parameters) => new(parameters, parameters.Doubles.Rent());
 
-    internal void Return() => Parameters.Doubles.Return(_residues);
+    internal void Return(bool zero) => Parameters.Doubles.Return(_residues, zero);
 
     internal void Clear() => Array.Clear(_residues);
 

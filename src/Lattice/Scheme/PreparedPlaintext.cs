@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace VertFed.Lattice;
 
 /// <summary>
@@ -49,14 +51,10 @@ public sealed class PreparedPlaintext : IDisposable
         }
 
         RingElement element = RingElement.Rent(parameters);
-        Span<double> first = element[0][..coefficients.Length];
         if (size < parameters.Primes[^1].Prime / 2)
         {
-            for (int k = 0; k < first.Length; k++)
-            {
-                first[k] = coefficients[k];
-            }
-
+            Span<double> first = element[0];
+            Convert(coefficients, first);
             for (int i = 1; i < parameters.PrimeCount; i++)
             {
                 first.CopyTo(element[i]);
@@ -98,7 +96,7 @@ public sealed class PreparedPlaintext : IDisposable
 
     public void Dispose()
     {
-        Interlocked.Exchange(ref _evaluations, null)?.Return();
+        Interlocked.Exchange(ref _evaluations, null)?.Return(zero: false);
     }
 
     private static void CheckEach(ReadOnlySpan<long> coefficients, long half)
@@ -112,15 +110,34 @@ public sealed class PreparedPlaintext : IDisposable
         }
     }
 
+    private static void Convert(ReadOnlySpan<long> integers, Span<double> destination)
+    {
+        int k = 0;
+        for (; k + Vector256<long>.Count <= integers.Length; k += Vector256<long>.Count)
+        {
+            Vector256.ConvertToDouble(Vector256.Create(integers[k..])).CopyTo(destination[k..]);
+        }
+
+        for (; k < integers.Length; k++)
+        {
+            destination[k] = integers[k];
+        }
+
+        destination[integers.Length..].Clear();
+    }
+
     private static void SetWide(LatticeParameters parameters, ReadOnlySpan<long> coefficients, RingElement element)
     {
         double[] scratch = parameters.Doubles.Rent();
-        Span<double> high = scratch.AsSpan(0, parameters.Degree);
+        Span<double> high = scratch.AsSpan(0, parameters.Degree), low = element[0];
         for (int k = 0; k < coefficients.Length; k++)
         {
-            element[0][k] = coefficients[k] & ((1L << LowBits) - 1);
+            low[k] = coefficients[k] & ((1L << LowBits) - 1);
             high[k] = coefficients[k] >> LowBits;
         }
+
+        low[coefficients.Length..].Clear();
+        high[coefficients.Length..].Clear();
 
         for (int i = parameters.PrimeCount - 1; i >= 0; i--)
         {
@@ -132,6 +149,6 @@ public sealed class PreparedPlaintext : IDisposable
             parameters.Kernel.MultiplyAddConstant(parameters.Primes[i], high, 1L << LowBits, element[i]);
         }
 
-        parameters.Doubles.Return(scratch);
+        parameters.Doubles.Return(scratch, zero: false);
     }
 }

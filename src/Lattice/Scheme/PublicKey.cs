@@ -41,7 +41,7 @@ public sealed class PublicKey
         Span<double> error = scratch.AsSpan(0, parameters.Degree);
         ErrorSampler.Fill(secret, error);
         masked.SetSmall(error);
-        parameters.Doubles.Return(scratch);
+        parameters.Doubles.Return(scratch, zero: true);
         masked.ToEvaluations();
         masked.MultiplySubtract(uniform, secretKey.Evaluations);
         return new PublicKey(parameters, uniform, masked);

@@ -92,10 +92,10 @@ public sealed class ResponseBuilder
     public SwitchedCiphertext Finish(PublicKey peerKey, FloodingBound flood, RandomStream secret)
     {
         Check(peerKey, flood, secret);
-        AddFreshZero(peerKey, secret);
+        Rerandomise(peerKey, secret);
         int n = _parameters.Degree;
         ulong[] first = FinishFirst(_first.Residues, n, _plain, n, flood, secret);
-        return Finish(first, secret);
+        return SwitchSecond(first);
     }
 
     /// <summary>As the other overload, for the listed coefficients only: c1 in full and these coefficients of c0. Clears the builder.</summary>
@@ -109,7 +109,7 @@ public sealed class ResponseBuilder
     {
         Check(peerKey, flood, secret);
         SwitchedCiphertext.CheckPositions(_parameters, coefficients);
-        AddFreshZero(peerKey, secret);
+        Rerandomise(peerKey, secret);
 
         // The kernel works on whole vectors: pad the few coefficients to a multiple of eight.
         int length = (coefficients.Length + 7) & ~7;
@@ -125,7 +125,7 @@ public sealed class ResponseBuilder
         }
 
         ulong[] first = FinishFirst(gathered, length, plain, coefficients.Length, flood, secret);
-        return Finish(first, secret);
+        return SwitchSecond(first);
     }
 
     private void Check(PublicKey peerKey, FloodingBound flood, RandomStream secret)
@@ -137,8 +137,11 @@ public sealed class ResponseBuilder
         LatticeError.CheckSame(_parameters, flood.Parameters);
     }
 
-    /// <summary>Adds (b·u, a·u) for a fresh ternary u and brings both sums to coefficients; the errors follow there.</summary>
-    private void AddFreshZero(PublicKey key, RandomStream secret)
+    /// <summary>
+    /// Adds the public-key encryption of zero (b·u + e0, a·u + e1), but for e0, and brings both sums to coefficients.
+    /// </summary>
+    /// <remarks>e0 follows in <see cref="FinishFirst"/>, where only the coefficients that are sent need it.</remarks>
+    internal void Rerandomise(PublicKey key, RandomStream secret)
     {
         RingElement u = RingElement.Rent(_parameters);
         TernarySampler.Fill(secret, u[0]);
@@ -150,9 +153,12 @@ public sealed class ResponseBuilder
         u.ToEvaluations();
         _first.MultiplyAdd(key.Masked, u);
         _second.MultiplyAdd(key.Uniform, u);
-        u.Return();
         _first.ToCoefficients();
         _second.ToCoefficients();
+        Span<double> error = u[0];
+        ErrorSampler.Fill(secret, error);
+        _second.AddSmall(error);
+        u.Return(zero: true);
     }
 
     /// <summary>Error, scaled plaintext, flood and switch of c0, <paramref name="length"/> residues a prime of which
@@ -163,12 +169,13 @@ public sealed class ResponseBuilder
         double[] scratch = _parameters.Doubles.Rent();
         Span<double> error = scratch.AsSpan(0, length);
         ErrorSampler.Fill(secret, error[..count]);
+        error[count..].Clear();
         for (int i = 0; i < _parameters.PrimeCount; i++)
         {
             _parameters.Kernel.Add(_parameters.Primes[i], error, residues.Slice(i * length, length));
         }
 
-        _parameters.Doubles.Return(scratch);
+        _parameters.Doubles.Return(scratch, zero: true);
         _parameters.Scaling.Add(plain, residues, length);
         FloodSampler.Add(_parameters, flood.Exponent, secret, residues, length, count);
         ulong[] first = new ulong[count];
@@ -176,14 +183,9 @@ public sealed class ResponseBuilder
         return first;
     }
 
-    private SwitchedCiphertext Finish(ulong[] first, RandomStream secret)
+    private SwitchedCiphertext SwitchSecond(ulong[] first)
     {
         int n = _parameters.Degree;
-        double[] scratch = _parameters.Doubles.Rent();
-        Span<double> error = scratch.AsSpan(0, n);
-        ErrorSampler.Fill(secret, error);
-        _second.AddSmall(error);
-        _parameters.Doubles.Return(scratch);
         double[] high = new double[n], low = new double[n];
         _parameters.Switching.ToSecond(_second.Residues, n, high, low);
         SwitchedCiphertext response = new(_parameters, first, high, low);

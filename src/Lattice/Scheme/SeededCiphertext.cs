@@ -53,11 +53,11 @@ public sealed class SeededCiphertext
         ErrorSampler.Fill(secret, error);
         RingElement first = new(parameters);
         first.SetSmall(error);
-        parameters.Doubles.Return(scratch);
+        parameters.Doubles.Return(scratch, zero: true);
         parameters.Scaling.Add(plaintext.Coefficients, first.Residues, parameters.Degree);
         first.ToEvaluations();
         first.MultiplySubtract(uniform, secretKey.Evaluations);
-        uniform.Return();
+        uniform.Return(zero: false);
         return new SeededCiphertext(parameters, publicSeed.ToArray(), first);
     }
 

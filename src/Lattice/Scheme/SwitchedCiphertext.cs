@@ -113,7 +113,7 @@ public sealed class SwitchedCiphertext
             plaintext.Coefficients[k] = Round(_first[k], SwitchedProduct.Combine(Parameters, scratch, k));
         }
 
-        Parameters.Doubles.Return(scratch);
+        Parameters.Doubles.Return(scratch, zero: true);
         return plaintext;
     }
 
@@ -150,17 +150,17 @@ public sealed class SwitchedCiphertext
             values[k] = Round(_first[k], SwitchedProduct.Combine(Parameters, scratch, positions[k]));
         }
 
-        Parameters.Doubles.Return(scratch);
+        Parameters.Doubles.Return(scratch, zero: true);
         return values;
     }
 
-    /// <summary>c0 + c1·s modulo 2^72 at each position that the response holds: t times it is m·2^72 + t·noise. For noise measurements.</summary>
+    /// <summary>c0 + c1·s modulo 2^72 at the given positions of a whole response. For noise measurements.</summary>
     internal UInt128[] PhaseForTests(SecretKey secretKey, ReadOnlySpan<int> positions)
     {
         UInt128[] phases = new UInt128[positions.Length];
         for (int k = 0; k < phases.Length; k++)
         {
-            phases[k] = Phase(_first[k], SwitchedProduct.OneCoefficient(secretKey, _high, _low, positions[k]));
+            phases[k] = Phase(_first[positions[k]], SwitchedProduct.OneCoefficient(secretKey, _high, _low, positions[k]));
         }
 
         return phases;

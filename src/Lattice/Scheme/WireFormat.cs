@@ -48,7 +48,7 @@ internal static class WireFormat
             ResiduePacking.Pack(canonical[i], destination.Slice(i * each, each));
         }
 
-        canonical.Return();
+        canonical.Return(zero: false);
     }
 
     /// <exception cref="LatticeException">A residue is not below its prime, or all are zero.</exception>

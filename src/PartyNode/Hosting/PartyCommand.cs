@@ -43,7 +43,7 @@ public static class PartyCommand
     {
         using CancellationTokenSource stop = new();
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
-        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnInterrupt);
         Task running = host.RunAsync(stop.Token);
         Task orphaned = parentPipe is null ? Task.Delay(Timeout.Infinite, stop.Token) : WaitForEndAsync(parentPipe, stop.Token);
         if (await Task.WhenAny(running, orphaned) == orphaned && !stop.IsCancellationRequested)
@@ -59,6 +59,17 @@ public static class PartyCommand
             signal.Cancel = true;
             log.Stopping(signal.Signal.ToString());
             stop.Cancel();
+        }
+
+        // A terminal's Ctrl-C reaches a parent and its children alike. The parent cancels the job and ends its children through the pipe.
+        void OnInterrupt(PosixSignalContext signal)
+        {
+            if (parentPipe is null)
+            {
+                OnSignal(signal);
+            }
+
+            signal.Cancel = true;
         }
     }
 

@@ -16,6 +16,8 @@ internal static class LatticeFixtures
     internal static LatticeParameters Small { get; } = LatticeParameters.CreateInsecureForTests(
         new LatticeLiteral(256, PrimeNumbers.LargestBelow(1UL << 58, 512, 1)[0], [.. PrimeNumbers.LargestBelow(1UL << 50, 512, 4)]));
 
+    private static readonly System.Runtime.CompilerServices.ConditionalWeakTable<LatticeParameters, BigInteger[]> Factors = [];
+
     internal static byte[] Seed(string label) => SHA256.HashData(Encoding.UTF8.GetBytes(label));
 
     internal static RandomStream Stream(string label) => new(Seed(label));
@@ -77,15 +79,17 @@ internal static class LatticeFixtures
     /// <summary>Coefficient k of a polynomial in residue form, as an integer in [0, q), by the Chinese remainder theorem.</summary>
     internal static BigInteger Coefficient(LatticeParameters parameters, RingElement element, int k)
     {
-        BigInteger q = Q(parameters), sum = 0;
+        BigInteger[] factors = Factors.GetValue(parameters, p =>
+        [
+            .. p.Literal.Primes.Select(prime => Q(p) / prime * BigInteger.ModPow(Q(p) / prime, prime - 2, prime)),
+        ]);
+        BigInteger sum = 0;
         for (int i = 0; i < parameters.PrimeCount; i++)
         {
-            BigInteger prime = parameters.Literal.Primes[i], others = q / prime;
-            BigInteger inverse = BigInteger.ModPow(others, prime - 2, prime);
-            sum += Mod((BigInteger)element[i][k] * inverse, prime) * others;
+            sum += (BigInteger)element[i][k] * factors[i];
         }
 
-        return Mod(sum, q);
+        return Mod(sum, Q(parameters));
     }
 
     internal static RingElement Copy(RingElement element)

@@ -9,7 +9,7 @@ namespace VertFed.UnitTests.Protocol;
 internal sealed class HandshakeTap : IEnvelopeTransport
 {
     private readonly Channel<Envelope> _inbound = Channel.CreateUnbounded<Envelope>();
-    private readonly SemaphoreSlim _asked = new(0);
+    private readonly Channel<bool> _asked = Channel.CreateUnbounded<bool>();
 
     /// <summary>What the party under test has sent.</summary>
     public List<Envelope> Sent { get; } = [];
@@ -17,7 +17,7 @@ internal sealed class HandshakeTap : IEnvelopeTransport
     public void Deliver(Envelope envelope) => _inbound.Writer.TryWrite(envelope);
 
     /// <summary>Completes when the party under test asks for another envelope and there is none.</summary>
-    public Task DrainedAsync() => _asked.WaitAsync();
+    public async Task DrainedAsync() => await _asked.Reader.ReadAsync();
 
     public ValueTask SendAsync(Envelope envelope, CancellationToken cancellationToken)
     {
@@ -29,7 +29,7 @@ internal sealed class HandshakeTap : IEnvelopeTransport
     {
         if (_inbound.Reader.Count == 0)
         {
-            _asked.Release();
+            _asked.Writer.TryWrite(true);
         }
 
         return _inbound.Reader.ReadAsync(cancellationToken);

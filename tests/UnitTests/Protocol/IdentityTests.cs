@@ -25,7 +25,11 @@ public sealed class IdentityTests : IDisposable
     [SkippableFact]
     public void A_key_file_is_for_its_owner_only()
     {
-        Skip.If(OperatingSystem.IsWindows(), "Unix file modes.");
+        if (OperatingSystem.IsWindows())
+        {
+            throw new SkipException("Unix file modes.");
+        }
+
         using Identity identity = Identity.Create();
         identity.Save(File("key.pem"));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, System.IO.File.GetUnixFileMode(File("key.pem")));

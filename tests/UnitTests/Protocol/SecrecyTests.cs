@@ -24,7 +24,6 @@ public sealed class SecrecyTests
             record.ToString(),
             bench.Label.ToString(),
             parties.Identity(Role.LabelParty).ToString(),
-            parties.Options(Role.LabelParty).ToString() ?? "",
             parties.Job.Specification.ToString(),
             (await bench.RefusedAsync(Forge.Payload(genuine, peer, new byte[100]), "seal")).ToString(),
             (await bench.RefusedAsync(Forge.Header(genuine, peer, h => h.Sequence = 9), "came where")).ToString(),

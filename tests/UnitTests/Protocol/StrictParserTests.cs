@@ -63,9 +63,9 @@ public sealed class StrictParserTests
     }
 
     [Fact]
-    public void Any_single_bit_that_flips_in_an_envelope_is_noticed()
+    public async Task Any_single_bit_that_flips_in_an_envelope_is_noticed()
     {
-        using InMemoryParties parties = InMemoryParties.CreateAsync(null, 1, default).Result;
+        using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
         Identity signer = parties.Identity(Role.LabelParty);
         EnvelopeHeader header = new()
         {
@@ -150,7 +150,7 @@ public sealed class StrictParserTests
     private static IEnumerable<IMessage> Samples()
     {
         yield return InMemoryParties.DefaultSpec();
-        yield return new LinkTables { Version = 1, Pairs = 2, Degree = 3, Coefficients = { 1.5, -0.0, double.NaN, double.MaxValue }, Final = true };
+        yield return new LinkTables { Version = 1, Pairs = 2, RmsError = 0.5, Coefficients = { 1.5, -0.0, double.NaN, double.MaxValue }, Final = true };
         yield return new MaskedScalars { Values = { 0, 1, ulong.MaxValue } };
         yield return new PartialScores { Offset = 300, Scores = { -1, 0, int.MinValue } };
         yield return new TrainSetup { Columns = { "a", "b" }, Guards = { new GuardResult { Name = "rows", Limit = 1, Value = 2, Verdict = "pass" } }, MaxColumnNorm = 3 };
