@@ -47,7 +47,7 @@ public class LatticeBenchmarks
 {
     private const int LastCoefficient = 8191;
     private readonly byte[] _seed = SHA256.HashData("public seed"u8);
-    private readonly RandomStream _stream = new(SHA256.HashData("secret stream"u8));
+    private RandomStream _stream = null!;
     private readonly long[] _column = new long[8192];
     private LatticeParameters _parameters = LatticeParameters.Link;
     private SecretKey _secretKey = null!;
@@ -68,6 +68,7 @@ public class LatticeBenchmarks
     public void Setup()
     {
         _parameters = Gradient ? LatticeParameters.Gradient : LatticeParameters.Link;
+        _stream = RandomStream.Derive(_seed, "secret stream"u8);
         _secretKey = SecretKey.Generate(_parameters, _stream);
         _publicKey = PublicKey.Generate(_secretKey, SHA256.HashData(Encoding.ASCII.GetBytes("uniform")), _stream);
         _plaintext = new Plaintext(_parameters);

@@ -104,7 +104,7 @@ internal sealed class LinkResponder(IChannel channel)
     }
 
     private void Accumulate(
-        ResponseBuilder sum, Step step, IReadOnlyList<ByteString> ciphertexts, int block, int rows, LinkRequester.BlockValues psi)
+        ResponseBuilder sum, Step step, Google.Protobuf.Collections.RepeatedField<ByteString> ciphertexts, int block, int rows, LinkRequester.BlockValues psi)
     {
         (int start, int length) = Blocks.RowsOf(block, rows);
         long[] values = new long[length];

@@ -129,8 +129,8 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
     public async ValueTask<JobRecord?> FindAsync(string job, CancellationToken cancellationToken) =>
         _live.TryGetValue(job, out LiveJob? live) ? live.Record : await store.FindJobAsync(job, cancellationToken);
 
-    /// <summary>The next change of an open job; null where it is not open.</summary>
-    public Task? NextChange(string job) => _live.TryGetValue(job, out LiveJob? live) ? live.Changed.Next : null;
+    /// <summary>What tells of an open job's changes; null where it is not open.</summary>
+    public Pulse? ChangesOf(string job) => _live.TryGetValue(job, out LiveJob? live) ? live.Changed : null;
 
     public JobStatus Describe(JobRecord job) => StatusMapper.ToStatus(job, Awaited(job).Select(job.PartyName));
 

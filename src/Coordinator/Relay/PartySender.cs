@@ -29,12 +29,20 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
 
     private readonly ConcurrentDictionary<string, bool> _changed = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, JobView> _views = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _endAsked = new(StringComparer.Ordinal);
     private readonly Queue<string> _turns = new();
 
     public void JobChanged(string job)
     {
         _changed[job] = true;
         _wake.Writer.TryWrite(true);
+    }
+
+    /// <summary>Tells the party of a job's end, also if this connection never spoke of that job.</summary>
+    public void RepeatEnd(string job)
+    {
+        _endAsked[job] = true;
+        JobChanged(job);
     }
 
     public async ValueTask AcknowledgeAsync(EnvelopeRef reference, CancellationToken cancellationToken)
@@ -95,7 +103,12 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
         if (!_views.TryGetValue(jobId, out JobView? view))
         {
             if (!job.IsOpen)
+            {
+                if (_endAsked.TryRemove(jobId, out _))
+                    await SendEndAsync(job, cancellationToken);
                 return;
+            }
+
             _views[jobId] = view = new JobView(jobId, job.Attempt, job.RoleOf(party));
             _turns.Enqueue(jobId);
         }
@@ -123,6 +136,7 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
                 break;
             default:
                 _views.TryRemove(jobId, out _);
+                _endAsked.TryRemove(jobId, out _);
                 await SendEndAsync(job, cancellationToken);
                 break;
         }

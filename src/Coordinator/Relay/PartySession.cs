@@ -95,7 +95,10 @@ internal sealed class PartySession : IDisposable
                 // The connection is gone; there is nobody to tell.
                 return;
             case VertFedException own:
-                Log.RuleBroken(_logger, Party, own.Code, own.Message);
+                if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
+                    Log.StoreFailed(_logger, Party, own.Message);
+                else
+                    Log.RuleBroken(_logger, Party, own.Code, own.Message);
                 throw GrpcErrors.From(own);
             case RpcException status:
                 throw status;
@@ -201,7 +204,10 @@ internal sealed class PartySession : IDisposable
     {
         (JobRecord job, Role role) = await OwnJobAsync(answer.Job, answer.Attempt, cancellationToken);
         JobError? refusal = answer.Accepted ? null : CheckError(answer.Error, "a refusal");
-        await _hub.AnswerAsync(job, role, refusal, cancellationToken);
+        if (job.IsOpen)
+            await _hub.AnswerAsync(job, role, refusal, cancellationToken);
+        else
+            _sender.RepeatEnd(job.Job);
     }
 
     private async Task OutcomeAsync(JobOutcome outcome, CancellationToken cancellationToken)
@@ -222,6 +228,10 @@ internal sealed class PartySession : IDisposable
 
         // Deposits that came before it on this stream are decided before it is: the store keeps the order.
         await _hub.OutcomeAsync(job, role, outcome.State, error, report, cancellationToken);
+
+        // The party may have been away when the job ended; its repeated word shows that it does not know.
+        if (!job.IsOpen)
+            _sender.RepeatEnd(job.Job);
     }
 
     /// <summary>The job, if this party has a role in it.</summary>

@@ -49,7 +49,7 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
             while (true)
             {
                 // Taken before the look, so that a change during the look is not missed.
-                Task? next = hub.NextChange(request.Job);
+                Task? next = hub.ChangesOf(request.Job)?.Next;
                 JobRecord job = await FindAsync(request.Job, ending.Token);
                 JobStatus status = hub.Describe(job);
                 if (!status.Equals(last))

@@ -6,13 +6,14 @@ namespace VertFed.Lattice;
 /// How much uniform noise hides the noise that a response carries, checked to leave it decryptable.
 /// </summary>
 /// <remarks>
-/// <para>The noise of Σ c·p depends on the p of the party that answers. Adding a uniform integer on [−B, B) brings the distributions for
-/// any two noises of size at most V within statistical distance V/B of each other and V/(2B) of the flood alone; over M coefficients B ≥ V·M·2^39 gives
-/// at most 2^-40 in total. B is the next power of two, so that raw stream bits are uniform on it.</para>
+/// <para>The noise of Σ c·p depends on the p of the party that answers, and the noise of the fresh encryption of zero on the
+/// randomness that masks the second polynomial, from which the receiver, who owns the key, could work back. Both must drown. With W = V + E,
+/// E = 21·(2N+1) the most that e·u + e0 + e1·s can be (errors are at most 21; u and s are ternary), a flood uniform on [−B, B) is within
+/// statistical distance W/(2B) of itself shifted by the noise; over M coefficients B ≥ W·M·2^39 gives at most 2^-40 in total. B is the next power of
+/// two, so that raw stream bits are uniform on it.</para>
 /// <para>V is a tail bound: ten times the root-mean-square noise of honestly sampled errors. Crafted ciphertexts may exceed it.</para>
-/// <para>Decryptable: with E = 21·(2N+1) ≥ the noise of the fresh encryption of zero (errors are at most 21, secrets ternary) and 1 for the
-/// rounding of the added plaintext, V + B + E + 1 &lt; q/2t, and after the modulus switch
-/// (V + B + E + 1)·2^72/q + ρ·(N + 1) + ρ·2^8 &lt; 2^72/2t, where ρ = 0.5625 bounds the rounding of one coefficient. Both are worst-case, given V.</para>
+/// <para>Decryptable: W + B + 1 &lt; q/2t, the 1 for the rounding of the added plaintext, and after the modulus switch
+/// (W + B + 1)·2^72/q + ρ·(N + 1) + ρ·2^8 &lt; 2^72/2t, where ρ = 0.5625 bounds the rounding of one coefficient. Both are worst cases, given V.</para>
 /// </remarks>
 public sealed class FloodingBound
 {
@@ -39,8 +40,9 @@ public sealed class FloodingBound
         Parameters = parameters;
         NoiseBound = noiseBound;
         Coefficients = coefficients;
-        Exponent = CeilingLog2(noiseBound * coefficients) + StatisticalBits - 1;
-        CheckBudget();
+        double drowned = noiseBound + (LatticeParameters.ErrorEta * ((2.0 * parameters.Degree) + 1));
+        Exponent = CeilingLog2(drowned * coefficients) + StatisticalBits - 1;
+        CheckBudget(drowned);
     }
 
     public LatticeParameters Parameters { get; }
@@ -83,7 +85,7 @@ public sealed class FloodingBound
         return value > Math.ScaleB(1, exponent) ? exponent + 1 : exponent;
     }
 
-    private void CheckBudget()
+    private void CheckBudget(double drowned)
     {
         int n = Parameters.Degree;
         double q = 1;
@@ -92,13 +94,12 @@ public sealed class FloodingBound
             q *= prime.P;
         }
 
-        double fresh = LatticeParameters.ErrorEta * ((2.0 * n) + 1);
-        double noise = NoiseBound + Math.ScaleB(1, Exponent) + fresh + 1;
+        double noise = drowned + Math.ScaleB(1, Exponent) + 1;
         double limit = q / (2.0 * Parameters.PlainModulus);
         if (!(noise < limit))
         {
             LatticeError.OutOfBudget(Text(
-                $"V + B + E = 2^{Math.Log2(noise):F2} (V = 2^{Math.Log2(NoiseBound):F2}, M = {Coefficients}, B = 2^{Exponent}) is not below q/2t = 2^{Math.Log2(limit):F2}"));
+                $"noise and flood of 2^{Math.Log2(noise):F2} (V = 2^{Math.Log2(NoiseBound):F2}, M = {Coefficients}, B = 2^{Exponent}) is not below q/2t = 2^{Math.Log2(limit):F2}"));
         }
 
         double scale = Math.ScaleB(1, LatticeParameters.SecondSwitchedBits);

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Unicode;
+using VertFed.Protocol;
 
 namespace VertFed.PartyNode.Data;
 
@@ -177,7 +178,7 @@ internal sealed class CsvTokeniser(Stream stream, byte delimiter, CsvErrors erro
         }
     }
 
-    private Exception TooLong(ReadOnlySpan<byte> record, bool inQuotes)
+    private VertFedException TooLong(ReadOnlySpan<byte> record, bool inQuotes)
     {
         if (inQuotes)
         {

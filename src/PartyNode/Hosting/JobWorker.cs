@@ -22,6 +22,8 @@ internal sealed class JobWorker(
 
     private readonly SessionRunner _runner = new(config, identity, store, relay, progress, log);
 
+    public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
+
     /// <summary>Runs a job to its end. Does not throw for anything that concerns the job alone.</summary>
     public async Task RunAsync(JobEntry entry)
     {
@@ -114,7 +116,7 @@ internal sealed class JobWorker(
 
         if (entry.IsStopped)
         {
-            return JobFault.Make(ErrorCode.Cancelled, config.Name, "", $"the operator of '{config.Name}' stopped the node");
+            return JobFault.Make(ErrorCode.Cancelled, config.Name, "", StoppedMessage(config.Name));
         }
 
         if (error is not VertFedException)
@@ -174,7 +176,7 @@ internal sealed class JobWorker(
         }
     }
 
-    private Task AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(
+    private Task<PartyJob> AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(
         new PartyJob
         {
             Job = entry.Id,

@@ -62,6 +62,11 @@ public sealed class PartyHost
         await Task.WhenAny(work, Task.Delay(StopPatience, CancellationToken.None));
         if (first == stopped)
         {
+            if (!work.IsCompleted)
+            {
+                AbandonOpenJobs();
+            }
+
             using CancellationTokenSource patience = new(StopPatience);
             await Quietly(_relay.DrainAsync(patience.Token));
         }
@@ -71,6 +76,17 @@ public sealed class PartyHost
         if (first != stopped)
         {
             await first;
+        }
+    }
+
+    /// <summary>A computation that does not end in time is left behind; the coordinator hears of the end without a report.</summary>
+    private void AbandonOpenJobs()
+    {
+        foreach (JobEntry entry in _entries.Values)
+        {
+            JobFault fault = JobFault.Make(ErrorCode.Cancelled, _config.Name, "", JobWorker.StoppedMessage(_config.Name));
+            _relay.Close(entry.Id);
+            _relay.SendOutcome(new JobOutcome { Job = entry.Id, Attempt = entry.Attempt, State = fault.State, Error = fault.Error });
         }
     }
 
@@ -238,6 +254,7 @@ public sealed class PartyHost
         if (_entries.TryGetValue(end.Job, out JobEntry? entry))
         {
             entry.EndEarly(end);
+            _relay.ForgetIfSaid(end.Job);
             return;
         }
 

@@ -150,19 +150,24 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
         }
     }
 
-    /// <summary>Waits until everything queued has been handed to the connection, for a tidy exit.</summary>
+    /// <summary>The coordinator has announced the job's end: a last word that was said need not be repeated.</summary>
+    public void ForgetIfSaid(string job)
+    {
+        lock (_gate)
+        {
+            if (_lastWords.TryGetValue(job, out PartyFrame? word) && word.Outcome is not null)
+            {
+                _lastWords.Remove(job);
+            }
+        }
+    }
+
+    /// <summary>For a tidy exit: waits until everything queued was handed to the connection, and until the coordinator has answered
+    /// each outcome that ends a job (one that is DONE here may have to wait for the peer).</summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
-        while (true)
+        while (!IsDrained())
         {
-            lock (_gate)
-            {
-                if (_control.Count == 0)
-                {
-                    return;
-                }
-            }
-
             await Task.Delay(20, cancellationToken);
         }
     }
@@ -215,6 +220,14 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
         {
             return Find(job, attempt)
                 ?? (_expected.Contains(job) && !_transports.ContainsKey(job) ? Open(job, attempt, UnopenedDeadline) : null);
+        }
+    }
+
+    private bool IsDrained()
+    {
+        lock (_gate)
+        {
+            return _control.Count == 0 && !_lastWords.Values.Any(word => word.Outcome is { State: not JobState.Done });
         }
     }
 

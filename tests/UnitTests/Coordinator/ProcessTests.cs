@@ -75,7 +75,7 @@ public sealed class ProcessTests : IDisposable
         string program = Path.Combine(AppContext.BaseDirectory, "VertFed.Coordinator.dll");
         var start = new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath! : "dotnet")
         {
-            RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+            UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
         };
         foreach (string argument in (string[])[program, "--config", file, .. more])
             start.ArgumentList.Add(argument);

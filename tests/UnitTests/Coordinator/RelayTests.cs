@@ -178,6 +178,25 @@ public sealed class RelayTests
     }
 
     [Fact]
+    public async Task A_party_that_repeats_its_last_word_after_the_end_hears_the_end()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        (string job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync();
+        await retailer.OutcomeAsync(job, JobState.Done);
+        await fixture.UntilAsync(job, status => status.Awaited.SequenceEqual(["bank"]));
+        await retailer.DisposeAsync();
+        await bank.OutcomeAsync(job, JobState.Done);
+        await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End);
+
+        FakeParty again = await fixture.ConnectAsync("retailer");
+        await again.OutcomeAsync(job, JobState.Done);
+        JobEnd end = (await again.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End;
+        Assert.Equal((job, JobState.Done), (end.Job, end.State));
+        await again.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
+        Assert.Equal(JobState.Done, (await again.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End.State);
+    }
+
+    [Fact]
     public async Task A_newer_connection_replaces_the_older()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();

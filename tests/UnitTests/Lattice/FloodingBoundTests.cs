@@ -5,13 +5,17 @@ namespace VertFed.UnitTests.Lattice;
 
 public sealed class FloodingBoundTests
 {
+    /// <summary>21·(2·8192 + 1), the most that a fresh encryption of zero adds.</summary>
+    private const double Fresh = 344085;
+
     [Theory]
-    [InlineData(1.0, 1, 39)]
-    [InlineData(1.0, 2, 40)]
-    [InlineData(1.5, 1, 40)]
-    [InlineData(1024.0, 1024, 59)]
-    [InlineData(1024.0, 1025, 60)]
-    public void The_flood_is_the_next_power_of_two_of_V_M_2_to_the_39(double v, long m, int exponent) =>
+    [InlineData(1048576 - Fresh, 1, 59)]
+    [InlineData(1048577 - Fresh, 1, 60)]
+    [InlineData(1048576 - Fresh, 2, 60)]
+    [InlineData(1048576 - Fresh, 1024, 69)]
+    [InlineData(1048576 - Fresh, 1025, 70)]
+    [InlineData(1.0, 1, 58)]
+    public void The_flood_is_the_next_power_of_two_of_the_whole_noise_times_M_2_to_the_39(double v, long m, int exponent) =>
         Assert.Equal(exponent, new FloodingBound(LatticeParameters.Gradient, v, m).Exponent);
 
     [Theory]
@@ -20,7 +24,7 @@ public sealed class FloodingBoundTests
     public void The_largest_flood_that_fits_is_accepted_and_the_next_is_refused_with_the_numbers(bool link, int largest)
     {
         LatticeParameters p = link ? LatticeParameters.Link : LatticeParameters.Gradient;
-        double v = Math.ScaleB(1, largest - 39 - 10);
+        double v = Math.ScaleB(1, largest - 39 - 10) - Fresh;
         FloodingBound accepted = new(p, v, 1024);
         Assert.Equal(largest, accepted.Exponent);
 

@@ -6,7 +6,6 @@ using FsCheck.Fluent;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Hosting;
-using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Reporting;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;

@@ -40,14 +40,14 @@ public sealed class GoldenTests
         using Identity label = Identity.FromScalar(Scalar(1));
         using Identity feature = Identity.FromScalar(Scalar(2));
         using SeedSchedule seeds = new(Filled(9));
-        AttemptContext context = new(Job, 3, Filled(7), label.Public, feature.Public);
+        AttemptContext context = new(Job, 3, Filled(7), label.Fingerprint, feature.Fingerprint);
         Assert.Equal("5b59aa1c8d7b697cca92829901be87fcdc9a64d65aa2f9a8fb3fe8580f42c935", Hex(seeds.Commitment()));
         Assert.Equal("b7ace23dd1083b9b95fee7b860d5dc4da4ca35716229443559e019ccc3615b98", Hex(seeds.CommitToData(Filled(8))));
-        Assert.Equal("c006742060ac9aa8a7915ba875ac3269", First16(seeds.SessionStream(context)));
+        Assert.Equal("598154f082d360ed0355b656c8965061", First16(seeds.SessionStream(context)));
 
         seeds.DeriveAttemptKey(context, Filled(10), Filled(11), Filled(8), "1.0.0+x");
 
-        Assert.Equal("cf63cef9493db883349eb54e25700bb6", First16(seeds.StepStream("label", Step.LinkRequest, 5, Filled(12), 6)));
+        Assert.Equal("179a8098484c63a90a01a868ea6c29ad", First16(seeds.StepStream("label", Step.LinkRequest, 5, Filled(12), 6)));
     }
 
     [Fact]

@@ -171,6 +171,54 @@ public sealed class HandshakeTests
     }
 
     [Fact]
+    public async Task A_pinned_fingerprint_is_enough_to_know_the_peer_by()
+    {
+        using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
+        (SealedChannel label, SealedChannel feature) = await OpenBoth(
+            WithoutPeerKey(parties.Options(Role.LabelParty)), WithoutPeerKey(parties.Options(Role.FeatureParty)));
+
+        using (label)
+        using (feature)
+        {
+            await ScriptedJob.RunAsync(label, feature, Family.Logistic, rounds: 1);
+        }
+    }
+
+    [Theory]
+    [InlineData("another", "the identity key has the fingerprint")]
+    [InlineData("none", "91 bytes")]
+    [InlineData("right, another signer", "attestation does not verify")]
+    public async Task An_identity_key_that_is_not_the_pinned_one_is_refused(string key, string says)
+    {
+        using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
+        using Identity relays = Identity.Create();
+        HandshakeTap tap = new();
+        Task<SealedChannel> opening = SealedChannel.OpenAsync(
+            WithoutPeerKey(parties.Options(Role.LabelParty)), tap, parties.LabelJournal, default);
+        ByteString genuine = parties.Identity(Role.FeatureParty).Public.SubjectPublicKeyInfo.ToArray().ToByteString();
+        KeyExchange hostile = new()
+        {
+            EphemeralKey = relays.Public.SubjectPublicKeyInfo.ToArray().ToByteString(),
+            Nonce = new byte[32].ToByteString(),
+            IdentityKey = key switch
+            {
+                "another" => relays.Public.SubjectPublicKeyInfo.ToArray().ToByteString(),
+                "none" => ByteString.Empty,
+                _ => genuine,
+            },
+        };
+        Envelope envelope = FirstEnvelope(parties, hostile.ToByteArray());
+        envelope.Attestation = EnvelopeCodec.Attest(envelope.Core, relays, 1);
+
+        tap.Deliver(envelope);
+        VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => opening);
+
+        Assert.Equal(ErrorCode.ProtocolViolation, refusal.Code);
+        Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
+        Assert.Null(await parties.LabelJournal.ReadInboundAsync(parties.Job.Specification.Job, 1, 0, default));
+    }
+
+    [Fact]
     public async Task A_passed_deadline_names_the_party_and_the_step()
     {
         using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
@@ -198,7 +246,7 @@ public sealed class HandshakeTests
         HandshakeTap tap = new();
         Task<SealedChannel> opening = SealedChannel.OpenAsync(Change(parties.Options(Role.LabelParty), time: time), tap, new InMemoryJournal(), default);
         using EphemeralKey key = EphemeralKey.Draw(new VertFed.Primitives.RandomStream(new byte[32]));
-        Envelope exchange = FirstEnvelope(parties, Handshake.BuildKeyExchange(key, new byte[32]).ToByteArray());
+        Envelope exchange = FirstEnvelope(parties, Handshake.BuildKeyExchange(key, new byte[32], parties.Identity(Role.FeatureParty).Public.SubjectPublicKeyInfo).ToByteArray());
         tap.Deliver(exchange);
         for (int i = 0; i < 7; i++)
         {
@@ -248,6 +296,16 @@ public sealed class HandshakeTests
         SoftwareVersion = version ?? options.SoftwareVersion,
         Time = time ?? options.Time,
         InsecureUnsealed = unsealed,
+    };
+
+    private static SealedChannelOptions WithoutPeerKey(SealedChannelOptions options) => new()
+    {
+        Job = options.Job,
+        Attempt = options.Attempt,
+        Self = options.Self,
+        Identity = options.Identity,
+        PolicyHash = options.PolicyHash,
+        DataRoot = options.DataRoot,
     };
 
     internal static async Task<(SealedChannel Label, SealedChannel Feature)> OpenBoth(SealedChannelOptions label, SealedChannelOptions feature)

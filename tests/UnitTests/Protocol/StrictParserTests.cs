@@ -150,7 +150,7 @@ public sealed class StrictParserTests
     private static IEnumerable<IMessage> Samples()
     {
         yield return InMemoryParties.DefaultSpec();
-        yield return new LinkTables { Version = 1, Pairs = 2, Degree = 3, Coefficients = { 1.5, -0.0, double.NaN, double.MaxValue }, Final = true };
+        yield return new LinkTables { Version = 1, Pairs = 2, RmsError = 0.5, Coefficients = { 1.5, -0.0, double.NaN, double.MaxValue }, Final = true };
         yield return new MaskedScalars { Values = { 0, 1, ulong.MaxValue } };
         yield return new PartialScores { Offset = 300, Scores = { -1, 0, int.MinValue } };
         yield return new TrainSetup { Columns = { "a", "b" }, Guards = { new GuardResult { Name = "rows", Limit = 1, Value = 2, Verdict = "pass" } }, MaxColumnNorm = 3 };

@@ -16,16 +16,10 @@ public abstract class CoordinatorStoreContract : IAsyncLifetime
 
     public async Task InitializeAsync() => Store = await OpenAsync();
 
-    public async Task DisposeAsync()
-    {
-        await Store.DisposeAsync();
-        CleanUp();
-    }
+    public async Task DisposeAsync() => await Store.DisposeAsync();
 
     /// <summary>Opens the store of this test; the second call opens the same one again.</summary>
     protected abstract Task<ICoordinatorStore> OpenAsync();
-
-    protected abstract void CleanUp();
 
     [Fact]
     public async Task An_added_job_is_found_as_it_was_added()

@@ -17,15 +17,9 @@ public abstract class PartyStoreContract : IAsyncLifetime
 
     public async Task InitializeAsync() => Store = await OpenAsync();
 
-    public async Task DisposeAsync()
-    {
-        await Store.DisposeAsync();
-        CleanUp();
-    }
+    public async Task DisposeAsync() => await Store.DisposeAsync();
 
     protected abstract Task<IPartyStore> OpenAsync();
-
-    protected abstract void CleanUp();
 
     [Fact]
     public async Task An_attempt_is_saved_once_and_loaded_as_it_was()
@@ -140,13 +134,13 @@ public abstract class PartyStoreContract : IAsyncLifetime
     private static async Task<ErrorCode> CodeOf(ValueTask task) => (await Assert.ThrowsAsync<VertFedException>(async () => await task)).Code;
 }
 
-public sealed class SqlitePartyStoreTests : PartyStoreContract
+public sealed class SqlitePartyStoreTests : PartyStoreContract, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
     protected override Task<IPartyStore> OpenAsync() => Task.FromResult<IPartyStore>(SqlitePartyStore.Open(_folder.File("party.db")));
 
-    protected override void CleanUp() => _folder.Dispose();
+    public void Dispose() => _folder.Dispose();
 
     [Fact]
     public async Task A_journal_that_cannot_grow_fails_typed_and_keeps_the_record_whole()

@@ -8,16 +8,16 @@ using Xunit;
 
 namespace VertFed.UnitTests.Storage;
 
-public sealed class SqliteCoordinatorStoreTests : CoordinatorStoreContract
+public sealed class SqliteCoordinatorStoreTests : CoordinatorStoreContract, IDisposable
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private readonly TemporaryFolder _folder = new();
 
     private string File => _folder.File("store/coordinator.db");
 
-    protected override Task<ICoordinatorStore> OpenAsync() => Task.FromResult<ICoordinatorStore>(SqliteCoordinatorStore.Open(File));
+    public void Dispose() => _folder.Dispose();
 
-    protected override void CleanUp() => _folder.Dispose();
+    protected override Task<ICoordinatorStore> OpenAsync() => Task.FromResult<ICoordinatorStore>(SqliteCoordinatorStore.Open(File));
 
     [Fact]
     public void Files_are_readable_by_their_owner_alone()

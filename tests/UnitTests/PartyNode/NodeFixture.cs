@@ -1,0 +1,282 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Google.Protobuf;
+using Grpc.Net.Client;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Hosting;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Relay;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage.Sqlite;
+
+namespace VertFed.UnitTests.PartyNode;
+
+/// <summary>A real coordinator on loopback, and two party nodes in this process that dial out to it.</summary>
+internal sealed class NodeFixture : IAsyncDisposable
+{
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    private readonly TemporaryPlace _place = new();
+    private readonly Identity _bank = Identity.Create();
+    private readonly Identity _retailer = Identity.Create();
+    private readonly Identity _analyst = Identity.Create();
+    private readonly List<RunningNode> _nodes = [];
+    private CoordinatorHost? _coordinator;
+    private GrpcChannel? _channel;
+    private int _port;
+
+    public string Folder => _place.Folder;
+
+    public JobService.JobServiceClient Jobs { get; private set; } = null!;
+
+    public Identity Analyst => _analyst;
+
+    public string Address => _coordinator!.Address;
+
+    public static async Task<NodeFixture> StartAsync()
+    {
+        NodeFixture fixture = new();
+        await fixture.StartCoordinatorAsync();
+        return fixture;
+    }
+
+    /// <summary>Starts the coordinator on the data, and the port, that it had before.</summary>
+    public async Task StartCoordinatorAsync()
+    {
+        CoordinatorConfig config = new()
+        {
+            Listen = new IPEndPoint(IPAddress.Loopback, _port),
+            DataFolder = _place.At("coordinator"),
+            Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
+            {
+                ["bank"] = new("bank", _bank.Fingerprint),
+                ["retailer"] = new("retailer", _retailer.Fingerprint),
+            },
+            Submitters = new HashSet<string>(StringComparer.Ordinal) { _analyst.Fingerprint },
+            Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+        };
+        _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
+        _port = new Uri(_coordinator.Address).Port;
+        _channel = GrpcChannel.ForAddress(_coordinator.Address);
+        Jobs = new JobService.JobServiceClient(_channel);
+    }
+
+    public async Task StopCoordinatorAsync()
+    {
+        _channel?.Dispose();
+        await _coordinator!.DisposeAsync();
+        _coordinator = null;
+    }
+
+    /// <summary>Writes rows whose ids overlap in part, with a label that needs both sides.</summary>
+    public void WriteData(int rows, Func<string, string>? spoilBank = null)
+    {
+        Random random = new(7);
+        StringBuilder bank = new("id,y,b0,b1\n");
+        StringBuilder retailer = new("id,r0,r1\n");
+        for (int i = 0; i < rows + (rows / 4); i++)
+        {
+            double[] x = [.. Enumerable.Range(0, 4).Select(_ => random.NextDouble() - 0.5)];
+            int y = x[0] - x[1] + (2 * x[2]) + x[3] + (0.3 * (random.NextDouble() - 0.5)) > 0 ? 1 : 0;
+            if (i < rows)
+            {
+                bank.Append(CultureInfo.InvariantCulture, $"PLANTED{i},{y},{x[0]:F4},{x[1]:F4}\n");
+            }
+
+            if (i >= rows / 4)
+            {
+                retailer.Append(CultureInfo.InvariantCulture, $"PLANTED{i},{x[2]:F4},{x[3]:F4}\n");
+            }
+        }
+
+        File.WriteAllText(_place.At("bank.csv"), spoilBank?.Invoke(bank.ToString()) ?? bank.ToString());
+        File.WriteAllText(_place.At("retailer.csv"), retailer.ToString());
+    }
+
+    public RunningNode StartNode(Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null)
+    {
+        PartyConfig config = PartyConfig.Parse("party.yaml", Configuration(role, policy), Folder);
+        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role));
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>Writes what a node in a process of its own needs; returns the path of its configuration.</summary>
+    public string WriteConfiguration(Role role)
+    {
+        string name = role == Role.LabelParty ? "bank" : "retailer";
+        IdentityOf(role).Save(_place.At(name + ".pem"));
+        File.WriteAllText(_place.At(name + ".yaml"), Configuration(role, "  allow_disclosure_risk: true"));
+        return _place.At(name + ".yaml");
+    }
+
+    private Identity IdentityOf(Role role) => role == Role.LabelParty ? _bank : _retailer;
+
+    private string Configuration(Role role, string policy)
+    {
+        bool isLabel = role == Role.LabelParty;
+        (string name, string peer) = isLabel ? ("bank", "retailer") : ("retailer", "bank");
+        return $$"""
+            name: {{name}}
+            role: {{(isLabel ? "label" : "feature")}}
+            coordinator: http://127.0.0.1:{{_port}}
+            identity: {{name}}.pem
+            data_dir: {{name}}
+            peers: [{name: {{peer}}, fingerprint: {{(isLabel ? _retailer : _bank).Fingerprint}}}]
+            submitters: [{{_analyst.Fingerprint}}]
+            data: {csv: {{name}}.csv}
+            policy:
+            {{policy}}
+            """;
+    }
+
+    public async Task<string> SubmitAsync(Action<JobSpec>? change = null)
+    {
+        JobSpec spec = new()
+        {
+            Version = 1,
+            Job = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray()),
+            Kind = JobKind.Train,
+            LabelParty = new PartyRef { Name = "bank", Fingerprint = ByteString.CopyFrom(_bank.Public.FingerprintBytes) },
+            FeatureParty = new PartyRef { Name = "retailer", Fingerprint = ByteString.CopyFrom(_retailer.Public.FingerprintBytes) },
+            Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
+            Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-2, MaxIterations = 30 },
+            Holdout = 0.2,
+            DeadlineSeconds = 60,
+            AcceptDisclosureRisk = true,
+        };
+        change?.Invoke(spec);
+        SignedJob job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
+        await Jobs.SubmitAsync(new SubmitRequest { Job = job.Message });
+        return spec.Job;
+    }
+
+    public async Task<JobStatus> EndOfAsync(string job)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (true)
+        {
+            JobStatus status = await Jobs.GetAsync(new GetJobRequest { Job = job }, cancellationToken: patience.Token);
+            if (status.State is not (JobState.Offered or JobState.Running))
+            {
+                return status;
+            }
+
+            await Task.Delay(50, patience.Token);
+        }
+    }
+
+    public async Task CancelAsync(string job)
+    {
+        byte[] signature = _analyst.Sign([.. "vertfed/v1/cancel"u8, .. Encoding.ASCII.GetBytes(job)]);
+        await Jobs.CancelAsync(new CancelRequest { Job = job, Signature = ByteString.CopyFrom(signature) });
+    }
+
+    /// <summary>A party's own report file, once it is there.</summary>
+    public async Task<JsonElement> ReportAsync(string party, string job)
+    {
+        string path = Path.Combine(Folder, party, "jobs", job, "report.json");
+        using CancellationTokenSource patience = new(Patience);
+        while (!File.Exists(path))
+        {
+            await Task.Delay(20, patience.Token);
+        }
+
+        using JsonDocument document = JsonDocument.Parse(await File.ReadAllBytesAsync(path));
+        return document.RootElement.Clone();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (RunningNode node in _nodes)
+        {
+            await node.StopAsync();
+        }
+
+        if (_coordinator is not null)
+        {
+            await StopCoordinatorAsync();
+        }
+
+        _bank.Dispose();
+        _retailer.Dispose();
+        _analyst.Dispose();
+        _place.Dispose();
+    }
+}
+
+/// <summary>A party node in this process.</summary>
+internal sealed class RunningNode : IAsyncDisposable
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _errors = new();
+    private readonly SqlitePartyStore _store;
+    private bool _stopped;
+
+    private RunningNode(PartyConfig config, Identity identity)
+    {
+        Directory.CreateDirectory(config.DataDirectory);
+        _store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, "party.db"));
+        PartyHost host = new(
+            config,
+            identity,
+            _store,
+            new ProgressWriter(TextWriter.Synchronized(_output)),
+            new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
+            TimeProvider.System,
+            new RelayOptions
+            {
+                Coordinator = config.Coordinator,
+                Party = config.Name,
+                FirstWait = TimeSpan.FromMilliseconds(20),
+                LongestWait = TimeSpan.FromMilliseconds(200),
+            });
+        Running = Task.Run(() => host.RunAsync(_stop.Token));
+    }
+
+    public Task Running { get; }
+
+    public string Events => _output.ToString();
+
+    public string Log => _errors.ToString();
+
+    public static RunningNode Start(PartyConfig config, Identity identity) => new(config, identity);
+
+    /// <summary>Waits for an event of this name that has a text in it.</summary>
+    public async Task WaitForAsync(string name, string with = "")
+    {
+        using CancellationTokenSource patience = new(NodeFixture.Patience);
+        while (!Events.Split('\n').Any(line =>
+            line.StartsWith($"{{\"event\":\"{name}\"", StringComparison.Ordinal) && line.Contains(with, StringComparison.Ordinal)))
+        {
+            if (Running.IsFaulted)
+            {
+                await Running;
+            }
+
+            await Task.Delay(10, patience.Token);
+        }
+    }
+
+    public async ValueTask DisposeAsync() => await StopAsync();
+
+    public async Task StopAsync()
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        _stopped = true;
+        await _stop.CancelAsync();
+        await Running.ContinueWith(_ => { }, TaskScheduler.Default);
+        await _store.DisposeAsync();
+        _stop.Dispose();
+        await _output.DisposeAsync();
+        await _errors.DisposeAsync();
+    }
+}

@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using System.Globalization;
+using VertFed.Protocol.V1;
+using Xunit;
+
+namespace VertFed.UnitTests.PartyNode;
+
+/// <summary>The executable itself: how it ends, and that it takes up what it was doing when it was killed.</summary>
+public sealed class PartyProcessTests
+{
+    [Fact]
+    public async Task Command_line_and_configuration_errors_end_with_2_and_missing_data_with_3()
+    {
+        Assert.Equal((2, "error: usage: party --config FILE [--parent-pipe]"), await RunAsync());
+        Assert.Equal(2, (await RunAsync("--config", "/nowhere/party.yaml")).Code);
+        Assert.Equal(2, (await RunAsync("--colour", "red")).Code);
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        Assert.Equal((3, "error: bank.csv: no such file"), await RunAsync("--config", fixture.WriteConfiguration(Role.LabelParty)));
+    }
+
+    [Fact]
+    public async Task It_ends_with_its_parents_pipe()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(10);
+        using Process process = Start("--config", fixture.WriteConfiguration(Role.LabelParty), "--parent-pipe");
+        await ReadEventAsync(process, "ready");
+        process.StandardInput.Close();
+        Assert.Equal(130, await ExitAsync(process));
+    }
+
+    [SkippableFact]
+    public async Task It_ends_with_130_on_a_signal()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "SIGTERM is a Unix signal");
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(10);
+        using Process process = Start("--config", fixture.WriteConfiguration(Role.LabelParty));
+        await ReadEventAsync(process, "ready");
+        using Process kill = Process.Start("kill", ["-TERM", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        Assert.Equal(130, await ExitAsync(process));
+    }
+
+    [Fact]
+    [Trait("Speed", "slow")]
+    public async Task A_node_that_was_killed_goes_on_from_its_journal()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(800);
+        RunningNode bank = fixture.StartNode(Role.LabelParty);
+        string config = fixture.WriteConfiguration(Role.FeatureParty);
+        using Process first = Start("--config", config);
+        string job = await fixture.SubmitAsync(spec => spec.DeadlineSeconds = 120);
+        await ReadEventAsync(first, "iteration");
+        first.Kill();
+        await first.WaitForExitAsync();
+
+        using Process second = Start("--config", config);
+        Task<string> log = second.StandardError.ReadToEndAsync();
+        JobStatus status = await fixture.EndOfAsync(job);
+        second.Kill();
+        await second.WaitForExitAsync();
+        Assert.True(status.State == JobState.Done, $"{status.Error}\n{bank.Log}\n{await log}");
+        Assert.Contains("resuming attempt 1 from the journal", await log, StringComparison.Ordinal);
+    }
+
+    private static Process Start(params string[] arguments)
+    {
+        ProcessStartInfo start = new("dotnet")
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+            UseShellExecute = false,
+        };
+        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "VertFed.PartyNode.dll"));
+        foreach (string argument in arguments)
+        {
+            start.ArgumentList.Add(argument);
+        }
+
+        return Process.Start(start)!;
+    }
+
+    private static async Task<(int Code, string Error)> RunAsync(params string[] arguments)
+    {
+        using Process process = Start(arguments);
+        string error = await process.StandardError.ReadToEndAsync().WaitAsync(NodeFixture.Patience);
+        return (await ExitAsync(process), error.TrimEnd());
+    }
+
+    private static async Task ReadEventAsync(Process process, string name)
+    {
+        while (true)
+        {
+            string line = await process.StandardOutput.ReadLineAsync().WaitAsync(NodeFixture.Patience)
+                ?? throw new InvalidOperationException(await process.StandardError.ReadToEndAsync());
+            if (line.StartsWith($"{{\"event\":\"{name}\"", StringComparison.Ordinal))
+            {
+                return;
+            }
+        }
+    }
+
+    private static async Task<int> ExitAsync(Process process)
+    {
+        try
+        {
+            await process.WaitForExitAsync().WaitAsync(NodeFixture.Patience);
+        }
+        catch (TimeoutException)
+        {
+            process.Kill();
+            throw;
+        }
+
+        return process.ExitCode;
+    }
+}
