@@ -42,7 +42,7 @@ public sealed class FailureTests : IDisposable
 
     [Fact]
     public Task Too_few_rows_a_feature_are_refused_by_a_named_guard() =>
-        RequireAsync(4, "Refused", ["row"], bank: Bank(400), retailer: Retailer(400));
+        RequireAsync(4, "Refused", ["rows_per_feature"], bank: Bank(200), retailer: Retailer(200));
 
     private static string Bank(int rows) => Csv("id,y,income", rows, i => string.Create(CultureInfo.InvariantCulture, $"{i},{i % 3 % 2},{(i * 37 % 101) + 0.25}"));
 
