@@ -16,5 +16,5 @@ internal sealed class CapturedTerminal
 
     public string Error => _error.ToString();
 
-    public Task<int> RunAsync(params string[] arguments) => Program.RunAsync(arguments, Terminal, CancellationToken.None);
+    public Task<int> RunAsync(params string[] arguments) => VertFed.Cli.Program.RunAsync(arguments, Terminal, CancellationToken.None);
 }

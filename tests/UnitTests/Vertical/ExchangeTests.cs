@@ -47,8 +47,8 @@ public sealed class ExchangeTests
     {
         using InMemoryChannelPair pair = await VerticalPair.OpenAsync(VerticalPair.Specification(), 3);
         await VerticalPair.PassSetupAsync(pair);
-        await pair.Label.SendAsync(Step.LinkTables, 1, new Protocol.V1.LinkTables(), default);
-        await pair.Feature.ReceiveAsync(Step.LinkTables, 1, Protocol.V1.LinkTables.Parser, default);
+        await pair.Label.SendAsync(Step.LinkTables, 1, new VertFed.Protocol.V1.LinkTables(), default);
+        await pair.Feature.ReceiveAsync(Step.LinkTables, 1, VertFed.Protocol.V1.LinkTables.Parser, default);
         FloodingBound flood = new(LatticeParameters.Link, FloodingBound.SlotProductNoise(LatticeParameters.Link, pairs), 1 << 20);
 
         Task<ulong[]> crossed = new LinkRequester(pair.Feature).RunAsync(1, rows, pairs, Phi, default);

@@ -88,7 +88,7 @@ public sealed class HostileStepTests
         Task<VerticalResult> honest = new FeatureParty(pair.Feature, feature, specification, new SilentObserver()).RunAsync(default);
         TrainSetup setup = await pair.Label.ReceiveAsync(Step.TrainSetup, 0, TrainSetup.Parser, default);
         await pair.Label.SendAsync(Step.TrainSetup, 0, setup, default);
-        Protocol.V1.LinkTables tables = new() { Version = 0, Pairs = 1, RmsError = 0.1 };
+        VertFed.Protocol.V1.LinkTables tables = new() { Version = 0, Pairs = 1, RmsError = 0.1 };
         tables.Coefficients.AddRange(Enumerable.Repeat(double.NaN, 2 * (ChebyshevSeries.Degree + 1)));
         await pair.Label.SendAsync(Step.LinkTables, 1, tables, default);
         VertFedException exception = await Assert.ThrowsAsync<VertFedException>(() => honest);
@@ -156,7 +156,7 @@ public sealed class HostileStepTests
     {
         using Primitives.RandomStream random = new(new byte[32]);
         using SecretKey key = SecretKey.Generate(LatticeParameters.Gradient, random);
-        Lattice.PublicKey publicKey = Lattice.PublicKey.Generate(
+        VertFed.Lattice.PublicKey publicKey = VertFed.Lattice.PublicKey.Generate(
             key, channel.DerivePublic("gradient-public-key", channel.Self, 1), random);
         Plaintext plaintext = new(LatticeParameters.Gradient);
         CoefficientEncoder.Encode(VerticalPair.RandomResidues(Rows, 3), plaintext);
@@ -176,7 +176,7 @@ public sealed class HostileStepTests
         PackingPlan plan = PackingPlan.Choose(Rows, 1, LatticeParameters.Gradient);
         using Primitives.RandomStream random = new(Enumerable.Repeat((byte)9, 32).ToArray());
         using SecretKey stranger = SecretKey.Generate(LatticeParameters.Gradient, random);
-        Lattice.PublicKey key = Lattice.PublicKey.Generate(stranger, new byte[32], random);
+        VertFed.Lattice.PublicKey key = VertFed.Lattice.PublicKey.Generate(stranger, new byte[32], random);
         ResponseBuilder sum = new(LatticeParameters.Gradient);
         sum.AddPlain(plan.PositionsOf(0)[0], 1);
         byte[] bytes = sum.Finish(key, VerticalPair.Flood(columns, plan), random, plan.PositionsOf(0)).Serialize();

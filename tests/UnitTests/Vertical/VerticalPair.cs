@@ -13,7 +13,7 @@ internal static class VerticalPair
     private const int FeatureBits = 13;
 
     public static JobSpecification Specification(
-        Protocol.V1.Family family = Protocol.V1.Family.Logistic, bool acceptRisk = true, uint maxIterations = 30)
+        VertFed.Protocol.V1.Family family = VertFed.Protocol.V1.Family.Logistic, bool acceptRisk = true, uint maxIterations = 30)
     {
         JobSpec spec = InMemoryParties.DefaultSpec(family);
         spec.AcceptDisclosureRisk = acceptRisk;
