@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Google.Protobuf;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using Xunit;
