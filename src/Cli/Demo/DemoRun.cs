@@ -30,13 +30,13 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     {
         _folder.Create();
         ReportError? error;
-        ErrorCode code = 0;
+        ErrorCode? code = null;
         await using (ProgressView.Start(_progress, terminal))
         {
             try
             {
                 error = await ComposeAsync(interrupted);
-                code = error is null ? 0 : JobOutcomes.Code(error.Code, ErrorCode.Internal);
+                code = error is null ? null : JobOutcomes.Code(error.Code, ErrorCode.Internal);
             }
             catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
             {
@@ -46,7 +46,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             catch (VertFedException e)
             {
                 code = e.Code;
-                error = new ReportError(code.ToString(), e.Party.Length > 0 ? e.Party : "demo", e.Step, Error.OneLine(e.Message));
+                error = new ReportError(e.Code.ToString(), e.Party.Length > 0 ? e.Party : "demo", e.Step, Error.OneLine(e.Message));
             }
             catch (Exception e) when (!Program.Debug)
             {
@@ -58,7 +58,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         Report report = Assemble(code, error);
         ReportFile.Write(_folder.Report, report);
         Print(report);
-        return (int)code;
+        return (int?)code ?? 0;
     }
 
     private async Task<ReportError?> ComposeAsync(CancellationToken interrupted)
@@ -185,12 +185,12 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
     }
 
-    private Report Assemble(ErrorCode code, ReportError? error)
+    private Report Assemble(ErrorCode? code, ReportError? error)
     {
         Report frame = new()
         {
             Job = _job,
-            Status = code == 0 ? ReportStatus.Done : JobOutcomes.Word(code),
+            Status = code is { } ended ? JobOutcomes.Word(ended) : ReportStatus.Done,
             Error = error,
             Family = options.Family,
             L2 = options.L2,
@@ -211,7 +211,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
                 ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.BankData, _job)),
                 ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.RetailerData, _job)));
         }
-        catch (VertFedException e) when (code != 0)
+        catch (VertFedException e) when (code is not null)
         {
             // The run has failed already; a part that cannot be read must not hide why.
             terminal.Info(Error.OneLine(e.Message));
