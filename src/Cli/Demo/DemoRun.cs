@@ -30,35 +30,35 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     {
         _folder.Create();
         ReportError? error;
-        ErrorCode? code = null;
+        ErrorCode? failure;
         await using (ProgressView.Start(_progress, terminal))
         {
             try
             {
                 error = await ComposeAsync(interrupted);
-                code = error is null ? null : JobOutcomes.Code(error.Code, ErrorCode.Internal);
+                failure = error is null ? null : JobOutcomes.Code(error.Code, ErrorCode.Internal);
             }
             catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
             {
-                code = ErrorCode.Cancelled;
+                failure = ErrorCode.Cancelled;
                 error = new ReportError(nameof(ErrorCode.Cancelled), "demo", "", "Cancelled by a signal.");
             }
             catch (VertFedException e)
             {
-                code = e.Code;
+                failure = e.Code;
                 error = new ReportError(e.Code.ToString(), e.Party.Length > 0 ? e.Party : "demo", e.Step, Error.OneLine(e.Message));
             }
             catch (Exception e) when (!Program.Debug)
             {
-                code = ErrorCode.Internal;
+                failure = ErrorCode.Internal;
                 error = new ReportError(nameof(ErrorCode.Internal), "demo", "", Error.OneLine($"{e.GetType().Name}: {e.Message}"));
             }
         }
 
-        Report report = Assemble(code, error);
+        Report report = Assemble(failure, error);
         ReportFile.Write(_folder.Report, report);
         Print(report);
-        return (int?)code ?? 0;
+        return failure is { } code ? (int)code : 0;
     }
 
     private async Task<ReportError?> ComposeAsync(CancellationToken interrupted)
@@ -185,12 +185,12 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
     }
 
-    private Report Assemble(ErrorCode? code, ReportError? error)
+    private Report Assemble(ErrorCode? failure, ReportError? error)
     {
         Report frame = new()
         {
             Job = _job,
-            Status = code is { } ended ? JobOutcomes.Word(ended) : ReportStatus.Done,
+            Status = failure is { } code ? JobOutcomes.Word(code) : ReportStatus.Done,
             Error = error,
             Family = options.Family,
             L2 = options.L2,
@@ -211,7 +211,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
                 ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.BankData, _job)),
                 ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.RetailerData, _job)));
         }
-        catch (VertFedException e) when (code is not null)
+        catch (VertFedException e) when (failure is not null)
         {
             // The run has failed already; a part that cannot be read must not hide why.
             terminal.Info(Error.OneLine(e.Message));

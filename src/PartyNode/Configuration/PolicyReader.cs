@@ -13,14 +13,16 @@ internal static class PolicyReader
             return standard;
         }
 
+        // The two guards per feature are the project's; a policy can ask for more, and only a job that both policies allow to accept
+        // the risk runs with less.
         PartyPolicy policy = new()
         {
             AllowDisclosureRisk = map.Flag("allow_disclosure_risk", standard.AllowDisclosureRisk),
             MaxIterations = (int)map.Integer("max_iterations", standard.MaxIterations, 1, 200),
             MinimumIntersection = map.Integer("minimum_intersection", standard.MinimumIntersection, 2, 100_000_000),
-            MinimumRowsPerFeature = (int)map.Integer("minimum_rows_per_feature", standard.MinimumRowsPerFeature, 1, 1_000_000),
+            MinimumRowsPerFeature = (int)map.Integer("minimum_rows_per_feature", standard.MinimumRowsPerFeature, standard.MinimumRowsPerFeature, 1_000_000),
             MinimumEventsPerFeature =
-                (int)map.Integer("minimum_events_per_feature", standard.MinimumEventsPerFeature, 1, 1_000_000),
+                (int)map.Integer("minimum_events_per_feature", standard.MinimumEventsPerFeature, standard.MinimumEventsPerFeature, 1_000_000),
             MinimumIntersectionDifference =
                 map.Integer("minimum_intersection_difference", standard.MinimumIntersectionDifference, 0, 100_000_000),
             ShareCoefficientsWithSubmitter =

@@ -15,6 +15,7 @@ public sealed class PlaintextOracleTests
     private const double L2 = 1e-3;
 
     [SkippableFact]
+    [Trait("Speed", "slow")]
     public void Default_credit_meets_the_centralised_optimum() => Meets(PairData.Shared("default_credit"), iterations: 12, coefficients: 5e-4);
 
     [SkippableFact]
@@ -61,6 +62,7 @@ public sealed class PlaintextOracleTests
     }
 
     [Theory]
+    [Trait("Speed", "slow")]
     [InlineData(0.97, -3.6)]
     [InlineData(0.9, 0)]
     [InlineData(0.99, -1)]

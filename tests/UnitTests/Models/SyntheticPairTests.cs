@@ -23,7 +23,7 @@ public sealed class SyntheticPairTests
         Assert.Equal(PinnedHash, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(bank + retailer))));
     }
 
-    private const string PinnedHash = "";
+    private const string PinnedHash = "6f14bf8a7b1aaee1bddf15bb6ad861f77b5c883e9d046769a02249cd7bcfbece";
 
     [Theory]
     [InlineData(1, 1.0, 1)]

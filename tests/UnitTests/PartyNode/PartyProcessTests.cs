@@ -64,6 +64,19 @@ public sealed class PartyProcessTests
         Assert.Contains("resuming attempt 1 from the journal", await log, StringComparison.Ordinal);
     }
 
+    /// <summary>
+    /// The program in its own output folder (artifacts/bin/PartyNode/CONFIGURATION beside artifacts/bin/UnitTests/CONFIGURATION):
+    /// the copy in the tests' folder lacks what ASP.NET Core brings to the tests.
+    /// </summary>
+    private static string Program
+    {
+        get
+        {
+            DirectoryInfo tests = new(AppContext.BaseDirectory.TrimEnd(Path.DirectorySeparatorChar));
+            return Path.Combine(tests.Parent!.Parent!.FullName, "PartyNode", tests.Name, "VertFed.PartyNode.dll");
+        }
+    }
+
     private static Process Start(params string[] arguments)
     {
         ProcessStartInfo start = new("dotnet")
@@ -73,7 +86,7 @@ public sealed class PartyProcessTests
             RedirectStandardError = true,
             UseShellExecute = false,
         };
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "VertFed.PartyNode.dll"));
+        start.ArgumentList.Add(Program);
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);
