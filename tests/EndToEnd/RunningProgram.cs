@@ -68,9 +68,9 @@ internal sealed class RunningProgram : IDisposable
         {
             await _process.WaitForExitAsync(deadline.Token);
         }
-        catch (OperationCanceledException)
+        catch (OperationCanceledException e)
         {
-            throw new TimeoutException($"The program did not end in time.\n--- output\n{Output}\n--- error\n{Error}");
+            throw new TimeoutException($"The program did not end in time.\n--- output\n{Output}\n--- error\n{Error}", e);
         }
 
         return new ProgramResult(_process.ExitCode, Output, Error);
@@ -98,9 +98,9 @@ internal sealed class RunningProgram : IDisposable
                 throw new InvalidOperationException($"The program ended with {_process.ExitCode} before it printed '{text}'.\n--- output\n{Output}\n--- error\n{Error}");
             }
         }
-        catch (TimeoutException)
+        catch (TimeoutException e)
         {
-            throw new TimeoutException($"The program did not print '{text}' in time.\n--- output\n{Output}\n--- error\n{Error}");
+            throw new TimeoutException($"The program did not print '{text}' in time.\n--- output\n{Output}\n--- error\n{Error}", e);
         }
     }
 

@@ -14,10 +14,13 @@ public sealed class SharedDataTests : IDisposable
     [SkippableFact]
     public async Task Default_credit_is_fitted_as_on_the_joined_table_without_accepting_any_risk()
     {
+        double before = ProcessTable.SecondsOfEndedChildren();
         (JsonElement report, JsonElement baseline) = await RunAsync("default_credit");
+
+        // A minute on two cores, counted in processor time so that a busy machine does not fail the test.
+        Assert.InRange(ProcessTable.SecondsOfEndedChildren() - before, 0, 120);
         RequireAlignment(report, baseline);
         RequireLogistic(report, baseline.GetProperty("models").GetProperty("logistic"), auc: 5e-4, ks: 3e-3);
-        Assert.True(report.GetProperty("seconds_total").GetDouble() < 60, "the demo took a minute or more");
         Assert.DoesNotContain(report.GetProperty("guards").EnumerateArray(), guard => guard.GetProperty("verdict").GetString() is "refuse" or "accepted");
     }
 
@@ -51,10 +54,11 @@ public sealed class SharedDataTests : IDisposable
         (JsonElement report, JsonElement baseline) = await RunAsync("motor", "--family", "linear", "--accept-disclosure-risk");
         RequireAlignment(report, baseline);
         JsonElement joint = baseline.GetProperty("models").GetProperty("linear").GetProperty("joint");
-        double loss = joint.GetProperty("train").EnumerateObject().First(entry => entry.Name.Contains("loss", StringComparison.Ordinal)).Value.GetDouble();
+        double loss = joint.GetProperty("train").GetProperty("loss").GetDouble();
         double rmse = joint.GetProperty("test").GetProperty("rmse").GetDouble();
         Assert.InRange(report.GetProperty("train").GetProperty("loss").GetDouble(), loss * (1 - 1e-4), loss * (1 + 1e-4));
         Assert.InRange(report.GetProperty("test").GetProperty("rmse").GetDouble(), rmse * (1 - 1e-3), rmse * (1 + 1e-3));
+        RequireCoefficients(report, joint);
     }
 
     private static void RequireAlignment(JsonElement report, JsonElement baseline)
@@ -78,6 +82,11 @@ public sealed class SharedDataTests : IDisposable
         RequireClose("auc", test.GetProperty("auc"), joint.GetProperty("test").GetProperty("auc"), auc);
         RequireClose("ks", test.GetProperty("ks"), joint.GetProperty("test").GetProperty("ks"), ks);
         RequireClose("auc_label_party_only", test.GetProperty("auc_label_party_only"), alone.GetProperty("test").GetProperty("auc"), auc);
+        RequireCoefficients(report, joint);
+    }
+
+    private static void RequireCoefficients(JsonElement report, JsonElement joint)
+    {
         JsonElement coefficients = report.GetProperty("coefficients");
         RequireClose("(intercept)", coefficients.GetProperty("bank").GetProperty("(intercept)"), joint.GetProperty("intercept"), 5e-3);
         foreach (JsonElement feature in joint.GetProperty("features").EnumerateArray())

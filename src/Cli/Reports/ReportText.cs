@@ -1,6 +1,7 @@
 using System.Globalization;
 using Spectre.Console;
 using Spectre.Console.Rendering;
+using VertFed.Protocol;
 
 namespace VertFed.Cli.Reports;
 
@@ -18,7 +19,7 @@ internal static class ReportText
         console.WriteLine();
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"Job {report.Job}: {report.Status} after {report.SecondsTotal:0.0} s ({report.Family}, l2 {report.L2:g}, holdout {report.Holdout:g}, VertFed {report.Version})"));
+            $"Job {report.Job}: {report.Status} after {report.SecondsTotal:0.0} s ({report.Family}, l2 {report.L2:g}, holdout {report.Holdout:g}, VertFed {SoftwareVersion.ReleaseOf(report.Version)})"));
         if (report.Error is { } error)
         {
             string step = error.Step.Length > 0 ? $" at step {error.Step}" : "";
