@@ -14,9 +14,9 @@ if errorlevel 1 (
 )
 set MSBUILDDISABLENODEREUSE=1
 set DOTNET_CLI_USE_MSBUILD_SERVER=0
-if not exist "%ROOT%.build\work\bin\Cli\release\VertFed.Cli.dll" echo Building VertFed ^(first time, about a minute^)... 1>&2
+if not exist "%ROOT%.build\stage\bin\Cli\release\VertFed.Cli.dll" echo Building VertFed ^(first time, about a minute^)... 1>&2
 pushd "%ROOT%"
-dotnet build vertfed.slnf -c Release -nologo -v q -clp:NoSummary -nodeReuse:false -p:UseSharedCompilation=false -p:RunAnalyzers=false -p:GenerateDocumentationFile=false "-p:ArtifactsPath=%ROOT%.build/work/" 1>&2
+dotnet build vertfed.slnf -c Release -nologo -v q -clp:NoSummary -nodeReuse:false -p:UseSharedCompilation=false -p:RunAnalyzers=false -p:GenerateDocumentationFile=false "-p:ArtifactsPath=%ROOT%.build/stage/" 1>&2
 if errorlevel 1 (
   popd
   echo vertfed: the build failed. 1>&2
@@ -28,5 +28,5 @@ set "REST=%*"
 if /i "%~1"=="coordinator" set "PROGRAM=Coordinator"
 if /i "%~1"=="party" set "PROGRAM=PartyNode"
 if not "%PROGRAM%"=="Cli" for /f "tokens=1,*" %%a in ("%*") do set "REST=%%b"
-dotnet "%ROOT%.build\work\bin\%PROGRAM%\release\VertFed.%PROGRAM%.dll" %REST%
+dotnet "%ROOT%.build\stage\bin\%PROGRAM%\release\VertFed.%PROGRAM%.dll" %REST%
 exit /b %errorlevel%

@@ -136,6 +136,24 @@ public sealed class BlindnessTests : IDisposable
         search.Number("the retailer's coefficient", own);
         search.Number("the bank's coefficient", report.GetProperty("coefficients").GetProperty("bank").GetProperty(BankFeature).GetDouble());
         search.Number("the gradient norm", report.GetProperty("train").GetProperty("gradient_norm").GetDouble());
+
+        // The retailer's scores of test rows, as computed and as rounded for the crossing.
+        (double[] train, (int Row, double Value)[] test) = Baskets();
+        double mean = train.Average();
+        double deviation = Math.Sqrt(train.Average(x => (x - mean) * (x - mean)));
+        foreach ((int row, double value) in test.Take(200))
+        {
+            double score = own * (value - mean) / deviation;
+            search.Number($"partial score {row}", score);
+            search.Number($"rounded partial score {row}", Math.Round(score * 4096) / 4096);
+        }
+    }
+
+    private static (double[] Train, (int Row, double Value)[] Test) Baskets()
+    {
+        ILookup<bool, int> rows = Enumerable.Range(0, Rows)
+            .ToLookup(row => System.Security.Cryptography.SHA256.HashData(Encoding.UTF8.GetBytes(Id(row)))[0] < 51);
+        return ([.. rows[false].Select(Basket)], [.. rows[true].Select(row => (row, Basket(row)))]);
     }
 
     private JsonElement Report() => JsonDocument.Parse(File.ReadAllText(_folder["out", "report.json"])).RootElement;
