@@ -72,6 +72,12 @@ internal sealed class SessionRunner(
             config.Policy.ReportIntersectionSha256 ? AlignedRows.Sha256(ids) : null,
             record.SecondsOf(Phase.Align),
             channel.Statistics.BytesOf(Phase.Align));
+        record.Disclosures.AddRange(
+        [
+            new Disclosure(config.Name, $"{peer}'s number of rows", 1, nameof(Step.BlindedIds)),
+            new Disclosure(config.Name, $"which of its own rows {peer} has too", ids.Length, nameof(Step.EvaluatedIds)),
+            new Disclosure("coordinator", "both parties' numbers of rows, from envelope sizes", 2, nameof(Step.BlindedIds)),
+        ]);
         progress.Aligned(job, alignment.OwnCount, alignment.PeerCount, ids.Length);
         if (ids.Length == 0)
         {
