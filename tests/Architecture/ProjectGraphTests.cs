@@ -16,7 +16,7 @@ public sealed class ProjectGraphTests
         ["Storage"] = ["Protocol"],
         ["PartyNode"] = ["Lattice", "Models", "Primitives", "Protocol", "Psi", "Storage", "Vertical"],
         ["Coordinator"] = ["Protocol", "Storage"],
-        ["Cli"] = ["Protocol"],
+        ["Cli"] = ["Models", "Protocol"],
     };
 
     // What can read a party's payload or its rows.
