@@ -27,7 +27,7 @@ internal static class DisclosureList
             new(feature, $"{label}'s guard values (rows, events, leverage, levels)", guards, nameof(TrainSetup)),
             new(label, "own gradient block, once an iteration", iterations * (labelColumns + 1), nameof(MaskedScalars)),
             new(feature, "own gradient block, once an iteration", iterations * featureColumns, nameof(MaskedScalars)),
-            new(label, $"{feature}'s halves of the optimiser's inner products", outcome.ScalarsReceived, nameof(OptimiserScalars)),
+            new(label, $"{feature}'s halves of the optimiser's inner products, and the scale of u", outcome.ScalarsReceived, nameof(OptimiserScalars)),
             new(feature, $"{label}'s halves of the optimiser's inner products", outcome.ScalarsReceived, nameof(OptimiserScalars)),
             new(label, $"{feature}'s clipped rows, a count an iteration", iterations, nameof(OptimiserScalars)),
             new(feature, $"{label}'s clipped rows, a count an iteration", iterations, nameof(OptimiserScalars)),

@@ -48,7 +48,12 @@ internal sealed class TrainingSetup
     /// family cannot take, more rows than a plan fits.</exception>
     public static TrainingSetup Prepare(VerticalInput input, JobSpecification specification)
     {
-        GlmFamily family = specification.Family == Protocol.V1.Family.Linear ? GlmFamily.Linear : GlmFamily.Logistic;
+        GlmFamily family = specification.Family switch
+        {
+            Protocol.V1.Family.Logistic => GlmFamily.Logistic,
+            Protocol.V1.Family.Linear => GlmFamily.Linear,
+            _ => throw new VertFedException(ErrorCode.Refused, "Two parties train the families logistic and linear."),
+        };
         int[] train = [.. Enumerable.Range(0, input.IsTest.Length).Where(i => !input.IsTest[i])];
         int[] test = [.. Enumerable.Range(0, input.IsTest.Length).Where(i => input.IsTest[i])];
         return ModelFaults.AsBadInput(() =>
