@@ -67,7 +67,8 @@ internal sealed class DemoProgress
                         line = Describe(last);
                     }
 
-                    _phases.Add(new PhaseProgress(phase) { Start = Seconds, End = Seconds, BytesBefore = last?.BytesAfter ?? 0, BytesAfter = status.Bytes });
+                    // A phase starts where the one before it ended: what a party computes before its first envelope belongs to it.
+                    _phases.Add(new PhaseProgress(phase) { Start = last?.End ?? Seconds, End = Seconds, BytesBefore = last?.BytesAfter ?? 0, BytesAfter = status.Bytes });
                 }
 
                 PhaseProgress current = _phases[^1];
