@@ -1,5 +1,4 @@
 using BenchmarkDotNet.Attributes;
-using BenchmarkDotNet.Engines;
 using VertFed.Lattice;
 using VertFed.Models;
 using VertFed.Protocol;
@@ -13,7 +12,7 @@ namespace VertFed.Bench;
 /// One training iteration at the shape of FATE's published runs: both parties in one process on the machine's cores, seals,
 /// signatures and journals included, network excluded.
 /// </summary>
-[SimpleJob(RunStrategy.Monitoring, launchCount: 1, warmupCount: 1, iterationCount: 5)]
+[Config(typeof(MacroConfig))]
 [MemoryDiagnoser]
 public class IterationBenchmarks
 {
@@ -37,8 +36,11 @@ public class IterationBenchmarks
     [Params(300)]
     public int FeatureColumns { get; set; }
 
+    // The in-process tool does not await: set-up and benchmark wait themselves.
     [GlobalSetup]
-    public async Task OpenAsync()
+    public void Open() => OpenAsync().GetAwaiter().GetResult();
+
+    private async Task OpenAsync()
     {
         _pair = await VerticalPair.OpenAsync(VerticalPair.Specification(), 3);
         await VerticalPair.PassSetupAsync(_pair);
@@ -60,10 +62,10 @@ public class IterationBenchmarks
     }
 
     [Benchmark]
-    public Task Iteration()
+    public void Iteration()
     {
         _round++;
-        return Task.WhenAll(Task.Run(() => LabelAsync(_round)), Task.Run(() => FeatureAsync(_round)));
+        Task.WhenAll(Task.Run(() => LabelAsync(_round)), Task.Run(() => FeatureAsync(_round))).GetAwaiter().GetResult();
     }
 
     private async Task LabelAsync(uint round)

@@ -7,6 +7,7 @@ using VertFed.Primitives;
 namespace VertFed.Bench;
 
 /// <summary>One transform of 8192 residues modulo one prime, on each path.</summary>
+[Config(typeof(MicroConfig))]
 public class TransformBenchmarks
 {
     private readonly double[] _values = GC.AllocateArray<double>(8192, pinned: true);
@@ -43,6 +44,7 @@ public class TransformBenchmarks
 
 /// <summary>The operations of the protocol on real parameters: four primes at the link level, three at the gradient level.</summary>
 [MemoryDiagnoser]
+[Config(typeof(MicroConfig))]
 public class LatticeBenchmarks
 {
     private const int LastCoefficient = 8191;

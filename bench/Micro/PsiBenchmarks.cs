@@ -5,6 +5,7 @@ using VertFed.Psi.Group;
 namespace VertFed.Bench;
 
 /// <summary>Time per id of the alignment's two heavy steps, on one core: k·H(id) and k·E.</summary>
+[Config(typeof(MicroConfig))]
 public class PsiBenchmarks
 {
     private const int Ids = 8 * RistrettoBatch.BatchSize;
