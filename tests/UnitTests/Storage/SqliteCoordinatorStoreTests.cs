@@ -154,7 +154,7 @@ public sealed class SqliteCoordinatorStoreTests : CoordinatorStoreContract, IDis
 
     private T AfterClosing<T>(Func<T> action)
     {
-        Store.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        Task.Run(() => Store.DisposeAsync().AsTask()).GetAwaiter().GetResult();
         return action();
     }
 
