@@ -229,7 +229,7 @@ public sealed class HandshakeTests
 
         time.Advance(TimeSpan.FromSeconds(59.9));
         Assert.False(opening.IsCompleted);
-        time.Advance(TimeSpan.FromSeconds(0.2));
+        await time.PassAsync(opening);
         VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => opening);
 
         Assert.Equal(ErrorCode.PeerUnavailable, refusal.Code);
@@ -255,6 +255,7 @@ public sealed class HandshakeTests
             tap.Deliver(exchange);
         }
 
+        await time.PassAsync(opening);
         VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => opening);
 
         Assert.Equal(ErrorCode.PeerUnavailable, refusal.Code);
