@@ -1,5 +1,4 @@
 using Xunit;
 
-// One collection after the other and no limited scheduler: with two threads of a scheduler of its own, two tests that waited at once
-// left none to go on with. The work inside a test is parallel anyway.
+// One collection after the other: the code under test uses every core already, and side by side the lattice's and PSI's memory adds up.
 [assembly: CollectionBehavior(DisableTestParallelization = true, MaxParallelThreads = -1)]

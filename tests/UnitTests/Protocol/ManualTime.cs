@@ -36,16 +36,6 @@ internal sealed class ManualTime : TimeProvider
         }
     }
 
-    /// <summary>Lets time pass until a task ends: its timer may not be set yet when the clock first moves.</summary>
-    public async Task PassAsync(Task task)
-    {
-        while (!task.IsCompleted)
-        {
-            Advance(TimeSpan.FromSeconds(20));
-            await Task.WhenAny(task, Task.Delay(10));
-        }
-    }
-
     private sealed class ManualTimer(ManualTime owner, Action fire) : ITimer
     {
         public DateTimeOffset Due { get; private set; } = DateTimeOffset.MaxValue;
