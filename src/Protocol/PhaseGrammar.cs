@@ -39,7 +39,7 @@ public readonly record struct SenderPosition(Step Step, uint Round);
 /// Which step may follow which, as data, so that a verifier runs it without training code. Each sender's own sequence of
 /// envelopes must be a path of its table:
 /// <code>
-/// session    both  KeyExchange, Hello
+/// session    both  KeyExchange, Commitment, Hello
 /// align      both  BlindedIds+, EvaluatedIds+, AlignmentDigest
 /// train      both  TrainSetup
 ///   round r  label    [LinkTables] [LinkResponse+]  ResidualShare+  GradientResponse+  MaskedScalars  OptimiserScalars
@@ -48,7 +48,7 @@ public readonly record struct SenderPosition(Step Step, uint Round);
 ///            feature  LossRequest+ LossScalar
 /// evaluate   label    [EvaluationSummary]
 ///            feature  [PartialScores+]
-/// close      both  JobClose
+/// close      both  ResultCommitment, JobClose
 /// </code>
 /// The link steps are absent in the linear family, and LinkRequest and LinkResponse where the tables have no pairs. LinkTables
 /// of round 0 carry the loss kernel.
@@ -58,6 +58,7 @@ public static class PhaseGrammar
     private static readonly StepRule[] AllRules =
     [
         Both(Step.KeyExchange, Phase.Session) with { Sealed = false },
+        Both(Step.Commitment, Phase.Session) with { Sealed = false },
         Both(Step.Hello, Phase.Session),
         Both(Step.BlindedIds, Phase.Align) with { Repeats = true },
         Both(Step.EvaluatedIds, Phase.Align) with { Repeats = true },
@@ -75,6 +76,7 @@ public static class PhaseGrammar
         From(Role.FeatureParty, Step.LossScalar, Phase.Train),
         From(Role.FeatureParty, Step.PartialScores, Phase.Evaluate) with { Repeats = true },
         From(Role.LabelParty, Step.EvaluationSummary, Phase.Evaluate),
+        Both(Step.ResultCommitment, Phase.Close) with { Sealed = false },
         Both(Step.JobClose, Phase.Close),
     ];
 
@@ -153,7 +155,8 @@ public static class PhaseGrammar
             bool label = sender == Role.LabelParty;
 
             yield return new(sender, Step.Unspecified, Step.KeyExchange, RoundRule.Zero);
-            yield return new(sender, Step.KeyExchange, Step.Hello, RoundRule.Zero);
+            yield return new(sender, Step.KeyExchange, Step.Commitment, RoundRule.Zero);
+            yield return new(sender, Step.Commitment, Step.Hello, RoundRule.Zero);
             yield return new(sender, Step.Hello, Step.BlindedIds, RoundRule.Zero);
             yield return new(sender, Step.BlindedIds, Step.BlindedIds, RoundRule.Zero);
             yield return new(sender, Step.BlindedIds, Step.EvaluatedIds, RoundRule.Zero);
@@ -178,6 +181,8 @@ public static class PhaseGrammar
             yield return new(sender, Step.GradientResponse, Step.MaskedScalars, RoundRule.Same);
             yield return new(sender, Step.MaskedScalars, Step.OptimiserScalars, RoundRule.Same);
 
+            yield return new(sender, Step.ResultCommitment, Step.JobClose, RoundRule.Zero);
+
             if (label)
             {
                 // Tables without pairs (the main effects say it all) need no ciphertexts.
@@ -187,8 +192,8 @@ public static class PhaseGrammar
                 yield return new(sender, Step.LinkTables, Step.LossResponse, RoundRule.StillZero);
                 yield return new(sender, Step.OptimiserScalars, Step.LossResponse, RoundRule.Zero);
                 yield return new(sender, Step.LossResponse, Step.EvaluationSummary, RoundRule.Zero);
-                yield return new(sender, Step.LossResponse, Step.JobClose, RoundRule.Zero);
-                yield return new(sender, Step.EvaluationSummary, Step.JobClose, RoundRule.Zero);
+                yield return new(sender, Step.LossResponse, Step.ResultCommitment, RoundRule.Zero);
+                yield return new(sender, Step.EvaluationSummary, Step.ResultCommitment, RoundRule.Zero);
             }
             else
             {
@@ -196,9 +201,9 @@ public static class PhaseGrammar
                 yield return new(sender, Step.LossRequest, Step.LossRequest, RoundRule.Zero);
                 yield return new(sender, Step.LossRequest, Step.LossScalar, RoundRule.Zero);
                 yield return new(sender, Step.LossScalar, Step.PartialScores, RoundRule.Zero);
-                yield return new(sender, Step.LossScalar, Step.JobClose, RoundRule.Zero);
+                yield return new(sender, Step.LossScalar, Step.ResultCommitment, RoundRule.Zero);
                 yield return new(sender, Step.PartialScores, Step.PartialScores, RoundRule.Zero);
-                yield return new(sender, Step.PartialScores, Step.JobClose, RoundRule.Zero);
+                yield return new(sender, Step.PartialScores, Step.ResultCommitment, RoundRule.Zero);
             }
         }
     }

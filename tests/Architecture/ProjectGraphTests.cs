@@ -13,10 +13,11 @@ public sealed class ProjectGraphTests
         ["Protocol"] = ["Primitives"],
         ["Psi"] = ["Primitives", "Protocol"],
         ["Vertical"] = ["Lattice", "Models", "Primitives", "Protocol"],
-        ["Storage"] = ["Protocol"],
-        ["PartyNode"] = ["Lattice", "Models", "Primitives", "Protocol", "Psi", "Storage", "Vertical"],
-        ["Coordinator"] = ["Protocol", "Storage"],
-        ["Cli"] = ["Models", "Protocol"],
+        ["Transcript"] = ["Protocol"],
+        ["Storage"] = ["Protocol", "Transcript"],
+        ["PartyNode"] = ["Lattice", "Models", "Primitives", "Protocol", "Psi", "Storage", "Transcript", "Vertical"],
+        ["Coordinator"] = ["Protocol", "Storage", "Transcript"],
+        ["Cli"] = ["Models", "Protocol", "Transcript"],
     };
 
     // What can read a party's payload or its rows.

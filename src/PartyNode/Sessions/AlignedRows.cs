@@ -40,8 +40,8 @@ internal static class AlignedRows
         }
     }
 
-    /// <summary>SHA-256 over the sorted ids joined by line feeds, lower-case hexadecimal. Sorted by code point, as UTF-8 is.</summary>
-    public static string Sha256(IEnumerable<string> ids)
+    /// <summary>SHA-256 over the sorted ids joined by line feeds, 32 bytes. Sorted by code point, as UTF-8 is.</summary>
+    public static byte[] Sha256(IEnumerable<string> ids)
     {
         string[] sorted = [.. ids];
         Array.Sort(sorted, CompareCodePoints);
@@ -52,7 +52,7 @@ internal static class AlignedRows
             hash.AppendData(Encoding.UTF8.GetBytes(sorted[i]));
         }
 
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        return hash.GetHashAndReset();
     }
 
     /// <summary>UTF-16 order, but for surrogates, which stand for the largest code points.</summary>

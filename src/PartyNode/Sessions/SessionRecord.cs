@@ -18,6 +18,12 @@ internal sealed class SessionRecord(JobSpecification specification, string party
 
     public VerticalResult? Result { get; set; }
 
+    /// <summary>SHA-256 over the sorted aligned ids; null before the alignment.</summary>
+    public byte[]? AlignedIdsHash { get; set; }
+
+    /// <summary>What opens this party's ResultCommitment; null before the close.</summary>
+    public ResultSalts? Salts { get; set; }
+
     public IReadOnlyList<Guard> Guards { get; set; } = [];
 
     public List<Disclosure> Disclosures { get; } = [];

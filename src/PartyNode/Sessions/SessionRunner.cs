@@ -31,6 +31,7 @@ internal sealed class SessionRunner(
             Identity = identity,
             PolicyHash = config.Policy.Hash(),
             DataRoot = input.Root,
+            CommitToRows = salts => RowCommitment.Of(input.Table, salts),
         };
         Begin(Phase.Session, record, specification.Job);
         using SealedChannel channel = await SealedChannel.OpenAsync(options, transport, journal, cancellationToken);
@@ -49,7 +50,7 @@ internal sealed class SessionRunner(
         }
 
         Begin(Phase.Close, record, specification.Job);
-        await channel.CloseAsync(cancellationToken);
+        record.Salts = await channel.CloseAsync(Results.Of(record.Result, record.AlignedIdsHash!), cancellationToken);
         await FlushAsync(transport, specification.Deadline, cancellationToken);
         record.Begin(Phase.Unspecified);
     }
@@ -65,11 +66,12 @@ internal sealed class SessionRunner(
             input.Ids.Ids, new StepProgress(progress, job), cancellationToken);
         record.Begin(Phase.Unspecified);
         string[] ids = Array.ConvertAll(alignment.Rows, row => input.Ids.Ids[row]);
+        record.AlignedIdsHash = AlignedRows.Sha256(ids);
         record.Align = new AlignPart(
             alignment.OwnCount,
             alignment.PeerCount,
             ids.Length,
-            config.Policy.ReportIntersectionSha256 ? AlignedRows.Sha256(ids) : null,
+            config.Policy.ReportIntersectionSha256 ? Convert.ToHexStringLower(record.AlignedIdsHash) : null,
             record.SecondsOf(Phase.Align),
             channel.Statistics.BytesOf(Phase.Align));
         record.Disclosures.AddRange(

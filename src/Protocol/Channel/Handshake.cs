@@ -1,31 +1,27 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
+using VertFed.Primitives;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Protocol;
 
 /// <summary>What both ends know of each other once the handshake is done.</summary>
-/// <param name="PeerSoftwareVersion">The peer's build.</param>
+/// <param name="Own">What this party committed to.</param>
+/// <param name="Peer">What the peer committed to.</param>
 /// <param name="PeerPolicyHash">SHA-256 of the peer's policy.</param>
-/// <param name="OwnSeedCommitment">SHA-256("vertfed/v1/seed-commitment" || root seed).</param>
-/// <param name="PeerSeedCommitment">The peer's.</param>
-/// <param name="OwnDataCommitment">SHA-256(salt || data root).</param>
-/// <param name="PeerDataCommitment">The peer's.</param>
-public sealed record HandshakeSummary(
-    string PeerSoftwareVersion,
-    byte[] PeerPolicyHash,
-    byte[] OwnSeedCommitment,
-    byte[] PeerSeedCommitment,
-    byte[] OwnDataCommitment,
-    byte[] PeerDataCommitment);
+public sealed record HandshakeSummary(Commitment Own, Commitment Peer, byte[] PeerPolicyHash)
+{
+    /// <summary>The peer's build.</summary>
+    public string PeerSoftwareVersion => Peer.SoftwareVersion;
+}
 
-/// <summary>The rules of the two session messages. Pure: the channel sends, receives and commits.</summary>
+/// <summary>The rules of the session messages. Pure: the channel sends, receives and commits.</summary>
 internal static class Handshake
 {
     public const uint ProtocolVersion = 1;
     public const int NonceBytes = 32;
 
-    public static KeyExchange BuildKeyExchange(EphemeralKey key, byte[] nonce, ReadOnlySpan<byte> identityKey = default) => new()
+    public static KeyExchange BuildKeyExchange(EphemeralKey key, byte[] nonce, ReadOnlySpan<byte> identityKey) => new()
     {
         EphemeralKey = ByteString.CopyFrom(key.SubjectPublicKeyInfo),
         Nonce = ByteString.CopyFrom(nonce),
@@ -64,7 +60,51 @@ internal static class Handshake
             "it is this party's own key or nonce sent back");
     }
 
-    public static Hello BuildHello(SealedChannelOptions options, byte[] seedCommitment, byte[] dataCommitment) => new()
+    public static Commitment BuildCommitment(SealedChannelOptions options, SeedSchedule seeds)
+    {
+        using RandomStream salts = seeds.RowSalts();
+        RowsCommitment rows = options.CommitToRows(salts);
+        return new Commitment
+        {
+            SpecHash = ByteString.CopyFrom(options.Job.SpecHash),
+            SoftwareVersion = options.SoftwareVersion,
+            Policy = ByteString.CopyFrom(CommitToPolicy(seeds.PolicySalt(), options.PolicyHash)),
+            Seed = ByteString.CopyFrom(seeds.Commitment()),
+            RowsRoot = ByteString.CopyFrom(rows.Root),
+            Rows = (ulong)rows.Rows,
+        };
+    }
+
+    /// <summary>SHA-256("vertfed/v1/policy-commitment" || salt || policy hash).</summary>
+    public static byte[] CommitToPolicy(ReadOnlySpan<byte> salt, ReadOnlySpan<byte> policyHash) =>
+        SHA256.HashData([.. "vertfed/v1/policy-commitment"u8, .. salt, .. policyHash]);
+
+    /// <summary>Refuses another spec, another release and malformed fields.</summary>
+    public static void Check(Commitment peer, SealedChannelOptions options)
+    {
+        string name = options.PeerName;
+        foreach ((ByteString hash, string what) in new[]
+        {
+            (peer.SpecHash, "job spec hash"),
+            (peer.Policy, "policy commitment"),
+            (peer.Seed, "seed commitment"),
+            (peer.RowsRoot, "root of the rows"),
+        })
+        {
+            Require(hash.Length == EnvelopeCodec.HashBytes, name, Step.Commitment, $"the {what} is not 32 bytes");
+        }
+
+        Require(
+            peer.SoftwareVersion.Length is > 0 and <= SoftwareVersion.MaxLength && peer.SoftwareVersion.All(c => c is > ' ' and <= '~'),
+            name,
+            Step.Commitment,
+            "the software version is not 1 to 128 printable ASCII characters");
+        RequireSame(name, Step.Commitment, Hex(options.Job.SpecHash), Hex(peer.SpecHash.Span), "job spec hash");
+        RequireSame(
+            name, Step.Commitment, SoftwareVersion.ReleaseOf(options.SoftwareVersion), SoftwareVersion.ReleaseOf(peer.SoftwareVersion), "software release");
+    }
+
+    public static Hello BuildHello(SealedChannelOptions options, byte[] policySalt) => new()
     {
         ProtocolVersion = ProtocolVersion,
         SpecHash = ByteString.CopyFrom(options.Job.SpecHash),
@@ -72,54 +112,47 @@ internal static class Handshake
         OwnFingerprint = ByteString.CopyFrom(options.Identity.Public.FingerprintBytes),
         PeerFingerprint = ByteString.CopyFrom(Convert.FromHexString(options.PeerFingerprint)),
         OwnPolicyHash = ByteString.CopyFrom(options.PolicyHash),
-        SoftwareVersion = options.SoftwareVersion,
-        SeedCommitment = ByteString.CopyFrom(seedCommitment),
-        DataCommitment = ByteString.CopyFrom(dataCommitment),
+        PolicySalt = ByteString.CopyFrom(policySalt),
     };
 
-    /// <summary>Refuses whatever both parties can compute and do not agree on.</summary>
-    public static void Check(Hello peer, SealedChannelOptions options)
+    /// <summary>Refuses whatever both parties can compute and do not agree on, and a policy other than the committed one.</summary>
+    public static void Check(Hello peer, Commitment committed, SealedChannelOptions options)
     {
         string name = options.PeerName;
-        RequireSame(ProtocolVersion, peer.ProtocolVersion, "protocol version");
-        RequireSame(Hex(options.Job.SpecHash), Hex(peer.SpecHash.Span), "job spec hash");
-        RequireSame(options.Attempt, peer.Attempt, "attempt");
-        RequireSame(options.PeerFingerprint, Hex(peer.OwnFingerprint.Span), "fingerprint of the peer");
-        RequireSame(options.Identity.Fingerprint, Hex(peer.PeerFingerprint.Span), "fingerprint of this party");
-        foreach ((ByteString hash, string what) in new[]
-        {
-            (peer.OwnPolicyHash, "policy hash"),
-            (peer.SeedCommitment, "seed commitment"),
-            (peer.DataCommitment, "data commitment"),
-        })
-        {
-            Require(hash.Length == EnvelopeCodec.HashBytes, name, Step.Hello, $"the {what} is not 32 bytes");
-        }
-
-        if (options.ExpectedPeerPolicyHash is { } expected)
-        {
-            RequireSame(Hex(expected), Hex(peer.OwnPolicyHash.Span), "policy hash of the peer");
-        }
-
+        RequireSame(name, Step.Hello, ProtocolVersion, peer.ProtocolVersion, "protocol version");
+        RequireSame(name, Step.Hello, Hex(options.Job.SpecHash), Hex(peer.SpecHash.Span), "job spec hash");
+        RequireSame(name, Step.Hello, options.Attempt, peer.Attempt, "attempt");
+        RequireSame(name, Step.Hello, options.PeerFingerprint, Hex(peer.OwnFingerprint.Span), "fingerprint of the peer");
+        RequireSame(name, Step.Hello, options.Identity.Fingerprint, Hex(peer.PeerFingerprint.Span), "fingerprint of this party");
+        Require(peer.OwnPolicyHash.Length == EnvelopeCodec.HashBytes, name, Step.Hello, "the policy hash is not 32 bytes");
+        Require(peer.PolicySalt.Length == EnvelopeCodec.HashBytes, name, Step.Hello, "the policy salt is not 32 bytes");
         Require(
-            peer.SoftwareVersion.Length is > 0 and <= SoftwareVersion.MaxLength && peer.SoftwareVersion.All(c => c is > ' ' and <= '~'),
+            CommitToPolicy(peer.PolicySalt.Span, peer.OwnPolicyHash.Span).AsSpan().SequenceEqual(committed.Policy.Span),
             name,
             Step.Hello,
-            "the software version is not 1 to 128 printable ASCII characters");
-        RequireSame(SoftwareVersion.ReleaseOf(options.SoftwareVersion), SoftwareVersion.ReleaseOf(peer.SoftwareVersion), "software release");
-
-        void RequireSame<T>(T own, T theirs, string field)
-            where T : notnull
+            "the policy is not the one that was committed to");
+        if (options.ExpectedPeerPolicyHash is { } expected)
         {
-            if (!own.Equals(theirs))
-            {
-                throw Error.Refused($"'{name}' and this party differ in the {field}: {theirs} there, {own} here.", Step.Hello);
-            }
+            RequireSame(name, Step.Hello, Hex(expected), Hex(peer.OwnPolicyHash.Span), "policy hash of the peer");
+        }
+    }
+
+    /// <summary>Refuses fields that are no hashes.</summary>
+    public static void Check(ResultCommitment peer, string peerName)
+    {
+        foreach ((ByteString hash, string what) in new[]
+        {
+            (peer.Coefficients, "coefficients"),
+            (peer.AlignedIds, "aligned ids"),
+            (peer.Metrics, "metrics"),
+        })
+        {
+            Require(hash.Length == EnvelopeCodec.HashBytes, peerName, Step.ResultCommitment, $"the commitment to the {what} is not 32 bytes");
         }
     }
 
     /// <summary>SHA-256 over both seed commitments and nonces, the label party's first: what public randomness starts from.</summary>
-    public static byte[] PublicRoot(byte[] labelSeed, byte[] featureSeed, ReadOnlySpan<byte> labelNonce, ReadOnlySpan<byte> featureNonce) =>
+    public static byte[] PublicRoot(ReadOnlySpan<byte> labelSeed, ReadOnlySpan<byte> featureSeed, ReadOnlySpan<byte> labelNonce, ReadOnlySpan<byte> featureNonce) =>
         SHA256.HashData(new ContextBuilder()
             .Add("vertfed/v1/public-root")
             .Add(labelSeed)
@@ -127,6 +160,15 @@ internal static class Handshake
             .Add(labelNonce)
             .Add(featureNonce)
             .ToArray());
+
+    private static void RequireSame<T>(string name, Step step, T own, T theirs, string field)
+        where T : notnull
+    {
+        if (!own.Equals(theirs))
+        {
+            throw Error.Refused($"'{name}' and this party differ in the {field}: {theirs} there, {own} here.", step);
+        }
+    }
 
     private static string Hex(ReadOnlySpan<byte> bytes) => Convert.ToHexStringLower(bytes);
 

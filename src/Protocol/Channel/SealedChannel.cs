@@ -8,7 +8,7 @@ namespace VertFed.Protocol;
 /// <summary>
 /// One party's end of one attempt over any transport: seals and chains what goes out, checks what comes in, and keeps both
 /// durable first.
-/// <para>Opening it draws (or, on resume, loads) the root seed, exchanges KeyExchange in the clear and Hello under the seal, and
+/// <para>Opening it draws (or, on resume, loads) the root seed, exchanges KeyExchange and Commitment in the clear and Hello under the seal, and
 /// refuses a peer that disagrees. After that <see cref="SendAsync"/> and <see cref="ReceiveAsync"/> carry the typed steps.</para>
 /// <para>Resume: opened on a journal that already has the attempt, the channel serves inbound envelopes from it first. Each
 /// outbound envelope is built again; if its core is the recorded one, the recorded bytes go out, else the attempt ends with
@@ -142,26 +142,22 @@ public sealed class SealedChannel : IChannel, IDisposable
             .ToArray());
     }
 
-    /// <summary>The last step: each side tells the other where both chains end, so that a fork or a dropped tail shows.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: the peer's chains end elsewhere.</exception>
-    public async Task CloseAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// The last steps: each side commits in the clear to what it holds, then tells the other where both chains end, so that a fork or
+    /// a dropped tail shows.
+    /// </summary>
+    /// <returns>The salts of this party's commitment, which only it has.</returns>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: the peer's commitment is malformed, or its
+    /// chains end elsewhere.</exception>
+    public async Task<ResultSalts> CloseAsync(ResultValues values, CancellationToken cancellationToken)
     {
-        byte[] sent = _outbound.LastCoreHash;
-        byte[] received = _inbound.LastCoreHash;
-        JobClose own = new() { LastSentCoreHash = ByteString.CopyFrom(sent), LastReceivedCoreHash = ByteString.CopyFrom(received) };
-        await SendAsync(Step.JobClose, 0, own, cancellationToken);
-        await ReceiveCheckedAsync(Step.JobClose, 0, JobClose.Parser, Check, cancellationToken);
-
-        void Check(JobClose peer)
-        {
-            if (!peer.LastSentCoreHash.Span.SequenceEqual(received) || !peer.LastReceivedCoreHash.Span.SequenceEqual(sent))
-            {
-                throw Error.ViolationBy(
-                    _options.PeerName,
-                    $"'{_options.PeerName}' closes the job on other envelopes than this party has sent and received.",
-                    Step.JobClose);
-            }
-        }
+        ArgumentNullException.ThrowIfNull(values);
+        ResultSalts salts = new(DrawSalt(0), DrawSalt(1), DrawSalt(2));
+        await SendAsync(Step.ResultCommitment, 0, salts.Commit(values), cancellationToken);
+        await ReceiveCheckedAsync(
+            Step.ResultCommitment, 0, ResultCommitment.Parser, message => Handshake.Check(message, _options.PeerName), cancellationToken);
+        await CloseChainsAsync(cancellationToken);
+        return salts;
     }
 
     public void Dispose()
@@ -193,31 +189,54 @@ public sealed class SealedChannel : IChannel, IDisposable
         byte[] nonce = new byte[Handshake.NonceBytes];
         stream.Fill(nonce);
         KeyExchange own = Handshake.BuildKeyExchange(ephemeral, nonce, _options.Identity.Public.SubjectPublicKeyInfo);
+        Commitment committed = Handshake.BuildCommitment(_options, _seeds);
         await SendAsync(Step.KeyExchange, 0, own, cancellationToken);
+        await SendAsync(Step.Commitment, 0, committed, cancellationToken);
         KeyExchange peer = await ReceiveCheckedAsync(
             Step.KeyExchange, 0, KeyExchange.Parser, message => Handshake.Check(message, own, _options.PeerName), cancellationToken);
+        Commitment peers = await ReceiveCheckedAsync(
+            Step.Commitment, 0, Commitment.Parser, message => Handshake.Check(message, _options), cancellationToken);
 
         KeyExchange label = isLabel ? own : peer;
         KeyExchange feature = isLabel ? peer : own;
         DeriveKeys(ephemeral, peer);
         _seeds.DeriveAttemptKey(_options.Context, label.Nonce.Span, feature.Nonce.Span, _options.DataRoot, _options.SoftwareVersion);
 
-        byte[] seedCommitment = _seeds.Commitment();
-        byte[] dataCommitment = _seeds.CommitToData(_options.DataRoot);
-        await SendAsync(Step.Hello, 0, Handshake.BuildHello(_options, seedCommitment, dataCommitment), cancellationToken);
+        await SendAsync(Step.Hello, 0, Handshake.BuildHello(_options, _seeds.PolicySalt()), cancellationToken);
         Hello hello = await ReceiveCheckedAsync(
-            Step.Hello, 0, Hello.Parser, message => Handshake.Check(message, _options), cancellationToken);
+            Step.Hello, 0, Hello.Parser, message => Handshake.Check(message, peers, _options), cancellationToken);
 
-        byte[] peerSeed = hello.SeedCommitment.ToByteArray();
         _publicRoot = Handshake.PublicRoot(
-            isLabel ? seedCommitment : peerSeed, isLabel ? peerSeed : seedCommitment, label.Nonce.Span, feature.Nonce.Span);
-        Peering = new HandshakeSummary(
-            hello.SoftwareVersion,
-            hello.OwnPolicyHash.ToByteArray(),
-            seedCommitment,
-            peerSeed,
-            dataCommitment,
-            hello.DataCommitment.ToByteArray());
+            (isLabel ? committed : peers).Seed.Span, (isLabel ? peers : committed).Seed.Span, label.Nonce.Span, feature.Nonce.Span);
+        Peering = new HandshakeSummary(committed, peers, hello.OwnPolicyHash.ToByteArray());
+    }
+
+    private byte[] DrawSalt(long index)
+    {
+        using RandomStream stream = DeriveSecret("result-salt", Step.ResultCommitment, 0, index);
+        byte[] salt = new byte[EnvelopeCodec.HashBytes];
+        stream.Fill(salt);
+        return salt;
+    }
+
+    private async Task CloseChainsAsync(CancellationToken cancellationToken)
+    {
+        byte[] sent = _outbound.LastCoreHash;
+        byte[] received = _inbound.LastCoreHash;
+        JobClose own = new() { LastSentCoreHash = ByteString.CopyFrom(sent), LastReceivedCoreHash = ByteString.CopyFrom(received) };
+        await SendAsync(Step.JobClose, 0, own, cancellationToken);
+        await ReceiveCheckedAsync(Step.JobClose, 0, JobClose.Parser, Check, cancellationToken);
+
+        void Check(JobClose peer)
+        {
+            if (!peer.LastSentCoreHash.Span.SequenceEqual(received) || !peer.LastReceivedCoreHash.Span.SequenceEqual(sent))
+            {
+                throw Error.ViolationBy(
+                    _options.PeerName,
+                    $"'{_options.PeerName}' closes the job on other envelopes than this party has sent and received.",
+                    Step.JobClose);
+            }
+        }
     }
 
     private void DeriveKeys(EphemeralKey ephemeral, KeyExchange peer)

@@ -1,6 +1,12 @@
+using VertFed.Primitives;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Protocol;
+
+/// <summary>What a party commits to of its input.</summary>
+/// <param name="Root">Root of the Merkle tree over the salted rows, 32 bytes.</param>
+/// <param name="Rows">Number of rows.</param>
+public sealed record RowsCommitment(byte[] Root, long Rows);
 
 /// <summary>Who talks to whom about which job: what a channel is opened with.</summary>
 public sealed class SealedChannelOptions
@@ -26,8 +32,14 @@ public sealed class SealedChannelOptions
     /// <summary>SHA-256 of this party's policy, 32 bytes.</summary>
     public required byte[] PolicyHash { get; init; }
 
-    /// <summary>SHA-256 over this party's input as read, 32 bytes. The peer sees it only under a salt.</summary>
+    /// <summary>SHA-256 over this party's input as read, 32 bytes. It binds the attempt's randomness and never leaves the party.</summary>
     public required byte[] DataRoot { get; init; }
+
+    /// <summary>
+    /// The public commitment to the input's rows. It is handed a stream of the attempt that yields the rows' salts, so the same
+    /// rows give the same root in this attempt, and the root tells nothing about a row.
+    /// </summary>
+    public required Func<RandomStream, RowsCommitment> CommitToRows { get; init; }
 
     /// <summary>Where the peer's policy is agreed beforehand, its hash: another one refuses. Null: any is taken.</summary>
     public byte[]? ExpectedPeerPolicyHash { get; init; }

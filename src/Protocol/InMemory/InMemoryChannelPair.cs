@@ -82,6 +82,7 @@ public sealed class InMemoryParties : IDisposable
         Train = new TrainSpec { Family = family, L2 = 1e-3, MaxIterations = 30 },
         Holdout = 0.2,
         DeadlineSeconds = 60,
+        Payloads = Payloads.Full,
     };
 
     /// <summary>Makes keys, job and journals; the journals hold the first attempt with its root seed.</summary>
@@ -128,6 +129,7 @@ public sealed class InMemoryParties : IDisposable
         Peer = (role == Role.LabelParty ? _feature : _label).Public,
         PolicyHash = SHA256.HashData("in-memory policy"u8),
         DataRoot = SHA256.HashData(Encoding.UTF8.GetBytes($"in-memory data {role}")),
+        CommitToRows = salts => CommitToNothing(salts, role),
     };
 
     /// <summary>Opens a role's channel on its journal.</summary>
@@ -138,6 +140,14 @@ public sealed class InMemoryParties : IDisposable
     {
         _label.Dispose();
         _feature.Dispose();
+    }
+
+    /// <summary>A root for rows that the caller holds and this type does not know.</summary>
+    private static RowsCommitment CommitToNothing(RandomStream salts, Role role)
+    {
+        byte[] salt = new byte[EnvelopeCodec.HashBytes];
+        salts.Fill(salt);
+        return new RowsCommitment(SHA256.HashData([.. salt, (byte)role]), 0);
     }
 
     private static Identity DrawIdentity(ulong seed, string who)

@@ -32,6 +32,7 @@ public sealed class JobSpecification
         Holdout = spec.Holdout;
         AcceptDisclosureRisk = spec.AcceptDisclosureRisk;
         Deadline = TimeSpan.FromSeconds(spec.DeadlineSeconds);
+        Payloads = spec.Payloads;
         Title = spec.Title;
     }
 
@@ -68,6 +69,9 @@ public sealed class JobSpecification
 
     /// <summary>Free text for people, up to 200 characters; may be empty.</summary>
     public string Title { get; }
+
+    /// <summary>Whether the coordinator keeps sealed payloads after their delivery.</summary>
+    public Payloads Payloads { get; }
 
     /// <summary>The party of a role.</summary>
     public PartyReference Party(Role role) => role switch
@@ -107,6 +111,7 @@ public sealed class JobSpecification
         AcceptDisclosureRisk = AcceptDisclosureRisk,
         DeadlineSeconds = (uint)Deadline.TotalSeconds,
         Title = Title,
+        Payloads = Payloads,
     };
 
     /// <summary>The title, or the job id where there is none.</summary>
@@ -133,6 +138,7 @@ public sealed class JobSpecification
             (spec.Train?.MaxIterations is >= 1 and <= LargestMaxIterations, "train.max_iterations", $"is not between 1 and {LargestMaxIterations}"),
             (spec.Holdout is >= 0 and <= 0.9, "holdout", "is not between 0 and 0.9"),
             (spec.DeadlineSeconds is >= 1 and <= 86400, "deadline_seconds", "is not between 1 and 86400"),
+            (spec.Payloads is Payloads.Full or Payloads.Hashes, "payloads", "is neither full nor hashes"),
             (spec.Title.Length <= MaxTitleLength, "title", $"is longer than {MaxTitleLength} characters"),
             (!spec.Title.Any(char.IsControl), "title", "has a control character"),
         ];

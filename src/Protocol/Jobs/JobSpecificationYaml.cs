@@ -23,6 +23,7 @@ namespace VertFed.Protocol;
 /// holdout: 0.2
 /// accept_disclosure_risk: false
 /// deadline_seconds: 600
+/// payloads: full                                                # or hashes: what the coordinator keeps after delivery
 /// </code>
 /// </summary>
 public static class JobSpecificationYaml
@@ -40,6 +41,12 @@ public static class JobSpecificationYaml
     {
         ["refuse"] = DuplicateIds.Refuse,
         ["keep_first"] = DuplicateIds.KeepFirst,
+    };
+
+    private static readonly Dictionary<string, Payloads> PayloadWords = new(StringComparer.Ordinal)
+    {
+        ["full"] = Payloads.Full,
+        ["hashes"] = Payloads.Hashes,
     };
 
     private static readonly Dictionary<string, IdNormalisation> Normalisations = new(StringComparer.Ordinal)
@@ -103,6 +110,7 @@ public static class JobSpecificationYaml
             AcceptDisclosureRisk = root.Flag("accept_disclosure_risk", otherwise: false),
             DeadlineSeconds = root.Count("deadline_seconds", 600),
             Title = root.Text("title") ?? "",
+            Payloads = root.Word("payloads", Payloads.Full, PayloadWords),
         };
         foreach (string word in align?.Words("normalisation") ?? [])
         {

@@ -37,15 +37,22 @@ internal sealed class SeedSchedule : IDisposable
         return commitment;
     }
 
-    /// <summary>SHA-256(salt || data root) under a salt that is derived from the seed and so stays with the party.</summary>
-    public byte[] CommitToData(ReadOnlySpan<byte> dataRoot)
+    /// <summary>The salt of the policy commitment, 32 bytes.</summary>
+    public byte[] PolicySalt()
     {
-        Span<byte> data = stackalloc byte[SeedBytes + EnvelopeCodec.HashBytes];
-        Expand(new ContextBuilder().Add("vertfed/v1/data-salt").ToArray(), data[..SeedBytes]);
-        dataRoot.CopyTo(data[SeedBytes..]);
-        byte[] commitment = SHA256.HashData(data);
-        CryptographicOperations.ZeroMemory(data);
-        return commitment;
+        byte[] salt = new byte[EnvelopeCodec.HashBytes];
+        Expand(new ContextBuilder().Add("vertfed/v1/policy-salt").ToArray(), salt);
+        return salt;
+    }
+
+    /// <summary>The stream that yields the salts of the input's rows.</summary>
+    public RandomStream RowSalts()
+    {
+        Span<byte> key = stackalloc byte[RandomStream.KeyBytes];
+        Expand(new ContextBuilder().Add("vertfed/v1/row-salts").ToArray(), key);
+        RandomStream stream = new(key);
+        CryptographicOperations.ZeroMemory(key);
+        return stream;
     }
 
     /// <summary>The stream of the key exchange.</summary>
