@@ -1,3 +1,6 @@
 using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Replay;
 
-return await PartyCommand.RunAsync(args, Console.OpenStandardInput(), Console.Out, Console.Error);
+return args is [ReplayCommand.Name, .. string[] rest]
+    ? await ReplayCommand.RunAsync(rest, Console.Out, Console.Error, CancellationToken.None)
+    : await PartyCommand.RunAsync(args, Console.OpenStandardInput(), Console.Out, Console.Error);

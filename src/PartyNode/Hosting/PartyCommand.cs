@@ -14,7 +14,7 @@ namespace VertFed.PartyNode.Hosting;
 public static class PartyCommand
 {
     private const string Usage = "usage: party --config FILE [--parent-pipe]";
-    private const string StoreFile = "party.db";
+    internal const string StoreFile = "party.db";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Stream input, TextWriter output, TextWriter errors)
     {

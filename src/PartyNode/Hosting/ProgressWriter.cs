@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using VertFed.PartyNode.Replay;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
 
@@ -7,7 +8,7 @@ namespace VertFed.PartyNode.Hosting;
 
 /// <summary>
 /// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, answer, phase, progress,
-/// aligned, iteration, job_end. Never an id, a value of a row or a key.
+/// aligned, iteration, job_end; under replay, replay_progress and replay. Never an id, a value of a row or a key.
 /// </summary>
 public sealed class ProgressWriter(TextWriter output)
 {
@@ -52,6 +53,52 @@ public sealed class ProgressWriter(TextWriter output)
         json.WriteString("step", step.ToString());
         json.WriteNumber("done", done);
         json.WriteNumber("total", total);
+    });
+
+    /// <summary>How many of a party's recorded envelopes a replay has reached; told at most a hundred times.</summary>
+    public void Replayed(string party, long reached, long recorded)
+    {
+        if (recorded < 100 || reached % (recorded / 100) == 0)
+        {
+            Write("replay_progress", json =>
+            {
+                json.WriteString("party", party);
+                json.WriteNumber("reached", reached);
+                json.WriteNumber("recorded", recorded);
+            });
+        }
+    }
+
+    /// <summary>The outcome of a replay.</summary>
+    /// <param name="withModel">Whether the replayed half of the model is shown.</param>
+    public void Replay(ReplayVerdict verdict, bool withModel) => Write("replay", json =>
+    {
+        json.WriteString("party", verdict.Party);
+        json.WriteBoolean("faithful", verdict.IsFaithful);
+        json.WriteNumber("matched", verdict.Matched);
+        json.WriteNumber("recorded", verdict.Recorded);
+        json.WriteString("difference", verdict.Difference);
+        if (verdict.Divergence is { } where)
+        {
+            json.WriteStartObject("divergence");
+            json.WriteString("sender", where.Sender.ToString());
+            json.WriteNumber("sequence", where.Sequence);
+            json.WriteString("step", where.Step.ToString());
+            json.WriteNumber("round", where.Round);
+            json.WriteString("field", where.Field);
+            json.WriteNumber("entry", verdict.Entry ?? -1);
+            json.WriteEndObject();
+        }
+
+        json.WriteString("ending", verdict.Ending);
+        json.WriteString("model", verdict.Model switch { ModelFinding.Same => "same", ModelFinding.Differs => "differs", _ => "none" });
+        json.WriteNumber("seconds", Math.Round(verdict.Seconds, 3));
+        if (withModel && verdict.ReplayedModel is { } model)
+        {
+            json.WritePropertyName("replayed_model");
+            using JsonDocument document = JsonDocument.Parse(model);
+            document.RootElement.WriteTo(json);
+        }
     });
 
     public void Aligned(string job, long ownRows, long peerRows, long rows) => Write("aligned", json =>
