@@ -9,7 +9,7 @@ namespace VertFed.Storage;
 /// </summary>
 /// <remarks>Every method throws <see cref="Protocol.VertFedException"/> with code Storage where the store cannot do it. Writes are
 /// idempotent, so that a caller who did not hear the result may repeat them.</remarks>
-public interface ICoordinatorStore : IAsyncDisposable
+public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
 {
     /// <summary>Adds a job in state OFFERED, attempt 1.</summary>
     Task<(AddJobOutcome Outcome, JobRecord Job)> AddJobAsync(NewJob job, CancellationToken cancellationToken);
@@ -47,10 +47,10 @@ public interface ICoordinatorStore : IAsyncDisposable
     Task<byte[]> ReadPayloadPartAsync(EnvelopeKey key, int part, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Marks the sender's envelopes up to and including this one as delivered.
+    /// Marks the sender's envelopes up to and including this one as delivered. A job that keeps hashes alone loses their payloads.
     /// </summary>
     /// <returns>False where that envelope was never deposited.</returns>
-    Task<bool> MarkDeliveredAsync(EnvelopeKey key, CancellationToken cancellationToken);
+    Task<bool> MarkDeliveredAsync(EnvelopeKey key, long nowUnixMs, CancellationToken cancellationToken);
 
     /// <summary>
     /// Records a party's last word, once, with its sealed report. Both DONE: the job is DONE. Any other word ends the job with that

@@ -67,4 +67,13 @@ internal static class StorageError
 
     public static VertFedException JournalGap(string job, uint attempt, ulong sequence, long next) =>
         new(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} does not follow; the journal's next is {next}"));
+
+    public static VertFedException WrongSecretsKey(string file) =>
+        new(ErrorCode.Storage, $"store {file}: the secrets key is not the one that sealed this store's seeds (secrets_key, {SecretsKey.Variable})");
+
+    public static VertFedException SeedDamaged(string job, uint attempt) =>
+        new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: the sealed seed does not open; it was altered or belongs to another attempt"));
+
+    public static VertFedException OtherCheckpoint(CoSignedCheckpoint checkpoint) =>
+        new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {checkpoint.Job}, attempt {checkpoint.Attempt}: another checkpoint was co-signed at the end of phase {checkpoint.Phase}"));
 }

@@ -57,7 +57,7 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
 
         (AddJobOutcome outcome, JobRecord job) = await store.AddJobAsync(
             new NewJob(spec.Job, message.ToByteArray(), hash, signed.Submitter.Fingerprint, spec.Title, spec.LabelParty.Name,
-                spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs),
+                spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs, spec.Payloads),
             cancellationToken);
         switch (outcome)
         {
@@ -105,7 +105,7 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
 
     public async Task<bool> DeliveredAsync(EnvelopeKey key, Role recipient, CancellationToken cancellationToken)
     {
-        bool known = await store.MarkDeliveredAsync(key, cancellationToken);
+        bool known = await store.MarkDeliveredAsync(key, NowUnixMs, cancellationToken);
         if (_live.TryGetValue(key.Job, out LiveJob? live))
             live.Update(live.Record, time.GetTimestamp(), recipient);
         return known;

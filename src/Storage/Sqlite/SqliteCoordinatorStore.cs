@@ -6,7 +6,7 @@ using VertFed.Protocol.V1;
 namespace VertFed.Storage.Sqlite;
 
 /// <summary><see cref="ICoordinatorStore"/> in one SQLite file.</summary>
-public sealed class SqliteCoordinatorStore : ICoordinatorStore
+public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
 {
     private const string OneJob = $"SELECT {JobRow.Columns} FROM jobs WHERE job = @job";
     private static readonly byte[] NoHash = new byte[32];
@@ -33,13 +33,13 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
 
                 connection.Execute(
                     """
-                    INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds, submitted_ms)
-                    VALUES (@Job, 1, @state, @SignedSpec, @SpecHash, @Submitter, @Title, @LabelParty, @FeatureParty, @DeadlineSeconds, @SubmittedUnixMs)
+                    INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds, submitted_ms, payloads)
+                    VALUES (@Job, 1, @state, @SignedSpec, @SpecHash, @Submitter, @Title, @LabelParty, @FeatureParty, @DeadlineSeconds, @SubmittedUnixMs, @payloads)
                     """,
                     new
                     {
                         job.Job, state = (int)JobState.Offered, job.SignedSpec, job.SpecHash, job.Submitter, job.Title,
-                        job.LabelParty, job.FeatureParty, job.DeadlineSeconds, job.SubmittedUnixMs,
+                        job.LabelParty, job.FeatureParty, job.DeadlineSeconds, job.SubmittedUnixMs, payloads = (int)job.Payloads,
                     });
                 return (AddJobOutcome.Added, Find(connection, job.Job)!);
             },
@@ -122,14 +122,13 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
     public Task<IReadOnlyList<StoredEnvelope>> ReadEnvelopesAsync(string job, uint attempt, Role sender, long fromSequence, int limit, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<StoredEnvelope>>(
             connection => connection.Query<EnvelopeRow>(
-                    """
-                    SELECT sequence AS Sequence, core AS Core, attestation AS Attestation, step AS Step, payload_size AS PayloadSize, parts AS Parts
+                    $"""
+                    SELECT {EnvelopeRow.Columns}
                     FROM envelopes WHERE job = @job AND attempt = @attempt AND sender = @sender AND sequence >= @fromSequence
                     ORDER BY sequence LIMIT @limit
                     """,
                     new { job, attempt = (long)attempt, sender = (int)sender, fromSequence, limit })
-                .Select(row => new StoredEnvelope(
-                    new EnvelopeKey(job, attempt, sender, row.Sequence), row.Core, row.Attestation, (Step)row.Step, row.PayloadSize, checked((int)row.Parts)))
+                .Select(row => row.ToRecord(job, attempt))
                 .ToList(),
             cancellationToken);
 
@@ -141,7 +140,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
                 ?? throw new VertFedException(ErrorCode.Storage, $"job {key.Job}: the payload of an envelope is no longer kept"),
             cancellationToken);
 
-    public Task<bool> MarkDeliveredAsync(EnvelopeKey key, CancellationToken cancellationToken) =>
+    public Task<bool> MarkDeliveredAsync(EnvelopeKey key, long nowUnixMs, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>
             {
@@ -150,6 +149,15 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
                     return false;
                 if (key.Sequence >= row.NextToDeliver)
                 {
+                    JobRecord job = Find(connection, key.Job)!;
+                    Log(connection, job, DeliveryEvent.Delivered, Other(key.Sender), key.Sequence, nowUnixMs);
+                    if (job.Payloads == Payloads.Hashes)
+                    {
+                        connection.Execute(
+                            "DELETE FROM payload_parts WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence BETWEEN @NextToDeliver AND @Sequence",
+                            new { key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender, row.NextToDeliver, key.Sequence });
+                    }
+
                     connection.Execute(
                         "UPDATE streams SET next_to_deliver = @next WHERE job = @Job AND attempt = @attempt AND sender = @sender",
                         new { next = key.Sequence + 1, key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender });
@@ -250,13 +258,13 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
 
         connection.Execute(
             """
-            INSERT INTO envelopes (job, attempt, sender, sequence, core, core_hash, attestation, step, payload_size, parts, deposited_ms)
-            VALUES (@job, @attempt, @sender, @sequence, @Core, @CoreHash, @Attestation, @step, @PayloadSize, @parts, @nowUnixMs)
+            INSERT INTO envelopes (job, attempt, sender, sequence, core, core_hash, attestation, phase, round, step, payload_size, parts, deposited_ms)
+            VALUES (@job, @attempt, @sender, @sequence, @Core, @CoreHash, @Attestation, @phase, @round, @step, @PayloadSize, @parts, @nowUnixMs)
             """,
             new
             {
                 key.job, key.attempt, key.sender, key.sequence, envelope.Core, envelope.CoreHash, envelope.Attestation,
-                step = (int)envelope.Step, envelope.PayloadSize, parts = envelope.Parts.Count, nowUnixMs,
+                phase = (int)envelope.Phase, round = (long)envelope.Round, step = (int)envelope.Step, envelope.PayloadSize, parts = envelope.Parts.Count, nowUnixMs,
             });
         for (int part = 0; part < envelope.Parts.Count; part++)
         {
@@ -274,16 +282,23 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
         connection.Execute(
             "UPDATE jobs SET phase = @phase, step = @step, round = @round, bytes = bytes + @PayloadSize, envelopes = envelopes + 1 WHERE job = @job",
             new { key.job, phase = (int)envelope.Phase, step = (int)envelope.Step, round = (long)envelope.Round, envelope.PayloadSize });
+        Log(connection, record, DeliveryEvent.Deposited, sender, sequence, nowUnixMs);
         return new DepositResult(DepositOutcome.Stored, next + 1, Find(connection, job));
     }
 
-    private static void End(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs) =>
+    private static void End(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs)
+    {
         connection.Execute(
             """
             UPDATE jobs SET state = @state, ended_ms = @nowUnixMs, error_code = @Code, error_party = @Party, error_step = @Step, error_message = @Message
             WHERE job = @job
             """,
             new { job, state = (int)state, nowUnixMs, error?.Code, error?.Party, error?.Step, error?.Message });
+
+        // Nothing is delivered after the end.
+        connection.Execute(
+            "DELETE FROM payload_parts WHERE job = @job AND (SELECT payloads FROM jobs WHERE job = @job) = @hashes", new { job, hashes = (int)Payloads.Hashes });
+    }
 
     private static JobRecord? Find(SqliteConnection connection, string job) =>
         connection.QuerySingleOrDefault<JobRow>(OneJob, new { job })?.ToRecord();
@@ -308,20 +323,5 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
         public long NextToDeliver { get; set; }
 
         public byte[] LastCoreHash { get; set; } = [];
-    }
-
-    private sealed class EnvelopeRow
-    {
-        public long Sequence { get; set; }
-
-        public byte[] Core { get; set; } = [];
-
-        public byte[] Attestation { get; set; } = [];
-
-        public long Step { get; set; }
-
-        public long PayloadSize { get; set; }
-
-        public long Parts { get; set; }
     }
 }

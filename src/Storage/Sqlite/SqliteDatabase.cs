@@ -55,7 +55,9 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     }
 
     /// <summary>Opens or creates the file (mode 0600, folder 0700), locks it against other processes and migrates it.</summary>
-    public static SqliteDatabase Open(string path, MigrationSet migrations, SqliteOptions options, TimeProvider time)
+    /// <param name="prepare">Runs on the migrated file before anyone else sees it.</param>
+    public static SqliteDatabase Open(
+        string path, MigrationSet migrations, SqliteOptions options, TimeProvider time, Action<SqliteConnection, string>? prepare = null)
     {
         string file = Path.GetFullPath(path);
         FileStream lockFile = Prepare(file);
@@ -71,6 +73,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             if (options.MaxPages > 0)
                 writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
             migrations.Apply(writer, file, time.GetUtcNow().ToUnixTimeMilliseconds());
+            prepare?.Invoke(writer, file);
             return new SqliteDatabase(file, options, lockFile, writer);
         }
         catch (Exception exception)
