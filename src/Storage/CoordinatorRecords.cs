@@ -8,7 +8,7 @@ namespace VertFed.Storage;
 /// <param name="SpecHash">SHA-256 of the serialised JobSpec followed by the submitter's key: equal for the same request
 /// signed twice, different for anything else.</param>
 /// <param name="Submitter">Fingerprint of the submitter's key, 64 lower-case hexadecimal digits.</param>
-/// <param name="Payloads">Whether payloads stay after their delivery.</param>
+/// <param name="Payloads">Whether sealed payloads stay after their delivery.</param>
 public sealed record NewJob(
     string Job,
     byte[] SignedSpec,
@@ -169,6 +169,9 @@ public enum DepositOutcome
 
     /// <summary>The hash of the previous core is not that of the sender's last envelope.</summary>
     BrokenChain,
+
+    /// <summary>The phase lies before that of the sender's last envelope, or the sender has closed.</summary>
+    OutOfPhase,
 
     /// <summary>The job is unknown, at another attempt, or not running.</summary>
     NotRunning,

@@ -47,7 +47,8 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     Task<byte[]> ReadPayloadPartAsync(EnvelopeKey key, int part, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Marks the sender's envelopes up to and including this one as delivered. A job that keeps hashes alone loses their payloads.
+    /// Marks the sender's envelopes up to and including this one as delivered. A job that keeps hashes alone loses their sealed
+    /// payloads.
     /// </summary>
     /// <returns>False where that envelope was never deposited.</returns>
     Task<bool> MarkDeliveredAsync(EnvelopeKey key, long nowUnixMs, CancellationToken cancellationToken);
@@ -67,7 +68,7 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     /// <summary>The job's report parts, label party first, each as received.</summary>
     Task<IReadOnlyList<byte[]>> ReadReportsAsync(string job, CancellationToken cancellationToken);
 
-    /// <summary>Drops the payloads (not cores, attestations or reports) of jobs that ended before a time.</summary>
+    /// <summary>Drops the sealed payloads (not what crossed in the clear, cores, attestations or reports) of jobs that ended before a time.</summary>
     /// <returns>How many jobs lost payloads.</returns>
     Task<int> PrunePayloadsAsync(long endedBeforeUnixMs, CancellationToken cancellationToken);
 }

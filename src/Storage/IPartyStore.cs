@@ -35,6 +35,9 @@ public interface IPartyStore : IJournal, IAsyncDisposable
     Task<IReadOnlyList<JournalEntry>> ReadEntriesAsync(
         string job, uint attempt, bool inbound, ulong from, int limit, CancellationToken cancellationToken);
 
+    /// <summary>The journal's last entry of one direction, without its payload; null where there is none.</summary>
+    Task<JournalEntry?> FindLastEntryAsync(string job, uint attempt, bool inbound, CancellationToken cancellationToken);
+
     /// <summary>Keeps a checkpoint before its co-signature leaves this party. Keeping the same again changes nothing.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Diverges"/>: another one was co-signed for this phase.</exception>
     Task SaveCheckpointAsync(CoSignedCheckpoint checkpoint, CancellationToken cancellationToken);

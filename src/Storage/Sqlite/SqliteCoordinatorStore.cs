@@ -11,6 +11,9 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
     private const string OneJob = $"SELECT {JobRow.Columns} FROM jobs WHERE job = @job";
     private static readonly byte[] NoHash = new byte[32];
 
+    // What crosses in the clear are keys and commitments, small and needed by whoever verifies: it stays.
+    private static readonly int[] ClearSteps = [.. PhaseGrammar.Rules.Where(rule => !rule.Sealed).Select(rule => (int)rule.Step)];
+
     private readonly SqliteDatabase _database;
 
     private SqliteCoordinatorStore(SqliteDatabase database) => _database = database;
@@ -154,8 +157,12 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
                     if (job.Payloads == Payloads.Hashes)
                     {
                         connection.Execute(
-                            "DELETE FROM payload_parts WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence BETWEEN @NextToDeliver AND @Sequence",
-                            new { key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender, row.NextToDeliver, key.Sequence });
+                            """
+                            DELETE FROM payload_parts WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence IN (
+                                SELECT sequence FROM envelopes WHERE job = @Job AND attempt = @attempt AND sender = @sender
+                                  AND sequence BETWEEN @NextToDeliver AND @Sequence AND step NOT IN @ClearSteps)
+                            """,
+                            new { key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender, row.NextToDeliver, key.Sequence, ClearSteps });
                     }
 
                     connection.Execute(
@@ -220,7 +227,7 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
                     "SELECT job FROM jobs WHERE pruned = 0 AND ended_ms > 0 AND ended_ms < @endedBeforeUnixMs LIMIT 16", new { endedBeforeUnixMs }).ToList();
                 foreach (string job in jobs)
                 {
-                    connection.Execute("DELETE FROM payload_parts WHERE job = @job", new { job });
+                    DropPayloads(connection, job);
                     connection.Execute("UPDATE jobs SET pruned = 1 WHERE job = @job", new { job });
                 }
 
@@ -255,6 +262,8 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
             return new DepositResult(DepositOutcome.Gap, next, null);
         if (!envelope.PreviousCoreHash.AsSpan().SequenceEqual(stream?.LastCoreHash ?? NoHash))
             return new DepositResult(DepositOutcome.BrokenChain, next, null);
+        if (next > 0 && !MayFollow(connection, envelope, next - 1))
+            return new DepositResult(DepositOutcome.OutOfPhase, next, null);
 
         connection.Execute(
             """
@@ -286,6 +295,15 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
         return new DepositResult(DepositOutcome.Stored, next + 1, Find(connection, job));
     }
 
+    /// <summary>What a checkpoint covers is never added to: a sender goes on from phase to phase, and ends with its close.</summary>
+    private static bool MayFollow(SqliteConnection connection, EnvelopeDeposit envelope, long last)
+    {
+        EnvelopeRow row = connection.QuerySingle<EnvelopeRow>(
+            $"SELECT {EnvelopeRow.Columns} FROM envelopes WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence = @last",
+            new { envelope.Key.Job, attempt = (long)envelope.Key.Attempt, sender = (int)envelope.Key.Sender, last });
+        return (Phase)row.Phase <= envelope.Phase && (Step)row.Step != Step.JobClose;
+    }
+
     private static void End(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs)
     {
         connection.Execute(
@@ -296,9 +314,17 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
             new { job, state = (int)state, nowUnixMs, error?.Code, error?.Party, error?.Step, error?.Message });
 
         // Nothing is delivered after the end.
-        connection.Execute(
-            "DELETE FROM payload_parts WHERE job = @job AND (SELECT payloads FROM jobs WHERE job = @job) = @hashes", new { job, hashes = (int)Payloads.Hashes });
+        if (Find(connection, job)!.Payloads == Payloads.Hashes)
+            DropPayloads(connection, job);
     }
+
+    private static void DropPayloads(SqliteConnection connection, string job) =>
+        connection.Execute(
+            """
+            DELETE FROM payload_parts WHERE job = @job AND (attempt, sender, sequence) IN (
+                SELECT attempt, sender, sequence FROM envelopes WHERE job = @job AND step NOT IN @ClearSteps)
+            """,
+            new { job, ClearSteps });
 
     private static JobRecord? Find(SqliteConnection connection, string job) =>
         connection.QuerySingleOrDefault<JobRow>(OneJob, new { job })?.ToRecord();

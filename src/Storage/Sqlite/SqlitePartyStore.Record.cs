@@ -19,6 +19,18 @@ public sealed partial class SqlitePartyStore
                 .ToList(),
             cancellationToken);
 
+    public Task<JournalEntry?> FindLastEntryAsync(string job, uint attempt, bool inbound, CancellationToken cancellationToken) =>
+        _database.ReadAsync(
+            connection => connection.QuerySingleOrDefault<EntryRow>(
+                """
+                SELECT sequence AS Sequence, core AS Core, attestation AS Attestation FROM messages
+                WHERE job = @job AND attempt = @attempt AND inbound = @inbound ORDER BY sequence DESC LIMIT 1
+                """,
+                new { job, attempt = (long)attempt, inbound = inbound ? 1 : 0 }) is { } row
+                ? new JournalEntry(inbound, (ulong)row.Sequence, row.Core, row.Attestation)
+                : null,
+            cancellationToken);
+
     public Task SaveCheckpointAsync(CoSignedCheckpoint checkpoint, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>
