@@ -16,6 +16,9 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
     private const int MaxPage = 1000;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long a watch goes on after the end for the co-signatures that follow it.</summary>
+    private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(10);
+
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
         request.Job is null
             ? throw new VertFedException(ErrorCode.Usage, "the request holds no job")
@@ -44,19 +47,27 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         using IDisposable place = watchers.Gate.Enter();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         JobStatus? last = null;
+        Task? patience = null;
         try
         {
             while (true)
             {
                 // Taken before the look, so that a change during the look is not missed.
                 Task? next = hub.ChangesOf(request.Job)?.Next;
+                Task coSigned = hub.ClosingAnswered.Next;
                 JobRecord job = await FindAsync(request.Job, ending.Token);
                 JobStatus status = hub.Describe(job);
                 if (!status.Equals(last))
                     await responseStream.WriteAsync(status, ending.Token);
                 last = status;
                 if (!job.IsOpen)
-                    return;
+                {
+                    patience ??= Task.Delay(CoSigning, time, ending.Token);
+                    if (!await IsBeingCoSignedAsync(job, ending.Token) || await Task.WhenAny(coSigned, patience) == patience)
+                        return;
+                    continue;
+                }
+
                 if (next is not null)
                     await next.WaitAsync(ending.Token);
                 // Several changes in a moment are told as one.
@@ -81,6 +92,16 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
         return response;
+    }
+
+    /// <summary>Whether the job is done and a party has yet to say whether it co-signs the end.</summary>
+    private async Task<bool> IsBeingCoSignedAsync(JobRecord job, CancellationToken cancellationToken)
+    {
+        if (job is not { State: JobState.Done, HasTranscript: true, Step: Step.JobClose } || !StatusMapper.NotCoSigned(job).Any())
+            return false;
+        StoredCheckpoint? close = (await hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, cancellationToken))
+            .FirstOrDefault(checkpoint => checkpoint.Checkpoint.Phase == Phase.Close);
+        return close?.Label is null || close.Feature is null;
     }
 
     private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken) =>

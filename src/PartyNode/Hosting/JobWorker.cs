@@ -15,13 +15,14 @@ namespace VertFed.PartyNode.Hosting;
 /// one answer or one outcome, a report file, and a record in the store, in that order of durability: store before wire.
 /// </summary>
 internal sealed class JobWorker(
-    PartyConfig config, Identity identity, IPartyStore store, RelayClient relay, ProgressWriter progress, NodeLog log, TimeProvider time)
+    PartyConfig config, Identity identity, IPartyStore store, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log,
+    TimeProvider time)
 {
     /// <summary>Beyond the job's own deadline, which the coordinator keeps.</summary>
     private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(30);
 
     private readonly SessionRunner _runner = new(
-        config, identity, store, new IntersectionHistory(Path.Combine(config.DataDirectory, "intersections")), progress, log);
+        config, identity, journal, new IntersectionHistory(Path.Combine(config.DataDirectory, "intersections")), progress, log);
 
     public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
 
@@ -132,6 +133,11 @@ internal sealed class JobWorker(
     /// <summary>Why a job ends here: what stopped it from outside comes before what that made fail.</summary>
     private JobFault FaultOf(JobEntry entry, Exception error)
     {
+        if (entry.Breach is { } breach)
+        {
+            return JobFault.From(breach, config.Name);
+        }
+
         if (entry.End is { } end)
         {
             return JobFault.From(end, config.Name);
