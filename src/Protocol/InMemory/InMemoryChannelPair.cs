@@ -142,12 +142,12 @@ public sealed class InMemoryParties : IDisposable
         _feature.Dispose();
     }
 
-    /// <summary>A root for rows that the caller holds and this type does not know.</summary>
+    /// <summary>A root for rows that the caller holds and this type does not know: their number is the most that there can be.</summary>
     private static RowsCommitment CommitToNothing(RandomStream salts, Role role)
     {
         byte[] salt = new byte[EnvelopeCodec.HashBytes];
         salts.Fill(salt);
-        return new RowsCommitment(SHA256.HashData([.. salt, (byte)role]), 0);
+        return new RowsCommitment(SHA256.HashData([.. salt, (byte)role]), Limits.MaxRows);
     }
 
     private static Identity DrawIdentity(ulong seed, string who)

@@ -73,7 +73,11 @@ internal static class CheckpointKeyFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            File.Delete(unfinished);
+            if (File.Exists(unfinished))
+            {
+                File.Delete(unfinished);
+            }
+
             if (!File.Exists(path))
             {
                 throw Error.Usage($"The checkpoint key file '{path}' cannot be written: {e.Message}", e);

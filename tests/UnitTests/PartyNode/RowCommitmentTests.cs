@@ -69,7 +69,7 @@ public sealed class RowCommitmentTests : IDisposable
         }
 
         CsvTable table = Load(text.ToString());
-        Transcript.MerkleTree tree = new();
+        global::VertFed.Transcript.MerkleTree tree = new();
         using RandomStream salts = Stream();
         byte[] salt = new byte[32];
         for (int i = 0; i < 10_000; i++)
