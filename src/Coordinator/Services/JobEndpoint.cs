@@ -16,8 +16,8 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
     private const int MaxPage = 1000;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>How long a watch goes on after the end for the co-signatures that follow it.</summary>
-    private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(10);
+    /// <summary>How long a watch that saw the job running keeps its end back for the co-signatures that follow it.</summary>
+    private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(5);
 
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
         request.Job is null
@@ -56,18 +56,19 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
                 Task? next = hub.ChangesOf(request.Job)?.Next;
                 Task coSigned = hub.ClosingAnswered.Next;
                 JobRecord job = await FindAsync(request.Job, ending.Token);
+                if (last is not null && await IsBeingCoSignedAsync(job, ending.Token))
+                {
+                    patience ??= Task.Delay(CoSigning, time, ending.Token);
+                    if (await Task.WhenAny(coSigned, patience) == coSigned)
+                        continue;
+                }
+
                 JobStatus status = hub.Describe(job);
                 if (!status.Equals(last))
                     await responseStream.WriteAsync(status, ending.Token);
                 last = status;
                 if (!job.IsOpen)
-                {
-                    patience ??= Task.Delay(CoSigning, time, ending.Token);
-                    if (!await IsBeingCoSignedAsync(job, ending.Token) || await Task.WhenAny(coSigned, patience) == patience)
-                        return;
-                    continue;
-                }
-
+                    return;
                 if (next is not null)
                     await next.WaitAsync(ending.Token);
                 // Several changes in a moment are told as one.

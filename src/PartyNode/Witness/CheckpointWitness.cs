@@ -37,6 +37,11 @@ internal sealed class CheckpointWitness(
                 return;
             }
 
+            foreach (string done in _tails.Where(tail => tail.Value.IsCompleted).Select(tail => tail.Key).ToArray())
+            {
+                _tails.Remove(done);
+            }
+
             _waiting++;
             Task tail = _tails.GetValueOrDefault(job, Task.CompletedTask);
             _tails[job] = Task.Run(() => AnswerAfterAsync(tail, proposed));
