@@ -27,6 +27,17 @@ internal static class Error
     public static VertFedException Diverges(string message, Step step = Step.Unspecified, Exception? inner = null) =>
         new(ErrorCode.Diverges, message, inner) { Step = Name(step) };
 
+    /// <summary>An envelope of this party came out other than it was recorded.</summary>
+    public static VertFedException Diverges(Divergence divergence, string party) =>
+        new(
+            ErrorCode.Diverges,
+            $"Envelope {divergence.Sequence} of '{party}' ({Describe(divergence.Step, divergence.Round)}) comes out other than it was recorded: {divergence.Field} differs.")
+        {
+            Party = party,
+            Step = Name(divergence.Step),
+            Divergence = divergence,
+        };
+
     /// <summary>A signature or seal does not verify.</summary>
     public static VertFedException DoesNotVerify(string message, Exception? inner = null) =>
         new(ErrorCode.DoesNotVerify, message, inner);

@@ -48,4 +48,7 @@ public sealed class VertFedException : Exception
 
     /// <summary>The protocol step, or empty outside the protocol.</summary>
     public string Step { get; init; } = "";
+
+    /// <summary>Where a resumed run or a replay first differs from the record, where it is an envelope that does; else null.</summary>
+    public Divergence? Divergence { get; init; }
 }

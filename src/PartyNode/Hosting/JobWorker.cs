@@ -20,7 +20,8 @@ internal sealed class JobWorker(
     /// <summary>Beyond the job's own deadline, which the coordinator keeps.</summary>
     private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(30);
 
-    private readonly SessionRunner _runner = new(config, identity, store, relay, progress, log);
+    private readonly SessionRunner _runner = new(
+        config, identity, store, new IntersectionHistory(Path.Combine(config.DataDirectory, "intersections")), progress, log);
 
     public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
 
@@ -45,7 +46,9 @@ internal sealed class JobWorker(
             }
 
             await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
-            await _runner.RunAsync(entry.Job, entry.Attempt, input, record, entry.Cancellation);
+            RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
+            await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
+            await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }
         catch (Exception error)
         {
@@ -74,7 +77,7 @@ internal sealed class JobWorker(
         log.Refused(entry.Id, fault.Error);
         progress.Answered(entry.Id, accepted: false, fault.Error.Message);
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
-        WriteReport(entry.Id, ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
+        Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
         await AddToStoreAsync(entry, JobState.Refused, fault.Error);
         relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
     }
@@ -106,6 +109,26 @@ internal sealed class JobWorker(
         }
     }
 
+    /// <summary>Everything is at the coordinator before the last word on the job goes out.</summary>
+    private static async Task FlushAsync(RelayTransport transport, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        late.CancelAfter(deadline);
+        try
+        {
+            await transport.FlushAsync(late.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new VertFedException(
+                ErrorCode.PeerUnavailable, $"Waited {deadline.TotalSeconds:0} s for the coordinator to take the last envelopes.")
+            {
+                Party = "coordinator",
+                Step = nameof(Step.JobClose),
+            };
+        }
+    }
+
     /// <summary>Why a job ends here: what stopped it from outside comes before what that made fail.</summary>
     private JobFault FaultOf(JobEntry entry, Exception error)
     {
@@ -133,7 +156,12 @@ internal sealed class JobWorker(
         ReportPart part = record.ToPart(state, fault?.Error);
         byte[] own = ReportWriter.Serialise(part, withCoefficients: true);
         byte[]? model = state == JobState.Done ? ReportWriter.SerialiseModel(part) : null;
-        WriteReport(entry.Id, own);
+        Write(entry.Id, "report.json", own);
+        if (model is not null)
+        {
+            Write(entry.Id, "model.json", model);
+        }
+
         byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter);
         JobOutcome outcome = new()
         {
@@ -161,18 +189,18 @@ internal sealed class JobWorker(
         progress.JobEnded(entry.Id, status, fault?.Error);
     }
 
-    private void WriteReport(string job, byte[] report)
+    private void Write(string job, string name, byte[] content)
     {
         try
         {
             string folder = Path.Combine(config.DataDirectory, "jobs", job);
             AtomicFile.CreateFolder(folder);
-            AtomicFile.Write(Path.Combine(folder, "report.json"), report);
+            AtomicFile.Write(Path.Combine(folder, name), content);
         }
         catch (VertFedException error)
         {
-            // The store holds the report as well; its own failure would be the job's.
-            log.ReportNotWritten(job, error.Message);
+            // The store holds report and model as well; its own failure would be the job's.
+            log.NotWritten(job, name, error.Message);
         }
     }
 

@@ -45,7 +45,7 @@ public sealed class NodeLog(TextWriter output, TimeProvider time)
 
     public void EndedAtCoordinator(string job, JobState state) => Write("info", $"job {job}: the coordinator ended it as {state}");
 
-    public void ReportNotWritten(string job, string why) => Write("error", $"job {job}: the report file was not written: {Shown(why)}");
+    public void NotWritten(string job, string file, string why) => Write("error", $"job {job}: {file} was not written: {Shown(why)}");
 
     public void Unexpected(string job, Exception error) =>
         Write("error", $"job {job}: unexpected {error.GetType().FullName}\n{error.StackTrace}");

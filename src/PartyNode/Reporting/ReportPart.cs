@@ -33,6 +33,9 @@ public sealed record ReportPart
 
     public long TrainBytes { get; init; }
 
+    /// <summary>What opens this party's ResultCommitment; null where the job did not come to its close.</summary>
+    public ResultSalts? Salts { get; init; }
+
     /// <summary>Rules that the host itself checked, besides those in <see cref="Result"/>.</summary>
     public IReadOnlyList<Guard> Guards { get; init; } = [];
 

@@ -37,7 +37,7 @@ public static class ReportWriter
         return stream.ToArray();
     }
 
-    /// <summary>The own half of the model: what is needed to score new rows.</summary>
+    /// <summary>The own half of the model: what is needed to score new rows, and the salt that shows it to be the one committed to.</summary>
     public static byte[] SerialiseModel(ReportPart part)
     {
         VerticalResult result = part.Result ?? throw new ArgumentException("There is no model without a result.", nameof(part));
@@ -50,6 +50,7 @@ public static class ReportWriter
             json.WriteString("family", FamilyName(part.Specification.Family));
             json.WriteString("party", part.Party);
             json.WriteBoolean("converged", result.Converged);
+            json.WriteString("commitment_salt", part.Salts is { } salts ? Convert.ToHexStringLower(salts.Coefficients) : null);
             int scaled = 0;
             json.WriteStartArray("coefficients");
             foreach ((string name, double value) in result.Coefficients)

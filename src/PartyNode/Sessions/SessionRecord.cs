@@ -50,6 +50,7 @@ internal sealed class SessionRecord(JobSpecification specification, string party
         SecondsTotal = _clock.Elapsed.TotalSeconds,
         Align = Align,
         Result = Result,
+        Salts = Salts,
         TrainSeconds = SecondsOf(Phase.Train),
         TrainBytes = TrainBytes,
         Guards = Guards,

@@ -1,6 +1,5 @@
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
-using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -14,15 +13,23 @@ namespace VertFed.PartyNode.Sessions;
 /// One attempt of a job at this party, from the first envelope to the last: session keys, alignment, own rules, training and
 /// evaluation, close. Run again over the same journal after a crash, it comes to the same messages and goes on from there.
 /// </summary>
+/// <param name="journal">The party's record, or a transcript to replay.</param>
+/// <param name="history">Earlier intersections; null where the run must neither see nor leave any, as under replay.</param>
 internal sealed class SessionRunner(
-    PartyConfig config, Identity identity, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log)
+    PartyConfig config, Identity identity, IJournal journal, IntersectionHistory? history, ProgressWriter progress, NodeLog log)
 {
     /// <summary>Runs to the end; what was learned on the way is in the record, also when this throws.</summary>
+    /// <param name="dataRoot">What the attempt's randomness is bound to; of the input as it is now, or as it was recorded.</param>
     public async Task RunAsync(
-        SignedJob job, uint attempt, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
+        SignedJob job,
+        uint attempt,
+        PreparedInput input,
+        byte[] dataRoot,
+        SessionRecord record,
+        IEnvelopeTransport transport,
+        CancellationToken cancellationToken)
     {
         JobSpecification specification = job.Specification;
-        RelayTransport transport = relay.Open(specification.Job, attempt, specification.Deadline);
         SealedChannelOptions options = new()
         {
             Job = job,
@@ -30,7 +37,7 @@ internal sealed class SessionRunner(
             Self = config.Role,
             Identity = identity,
             PolicyHash = config.Policy.Hash(),
-            DataRoot = input.Root,
+            DataRoot = dataRoot,
             CommitToRows = salts => RowCommitment.Of(input.Table, salts),
         };
         Begin(Phase.Session, record, specification.Job);
@@ -51,7 +58,6 @@ internal sealed class SessionRunner(
 
         Begin(Phase.Close, record, specification.Job);
         record.Salts = await channel.CloseAsync(Results.Of(record.Result, record.AlignedIdsHash!), cancellationToken);
-        await FlushAsync(transport, specification.Deadline, cancellationToken);
         record.Begin(Phase.Unspecified);
     }
 
@@ -92,33 +98,12 @@ internal sealed class SessionRunner(
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
         VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
 
-        IntersectionHistory history = new(Path.Combine(config.DataDirectory, "intersections"));
-        ulong[] hashes = history.Hash(ids);
-        record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history.SmallestDifference(peer, job, hashes));
+        ulong[] hashes = history?.Hash(ids) ?? [];
+        record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history?.SmallestDifference(peer, job, hashes));
         PolicyGuards.Require(record.Guards, config.Name);
         AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
-        history.Add(peer, job, hashes);
+        history?.Add(peer, job, hashes);
         return aligned;
-    }
-
-    /// <summary>Everything is at the coordinator before the last word on the job goes out.</summary>
-    private static async Task FlushAsync(RelayTransport transport, TimeSpan deadline, CancellationToken cancellationToken)
-    {
-        using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        late.CancelAfter(deadline);
-        try
-        {
-            await transport.FlushAsync(late.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new VertFedException(
-                ErrorCode.PeerUnavailable, $"Waited {deadline.TotalSeconds:0} s for the coordinator to take the last envelopes.")
-            {
-                Party = "coordinator",
-                Step = nameof(Step.JobClose),
-            };
-        }
     }
 
     private void Begin(Phase phase, SessionRecord record, string job)

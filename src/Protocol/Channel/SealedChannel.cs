@@ -288,9 +288,7 @@ public sealed class SealedChannel : IChannel, IDisposable
         }
         else
         {
-            throw Error.Diverges(
-                $"Envelope {sequence} ({Error.Describe(step, round)}) came out other than attempt {Specification.Job}/{_options.Attempt} recorded it.",
-                step);
+            throw Error.Diverges(Divergence.Of(recorded, header, payload, _keys?.From(Self)), Specification.Party(Self).Name);
         }
 
         _outbound.Append(coreHash, position);

@@ -80,6 +80,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
             Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 30 },
             Holdout = 0.2,
             DeadlineSeconds = deadlineSeconds,
+            Payloads = Payloads.Full,
             Title = "uplift",
         };
         change?.Invoke(spec);

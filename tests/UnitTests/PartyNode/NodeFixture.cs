@@ -146,6 +146,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-2, MaxIterations = 30 },
             Holdout = 0.2,
             DeadlineSeconds = 60,
+            Payloads = Payloads.Full,
             AcceptDisclosureRisk = true,
         };
         change?.Invoke(spec);

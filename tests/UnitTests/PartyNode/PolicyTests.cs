@@ -90,6 +90,7 @@ public sealed class PolicyTests
             FeatureParty = new PartyRef { Name = "retailer", Fingerprint = Bytes(Peer) },
             Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
             DeadlineSeconds = 60,
+            Payloads = Payloads.Full,
             Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 20 },
         };
         change(spec);

@@ -25,7 +25,7 @@ public sealed class SessionPartsTests : IDisposable
     public void The_intersection_hash_is_over_ids_sorted_by_code_point()
     {
         string[] ids = ["b", "10", "9", "\uFF5E", "\U0001F600", "a"];
-        string expected = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes("10\n9\na\nb\n\uFF5E\n\U0001F600")));
+        byte[] expected = SHA256.HashData(Encoding.UTF8.GetBytes("10\n9\na\nb\n\uFF5E\n\U0001F600"));
         Assert.Equal(expected, AlignedRows.Sha256(ids));
     }
 
@@ -238,6 +238,7 @@ public sealed class SessionPartsTests : IDisposable
             Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 20 },
             Holdout = 0.2,
             DeadlineSeconds = 60,
+            Payloads = Payloads.Full,
             AcceptDisclosureRisk = accept,
         };
         return JobSpecification.FromMessage(spec);

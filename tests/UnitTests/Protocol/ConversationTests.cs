@@ -13,9 +13,11 @@ public sealed class ConversationTests
     {
         using InMemoryChannelPair pair = await InMemoryChannelPair.OpenAsync();
 
-        Assert.Equal(pair.Label.Peering.OwnSeedCommitment, pair.Feature.Peering.PeerSeedCommitment);
-        Assert.Equal(pair.Feature.Peering.OwnDataCommitment, pair.Label.Peering.PeerDataCommitment);
-        Assert.NotEqual(pair.Label.Peering.OwnSeedCommitment, pair.Feature.Peering.OwnSeedCommitment);
+        Assert.Equal(pair.Label.Peering.Own, pair.Feature.Peering.Peer);
+        Assert.Equal(pair.Feature.Peering.Own, pair.Label.Peering.Peer);
+        Assert.NotEqual(pair.Label.Peering.Own.Seed, pair.Feature.Peering.Own.Seed);
+        Assert.NotEqual(pair.Label.Peering.Own.RowsRoot, pair.Feature.Peering.Own.RowsRoot);
+        Assert.NotEqual(pair.Label.Peering.Own.Policy, pair.Feature.Peering.Own.Policy);
         Assert.Equal(SoftwareVersion.Current, pair.Label.Peering.PeerSoftwareVersion);
         Assert.Empty(pair.Label.Disclosures);
     }

@@ -42,12 +42,23 @@ public sealed class GoldenTests
         using SeedSchedule seeds = new(Filled(9));
         AttemptContext context = new(Job, 3, Filled(7), label.Fingerprint, feature.Fingerprint);
         Assert.Equal("5b59aa1c8d7b697cca92829901be87fcdc9a64d65aa2f9a8fb3fe8580f42c935", Hex(seeds.Commitment()));
-        Assert.Equal("b7ace23dd1083b9b95fee7b860d5dc4da4ca35716229443559e019ccc3615b98", Hex(seeds.CommitToData(Filled(8))));
+        Assert.Equal("8a9777ee5a011b115fad1a77b5b7f463d6692280466b566d4f4387e2053095e2", Hex(seeds.PolicySalt()));
+        Assert.Equal("6e100b5a808021df6548e75f0e7440ec", First16(seeds.RowSalts()));
         Assert.Equal("598154f082d360ed0355b656c8965061", First16(seeds.SessionStream(context)));
 
         seeds.DeriveAttemptKey(context, Filled(10), Filled(11), Filled(8), "1.0.0+x");
 
         Assert.Equal("179a8098484c63a90a01a868ea6c29ad", First16(seeds.StepStream("label", Step.LinkRequest, 5, Filled(12), 6)));
+    }
+
+    [Fact]
+    public void The_commitments_to_policy_and_result()
+    {
+        byte[] coefficients = ResultValues.Encode([("age", 0.5), ("(intercept)", -1.25)]);
+
+        Assert.Equal("c49746b7cc721097be09ab3afc8ec54751fae024554a5b62d3f45fadbac88bb5", Hex(Handshake.CommitToPolicy(Filled(1), Filled(2))));
+        Assert.Equal("00000003616765000000083fe00000000000000000000b28696e746572636570742900000008bff4000000000000", Hex(coefficients));
+        Assert.Equal("558e2cf6041e920aee4e637747734dffb62630b90136e6a293e63d445869e723", Hex(ResultSalts.Commit("coefficients", Filled(3), coefficients)));
     }
 
     [Fact]

@@ -88,17 +88,18 @@ public sealed class HandshakeTests
     [InlineData("attempt")]
     [InlineData("fingerprint of the peer")]
     [InlineData("fingerprint of this party")]
-    [InlineData("software release")]
     [InlineData("policy hash is not 32 bytes")]
-    [InlineData("seed commitment is not 32 bytes")]
-    [InlineData("data commitment is not 32 bytes")]
-    [InlineData("printable ASCII")]
+    [InlineData("policy salt is not 32 bytes")]
+    [InlineData("not the one that was committed to")]
     public async Task Every_field_of_hello_is_checked(string says)
     {
         using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
         SealedChannelOptions options = parties.Options(Role.LabelParty);
-        Hello hello = Handshake.BuildHello(parties.Options(Role.FeatureParty), new byte[32], new byte[32]);
-        Handshake.Check(hello, options);
+        SealedChannelOptions peer = parties.Options(Role.FeatureParty);
+        using SeedSchedule seeds = new(new byte[32]);
+        Commitment committed = Handshake.BuildCommitment(peer, seeds);
+        Hello hello = Handshake.BuildHello(peer, seeds.PolicySalt());
+        Handshake.Check(hello, committed, options);
         ByteString wrong = ByteString.CopyFrom(new byte[31]);
         switch (says)
         {
@@ -107,17 +108,49 @@ public sealed class HandshakeTests
             case "attempt": hello.Attempt++; break;
             case "fingerprint of the peer": hello.OwnFingerprint = hello.PeerFingerprint; break;
             case "fingerprint of this party": hello.PeerFingerprint = hello.OwnFingerprint; break;
-            case "software release": hello.SoftwareVersion = "0.0.1"; break;
             case "policy hash is not 32 bytes": hello.OwnPolicyHash = wrong; break;
-            case "seed commitment is not 32 bytes": hello.SeedCommitment = wrong; break;
-            case "data commitment is not 32 bytes": hello.DataCommitment = wrong; break;
-            default: hello.SoftwareVersion += "\u001b[2J"; break;
+            case "policy salt is not 32 bytes": hello.PolicySalt = wrong; break;
+            default: hello.OwnPolicyHash = SHA256.HashData("another policy"u8).ToByteString(); break;
         }
 
-        VertFedException refusal = Assert.Throws<VertFedException>(() => Handshake.Check(hello, options));
+        VertFedException refusal = Assert.Throws<VertFedException>(() => Handshake.Check(hello, committed, options));
 
         Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
         Assert.Equal("Hello", refusal.Step);
+        Assert.True(refusal.Code is ErrorCode.Refused or ErrorCode.ProtocolViolation);
+    }
+
+    [Theory]
+    [InlineData("differ in the job spec hash")]
+    [InlineData("software release")]
+    [InlineData("job spec hash is not 32 bytes")]
+    [InlineData("policy commitment is not 32 bytes")]
+    [InlineData("seed commitment is not 32 bytes")]
+    [InlineData("root of the rows is not 32 bytes")]
+    [InlineData("printable ASCII")]
+    public async Task Every_field_of_a_commitment_is_checked(string says)
+    {
+        using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
+        SealedChannelOptions options = parties.Options(Role.LabelParty);
+        using SeedSchedule seeds = new(new byte[32]);
+        Commitment commitment = Handshake.BuildCommitment(parties.Options(Role.FeatureParty), seeds);
+        Handshake.Check(commitment, options);
+        ByteString wrong = ByteString.CopyFrom(new byte[31]);
+        switch (says)
+        {
+            case "differ in the job spec hash": commitment.SpecHash = new byte[32].ToByteString(); break;
+            case "software release": commitment.SoftwareVersion = "0.0.1"; break;
+            case "job spec hash is not 32 bytes": commitment.SpecHash = wrong; break;
+            case "policy commitment is not 32 bytes": commitment.Policy = wrong; break;
+            case "seed commitment is not 32 bytes": commitment.Seed = wrong; break;
+            case "root of the rows is not 32 bytes": commitment.RowsRoot = wrong; break;
+            default: commitment.SoftwareVersion += "\u001b[2J"; break;
+        }
+
+        VertFedException refusal = Assert.Throws<VertFedException>(() => Handshake.Check(commitment, options));
+
+        Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
+        Assert.Equal("Commitment", refusal.Step);
         Assert.True(refusal.Code is ErrorCode.Refused or ErrorCode.ProtocolViolation);
     }
 
@@ -132,7 +165,7 @@ public sealed class HandshakeTests
         using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
         HandshakeTap tap = new();
         Task<SealedChannel> opening = parties.OpenAsync(Role.LabelParty, tap, default);
-        KeyExchange own = KeyExchange.Parser.ParseFrom(tap.Sent.Single().Payload);
+        KeyExchange own = KeyExchange.Parser.ParseFrom(tap.Sent[0].Payload);
         KeyExchange hostile = new() { EphemeralKey = parties.Identity(Role.FeatureParty).Public.SubjectPublicKeyInfo.ToArray().ToByteString(), Nonce = new byte[32].ToByteString() };
         byte[] key = hostile.EphemeralKey.ToByteArray();
         switch (attack)
@@ -263,7 +296,7 @@ public sealed class HandshakeTests
         VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => opening);
 
         Assert.Equal(ErrorCode.PeerUnavailable, refusal.Code);
-        Assert.Equal("Hello", refusal.Step);
+        Assert.Equal("Commitment", refusal.Step);
     }
 
     [Fact]
@@ -297,6 +330,7 @@ public sealed class HandshakeTests
         Peer = peer ?? options.Peer,
         PolicyHash = policy ?? options.PolicyHash,
         DataRoot = dataRoot ?? options.DataRoot,
+        CommitToRows = options.CommitToRows,
         ExpectedPeerPolicyHash = expectedPolicy,
         SoftwareVersion = version ?? options.SoftwareVersion,
         Time = time ?? options.Time,
@@ -311,6 +345,7 @@ public sealed class HandshakeTests
         Identity = options.Identity,
         PolicyHash = options.PolicyHash,
         DataRoot = options.DataRoot,
+        CommitToRows = options.CommitToRows,
     };
 
     internal static async Task<(SealedChannel Label, SealedChannel Feature)> OpenBoth(SealedChannelOptions label, SealedChannelOptions feature)
@@ -332,7 +367,7 @@ public sealed class HandshakeTests
         {
             VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => opening);
             Assert.Equal(ErrorCode.Refused, refusal.Code);
-            Assert.Equal("Hello", refusal.Step);
+            Assert.Equal("Commitment", refusal.Step);
             Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
         }
     }

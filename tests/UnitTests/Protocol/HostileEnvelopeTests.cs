@@ -139,7 +139,7 @@ public sealed class HostileEnvelopeTests
 
     [Fact]
     public Task A_skipped_sequence_number_is_refused() =>
-        RefuseAltered((genuine, peer) => Forge.Header(genuine, peer, h => h.Sequence++), "envelope 3 (BlindedIds) came where 2 (BlindedIds) was due");
+        RefuseAltered((genuine, peer) => Forge.Header(genuine, peer, h => h.Sequence++), "envelope 4 (BlindedIds) came where 3 (BlindedIds) was due");
 
     [Fact]
     public async Task A_dropped_envelope_is_noticed_at_the_next_one()
@@ -213,7 +213,7 @@ public sealed class HostileEnvelopeTests
     [Fact]
     public Task A_broken_chain_is_refused() =>
         RefuseAltered(
-            (genuine, peer) => Forge.Header(genuine, peer, h => h.PreviousCoreHash = ByteString.CopyFrom(new byte[32])), "does not continue the chain after envelope 1");
+            (genuine, peer) => Forge.Header(genuine, peer, h => h.PreviousCoreHash = ByteString.CopyFrom(new byte[32])), "does not continue the chain after envelope 2");
 
     [Fact]
     public Task A_previous_hash_of_another_length_is_refused() =>

@@ -9,7 +9,7 @@ namespace VertFed.UnitTests.Protocol;
 /// <summary>The table of steps: complete, and no wider than the protocol.</summary>
 public sealed class PhaseGrammarTests
 {
-    private static readonly Step[] Session = [Step.KeyExchange, Step.Hello, Step.BlindedIds, Step.EvaluatedIds, Step.AlignmentDigest, Step.TrainSetup];
+    private static readonly Step[] Session = [Step.KeyExchange, Step.Commitment, Step.Hello, Step.BlindedIds, Step.EvaluatedIds, Step.AlignmentDigest, Step.TrainSetup];
 
     private static readonly Step[] Exchange = [Step.ResidualShare, Step.GradientResponse, Step.MaskedScalars, Step.OptimiserScalars];
 
@@ -43,8 +43,8 @@ public sealed class PhaseGrammarTests
     }
 
     [Fact]
-    public void Only_the_key_exchange_travels_in_the_clear() =>
-        Assert.Equal([Step.KeyExchange], PhaseGrammar.Rules.Where(rule => !rule.Sealed).Select(rule => rule.Step));
+    public void Only_the_key_exchange_and_the_commitments_travel_in_the_clear() =>
+        Assert.Equal([Step.KeyExchange, Step.Commitment, Step.ResultCommitment], PhaseGrammar.Rules.Where(rule => !rule.Sealed).Select(rule => rule.Step));
 
     [Fact]
     public void Arrows_into_iteration_steps_carry_a_round_and_no_others_do()
@@ -60,12 +60,12 @@ public sealed class PhaseGrammarTests
     public void Both_roles_paths_of_both_families_are_allowed()
     {
         Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Step.LinkTables, Step.LinkResponse, Step.LinkResponse), .. At(1, Exchange),
-            .. At(2, Step.LinkResponse), .. At(2, Exchange), .. At(0, Step.LinkTables, Step.LossResponse, Step.EvaluationSummary, Step.JobClose)]);
+            .. At(2, Step.LinkResponse), .. At(2, Exchange), .. At(0, Step.LinkTables, Step.LossResponse, Step.EvaluationSummary, Step.ResultCommitment, Step.JobClose)]);
         Walk(Role.FeatureParty, [.. At(0, Session), .. At(1, Step.LinkRequest), .. At(1, Exchange), .. At(2, Step.LinkRequest, Step.LinkRequest),
-            .. At(2, Exchange), .. At(0, Step.LossRequest, Step.LossRequest, Step.LossScalar, Step.PartialScores, Step.PartialScores, Step.JobClose)]);
-        Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Step.LinkTables), .. At(1, Exchange), .. At(0, Step.LinkTables, Step.LossResponse, Step.JobClose)]);
-        Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Exchange), .. At(2, Exchange), .. At(0, Step.LossResponse, Step.JobClose)]);
-        Walk(Role.FeatureParty, [.. At(0, Session), .. At(1, Exchange), .. At(0, Step.LossRequest, Step.LossScalar, Step.JobClose)]);
+            .. At(2, Exchange), .. At(0, Step.LossRequest, Step.LossRequest, Step.LossScalar, Step.PartialScores, Step.PartialScores, Step.ResultCommitment, Step.JobClose)]);
+        Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Step.LinkTables), .. At(1, Exchange), .. At(0, Step.LinkTables, Step.LossResponse, Step.ResultCommitment, Step.JobClose)]);
+        Walk(Role.LabelParty, [.. At(0, Session), .. At(1, Exchange), .. At(2, Exchange), .. At(0, Step.LossResponse, Step.ResultCommitment, Step.JobClose)]);
+        Walk(Role.FeatureParty, [.. At(0, Session), .. At(1, Exchange), .. At(0, Step.LossRequest, Step.LossScalar, Step.ResultCommitment, Step.JobClose)]);
     }
 
     [Theory]

@@ -56,7 +56,7 @@ internal static class ScriptedJob
         await OneWayAsync(channel, !label, Step.LossScalar, 0, new LossScalar { Value = 7 }, LossScalar.Parser);
         await OneWayAsync(channel, !label, Step.PartialScores, 0, new PartialScores { Scores = { 1, -1 } }, PartialScores.Parser);
         await OneWayAsync(channel, label, Step.EvaluationSummary, 0, new EvaluationSummary { Rows = 2, Auc = 0.5 }, EvaluationSummary.Parser);
-        await channel.CloseAsync(default);
+        await channel.CloseAsync(new ResultValues([1], new byte[32], [2]), default);
     }
 
     private static async Task BothAsync<T>(SealedChannel channel, Step step, uint round, T own, MessageParser<T> parser)

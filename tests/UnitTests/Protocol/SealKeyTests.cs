@@ -41,8 +41,13 @@ public sealed class SealKeyTests
         List<string> nonces = [];
         foreach (InMemoryJournal journal in new[] { pair.Parties.LabelJournal, pair.Parties.FeatureJournal })
         {
-            for (ulong i = 1; await journal.ReadOutboundAsync(pair.Label.Specification.Job, 1, i, default) is { } envelope; i++)
+            for (ulong i = 0; await journal.ReadOutboundAsync(pair.Label.Specification.Job, 1, i, default) is { } envelope; i++)
             {
+                if (!PhaseGrammar.Rule(EnvelopeCodec.Parse(envelope).Header.Step).Sealed)
+                {
+                    continue;
+                }
+
                 nonces.Add(Convert.ToHexString(envelope.Payload.Span[..SealKey.NonceBytes]));
             }
         }
