@@ -9,13 +9,14 @@ namespace VertFed.UnitTests.Recovery;
 /// Any of the three processes, killed before or after any durable write, and two at once: the job completes, and cores, payloads,
 /// coefficients and reports are those of an undisturbed run with the same keys and seeds.
 /// </summary>
-public sealed class CrashMatrixTests(CrashMatrixTests.Undisturbed undisturbed, ITestOutputHelper output) : IClassFixture<CrashMatrixTests.Undisturbed>
+public sealed class CrashMatrixTests(UndisturbedLinear undisturbed, ITestOutputHelper output)
+    : CrashMatrix(undisturbed, output), IClassFixture<UndisturbedLinear>
 {
     [Fact]
     public async Task A_run_that_nobody_disturbs_is_the_same_again()
     {
-        await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job);
-        Assert.Equal(undisturbed.Trace, await run.CompleteAsync());
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job);
+        Assert.Equal(Undisturbed.Trace, await run.CompleteAsync());
         Assert.Equal(0, run.Revived);
     }
 
@@ -26,7 +27,7 @@ public sealed class CrashMatrixTests(CrashMatrixTests.Undisturbed undisturbed, I
     public async Task A_process_killed_at_some_writes_changes_nothing(string actor)
     {
         Actor victim = Enum.Parse<Actor>(actor);
-        int writes = undisturbed.Writes[victim];
+        int writes = Undisturbed.Writes[victim];
         foreach (int write in new[] { 2, writes / 2 })
         {
             await SameAsync(new Kill(victim, new KillPoint(write, write == 2 ? CommitStage.Before : CommitStage.After)));
@@ -34,44 +35,71 @@ public sealed class CrashMatrixTests(CrashMatrixTests.Undisturbed undisturbed, I
     }
 
     [Fact]
-    public async Task Two_processes_killed_at_once_change_nothing() =>
-        await SameAsync(new Kill(Actor.Label, new KillPoint(undisturbed.Writes[Actor.Label] / 3, CommitStage.Before), Actor.Coordinator));
+    public async Task Each_of_the_three_killed_in_one_run_changes_nothing() => await SameAsync(
+        new Kill(Actor.Label, new KillPoint(Undisturbed.Writes[Actor.Label] / 4, CommitStage.After)),
+        new Kill(Actor.Feature, new KillPoint(Undisturbed.Writes[Actor.Feature] / 2, CommitStage.Before)),
+        new Kill(Actor.Coordinator, new KillPoint(Undisturbed.Writes[Actor.Coordinator] / 2, CommitStage.After)));
 
-    private async Task SameAsync(Kill kill)
+    [Fact]
+    public async Task Two_processes_killed_at_once_change_nothing() =>
+        await SameAsync(new Kill(Actor.Label, new KillPoint(Undisturbed.Writes[Actor.Label] / 3, CommitStage.Before), Actor.Coordinator));
+
+    [Theory]
+    [Trait("Speed", "slow")]
+    [InlineData("Label", "Before")]
+    [InlineData("Label", "After")]
+    [InlineData("Feature", "Before")]
+    [InlineData("Feature", "After")]
+    [InlineData("Coordinator", "Before")]
+    [InlineData("Coordinator", "After")]
+    public async Task A_process_killed_at_any_write_changes_nothing(string actor, string stage)
     {
-        long start = TimeProvider.System.GetTimestamp();
-        await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, kill);
-        JobTrace trace = await run.CompleteAsync();
-        output.WriteLine($"{kill}: {TimeProvider.System.GetElapsedTime(start).TotalSeconds:F2} s");
-        Assert.True(run.Revived == 1 + kill.Together.Length, $"{kill}: {run.Revived} lives more");
-        Assert.True(trace == undisturbed.Trace, $"{kill}\n{trace}\n--- undisturbed\n{undisturbed.Trace}\n{run.Logs()}");
+        Actor victim = Enum.Parse<Actor>(actor);
+        for (int write = 1; write <= Undisturbed.Reachable(victim); write++)
+        {
+            await SameAsync(new Kill(victim, new KillPoint(write, Enum.Parse<CommitStage>(stage))));
+        }
     }
 
-    /// <summary>The first run, whose seeds the others take over.</summary>
-    public sealed class Undisturbed : IAsyncLifetime
+    [Theory]
+    [Trait("Speed", "slow")]
+    [InlineData("Label", "Feature")]
+    [InlineData("Feature", "Coordinator")]
+    [InlineData("Coordinator", "Label")]
+    public async Task Any_two_processes_killed_at_once_change_nothing(string actor, string other)
     {
-        internal RecoveryCase Job { get; } = new(Family.Linear, maxIterations: 1);
-
-        internal JobTrace Trace { get; private set; } = null!;
-
-        internal Dictionary<Actor, int> Writes { get; } = [];
-
-        public async Task InitializeAsync()
+        Actor victim = Enum.Parse<Actor>(actor);
+        for (int write = 1; write <= Undisturbed.Reachable(victim); write += 5)
         {
-            await using RecoveryRun run = await RecoveryRun.StartAsync(Job);
-            Trace = await run.CompleteAsync();
-            Job.Attempts[Role.LabelParty] = (await run.StoreOf(Actor.Label).LoadAttemptAsync(Job.JobId, 1, default))!;
-            Job.Attempts[Role.FeatureParty] = (await run.StoreOf(Actor.Feature).LoadAttemptAsync(Job.JobId, 1, default))!;
-            foreach (Actor actor in Enum.GetValues<Actor>())
-            {
-                Writes[actor] = run.WritesOf(actor);
-            }
+            await SameAsync(new Kill(victim, new KillPoint(write, write % 2 == 0 ? CommitStage.Before : CommitStage.After), Enum.Parse<Actor>(other)));
         }
+    }
+}
 
-        public Task DisposeAsync()
+/// <summary>The same for a job with a link: every kind of step of a round.</summary>
+public sealed class LogisticCrashTests(UndisturbedLogistic undisturbed, ITestOutputHelper output)
+    : CrashMatrix(undisturbed, output), IClassFixture<UndisturbedLogistic>
+{
+    [Theory]
+    [InlineData("Label", 5)]
+    [InlineData("Feature", 6)]
+    public async Task A_party_killed_late_in_a_logistic_job_changes_nothing(string actor, int eighths)
+    {
+        Actor victim = Enum.Parse<Actor>(actor);
+        await SameAsync(new Kill(victim, new KillPoint(Undisturbed.Writes[victim] * eighths / 8, CommitStage.After)));
+    }
+
+    [Theory]
+    [Trait("Speed", "slow")]
+    [InlineData("Label")]
+    [InlineData("Feature")]
+    [InlineData("Coordinator")]
+    public async Task A_process_killed_at_every_third_write_of_a_logistic_job_changes_nothing(string actor)
+    {
+        Actor victim = Enum.Parse<Actor>(actor);
+        for (int write = 2; write <= Undisturbed.Reachable(victim); write += 3)
         {
-            Job.Dispose();
-            return Task.CompletedTask;
+            await SameAsync(new Kill(victim, new KillPoint(write, write % 2 == 0 ? CommitStage.Before : CommitStage.After)));
         }
     }
 }

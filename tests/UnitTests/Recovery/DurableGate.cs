@@ -21,8 +21,15 @@ internal sealed class DurableGate : IDisposable
     private volatile bool _dead;
     private int _writes;
 
+    private readonly string _log;
+    private long _logLength;
+
     /// <param name="point">Null: it is not killed by itself.</param>
-    public DurableGate(KillPoint? point) => _point = point;
+    /// <param name="log">The store's write-ahead log.</param>
+    public DurableGate(KillPoint? point, string log) => (_point, _log) = (point, log);
+
+    /// <summary>Length of the write-ahead log when the last write was about to be made durable.</summary>
+    public long LogLengthBefore => Volatile.Read(ref _logLength);
 
     /// <summary>Completes when the process has come to its point, and stands still there.</summary>
     public Task Reached => _reached.Task;
@@ -38,6 +45,7 @@ internal sealed class DurableGate : IDisposable
             _passage.Wait();
             ThrowIfDead();
             Interlocked.Increment(ref _writes);
+            Volatile.Write(ref _logLength, new FileInfo(_log).Length);
         }
 
         if (_point is { } point && point.Stage == stage && point.Write == _writes)

@@ -30,7 +30,7 @@ internal sealed class PartyLife : ILife
     public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, SqliteOptions? options = null)
     {
         Folder = folder;
-        Gate = new DurableGate(point);
+        Gate = new DurableGate(point, Path.Combine(folder, "party.db-wal"));
         PartyConfig config = PartyConfig.Parse("party.yaml", job.Configuration(role, port, folder), Path.GetTempPath());
         options ??= new SqliteOptions { CommitHook = Gate.OnCommit };
         Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), options), job.Attempts.GetValueOrDefault(role));
@@ -94,7 +94,7 @@ internal sealed class CoordinatorLife : ILife
 
     public static async Task<CoordinatorLife> StartAsync(RecoveryCase job, string folder, KillPoint? point, SqliteOptions? options = null)
     {
-        DurableGate gate = new(point);
+        DurableGate gate = new(point, Path.Combine(folder, "coordinator.db-wal"));
         options ??= new SqliteOptions { CommitHook = gate.OnCommit };
         SqliteCoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(folder, "coordinator.db"), options);
         CoordinatorConfig config = new()

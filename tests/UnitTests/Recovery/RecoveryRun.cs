@@ -1,7 +1,10 @@
+using Dapper;
 using Grpc.Core;
 using Grpc.Net.Client;
+using Microsoft.Data.Sqlite;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Storage.Sqlite;
 
 namespace VertFed.UnitTests.Recovery;
 
@@ -33,6 +36,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     private readonly Dictionary<Actor, ILife> _lives = [];
     private readonly Dictionary<Actor, TcpLink> _links = new() { [Actor.Label] = TcpLink.Open(), [Actor.Feature] = TcpLink.Open() };
     private readonly List<ILife> _dead = [];
+    private readonly Dictionary<Actor, SqliteOptions> _options = [];
     private int _begun;
 
     private RecoveryRun(RecoveryCase job, Kill[] kills)
@@ -51,6 +55,12 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
     public TcpLink LinkOf(Actor party) => _links[party];
 
+    /// <summary>Where an actor's present life keeps its files.</summary>
+    public string FolderOf(Actor actor) => _lives[actor].Folder;
+
+    /// <summary>Where the coordinator listens.</summary>
+    public int CoordinatorPort => Coordinator.Port;
+
     public IPartyStore StoreOf(Actor party) => ((PartyLife)_lives[party]).Store;
 
     private CoordinatorLife Coordinator => (CoordinatorLife)_lives[Actor.Coordinator];
@@ -66,6 +76,22 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
         return run;
     }
+
+    /// <summary>As above, where the first life of some has a store that fails.</summary>
+    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, Actor actor, SqliteOptions failing)
+    {
+        RecoveryRun run = new(job, []);
+        run._options[actor] = failing;
+        foreach (Actor each in new[] { Actor.Coordinator, Actor.Label, Actor.Feature })
+        {
+            await run.BeginLifeAsync(each, run.NewFolder(each));
+        }
+
+        return run;
+    }
+
+    /// <summary>What parties ended with that ended by themselves; each lived again on what it left.</summary>
+    public List<Exception> Faults { get; } = [];
 
     /// <summary>Submits the job, kills and revives as planned, and waits for the job's end everywhere.</summary>
     public async Task<JobTrace> CompleteAsync()
@@ -98,6 +124,38 @@ internal sealed class RecoveryRun : IAsyncDisposable
         return await ended;
     }
 
+    /// <summary>Called with an actor and the folder that its next life begins on: what happens to the files meanwhile.</summary>
+    public Action<Actor, string>? BetweenLives { get; set; }
+
+    /// <summary>Length of an actor's write-ahead log before its last write.</summary>
+    public long LogLengthBeforeLastWrite(Actor actor) => _lives[actor].Gate.LogLengthBefore;
+
+    /// <summary>Pages of an actor's store.</summary>
+    public long PagesOf(Actor actor)
+    {
+        string file = Directory.GetFiles(FolderOf(actor), "*.db").Single();
+        using SqliteConnection connection = new($"Data Source={file};Mode=ReadOnly;Pooling=False");
+        return connection.QuerySingle<long>("PRAGMA page_count");
+    }
+
+    /// <summary>Waits until one of the parties has logged a text.</summary>
+    public async Task LoggedAsync(string text)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (!Logs().Contains(text, StringComparison.Ordinal))
+        {
+            await Task.Delay(10, patience.Token);
+        }
+    }
+
+    /// <summary>Ends an actor in order and starts it again on its folder, with a store that works.</summary>
+    public async Task RestartAsync(Actor actor)
+    {
+        string folder = FolderOf(actor);
+        await _lives[actor].DisposeAsync();
+        await BeginLifeAsync(actor, folder);
+    }
+
     /// <summary>Kills actors, all before any of them lives again.</summary>
     public async Task KillAsync(params Actor[] actors)
     {
@@ -113,6 +171,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
             string folder = NewFolder(actor);
             Copy(life.Folder, folder);
+            BetweenLives?.Invoke(actor, folder);
             _dead.Add(life);
             next.Add((actor, folder));
         }
@@ -142,9 +201,10 @@ internal sealed class RecoveryRun : IAsyncDisposable
     {
         bool isFirst = !_lives.ContainsKey(actor);
         KillPoint? point = isFirst && _points.TryGetValue(actor, out KillPoint planned) ? planned : null;
+        SqliteOptions? options = isFirst ? _options.GetValueOrDefault(actor) : null;
         if (actor == Actor.Coordinator)
         {
-            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point);
+            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point, options);
             _lives[actor] = life;
             foreach (TcpLink link in _links.Values)
             {
@@ -155,7 +215,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
         }
 
         _links[actor].Join(Coordinator.Port);
-        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point);
+        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point, options);
     }
 
     private string NewFolder(Actor actor)
@@ -189,20 +249,39 @@ internal sealed class RecoveryRun : IAsyncDisposable
     {
         while (true)
         {
-            JobRecord? record;
             try
             {
-                record = await Coordinator.Store.FindJobAsync(_job.JobId, cancellationToken);
+                JobRecord? record = await Coordinator.Store.FindJobAsync(_job.JobId, cancellationToken);
                 if (record is { IsOpen: false } && await HasWordAsync(Actor.Label, cancellationToken) && await HasWordAsync(Actor.Feature, cancellationToken))
                 {
                     return record;
                 }
 
+                await ReviveFaultedAsync();
+                await Task.Delay(10, cancellationToken);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The coordinator is being started again; the next look finds it.
                 await Task.Delay(10, cancellationToken);
             }
             catch (OperationCanceledException error)
             {
                 throw new TimeoutException($"The job did not end in time.\n{Logs()}", error);
+            }
+        }
+    }
+
+    private async Task ReviveFaultedAsync()
+    {
+        foreach (Actor actor in new[] { Actor.Label, Actor.Feature })
+        {
+            ILife life = _lives[actor];
+            if (life is PartyLife { Running: { IsFaulted: true } ended })
+            {
+                Faults.Add(ended.Exception.InnerException!);
+                await life.DisposeAsync();
+                await BeginLifeAsync(actor, life.Folder);
             }
         }
     }
