@@ -27,6 +27,8 @@ internal sealed class JobWorker(
     public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
 
     /// <summary>Runs a job to its end. Does not throw for anything that concerns the job alone.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: this node's disk fails. Nothing was said of the job's end: started
+    /// again with a disk that works, the node takes it up where it stands.</exception>
     public async Task RunAsync(JobEntry entry)
     {
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
@@ -50,6 +52,11 @@ internal sealed class JobWorker(
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
+        }
+        catch (VertFedException error) when (error.Code == ErrorCode.Storage && entry.End is null && !entry.IsStopped)
+        {
+            relay.Close(entry.Id);
+            throw;
         }
         catch (Exception error)
         {
@@ -177,18 +184,8 @@ internal sealed class JobWorker(
             Error = fault?.Error,
             Report = ReportSeal.Seal(entry.Id, config.Name, identity, entry.Job.Submitter, shared),
         };
-        try
-        {
-            PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
-            await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
-        }
-        catch (VertFedException error) when (state == JobState.Done)
-        {
-            // A result that is not durable is none: the coordinator hears so.
-            fault = JobFault.From(error, config.Name);
-            outcome = new JobOutcome { Job = entry.Id, Attempt = entry.Attempt, State = fault.State, Error = fault.Error };
-        }
-
+        PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
+        await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
         relay.SendOutcome(outcome);
         string status = ReportWriter.StatusName(outcome.State);
         log.Ended(entry.Id, status, fault?.Error);

@@ -134,8 +134,8 @@ public sealed class PartyHost
                 case OfferEvent offer:
                     await OnOfferAsync(offer, cancellationToken);
                     break;
-                case StartEvent start when _entries.TryGetValue(start.Job, out JobEntry? entry) && entry.Attempt == start.Attempt:
-                    entry.Start();
+                case StartEvent start:
+                    await OnStartAsync(start, cancellationToken);
                     break;
                 case CheckpointEvent checkpoint:
                     _witness.Take(checkpoint);
@@ -193,6 +193,19 @@ public sealed class PartyHost
 
         _log.Resuming(job, known.Attempt);
         Enqueue(new JobEntry(SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(known.SignedSpec)), known.Attempt, isResumed: true));
+    }
+
+    private async Task OnStartAsync(StartEvent start, CancellationToken cancellationToken)
+    {
+        if (!_entries.TryGetValue(start.Job, out JobEntry? entry))
+        {
+            // Accepted by an earlier run of this node, and started only now that the peer has accepted too.
+            await ResumeAsync(start.Job, cancellationToken);
+        }
+        else if (entry.Attempt == start.Attempt)
+        {
+            entry.Start();
+        }
     }
 
     private async Task OnOfferAsync(OfferEvent offer, CancellationToken cancellationToken)
