@@ -97,19 +97,19 @@ internal static class AuditJson
 
     public static string Of(DisclosureLedger ledger) => Write(json =>
     {
+        json.WriteNumber("rows_at_least", ledger.RowsAtLeast);
+        json.WriteNumber("rows_at_most", ledger.RowsAtMost);
+        json.WriteNumber("rounds", ledger.Rounds);
         json.WriteStartArray("ledger");
-        foreach (LedgerEntry entry in ledger.Entries)
+        foreach (LedgerLine line in ledger.Lines)
         {
             json.WriteStartObject();
-            json.WriteString("party", entry.Party);
-            json.WriteString("what", entry.What);
-            json.WriteNumber("scalars", entry.Scalars);
-            if (entry.ScalarsPerRow is { } ratio)
-            {
-                json.WriteNumber("scalars_per_row", ratio);
-            }
-
-            json.WriteString("step", entry.Step.ToString());
+            json.WriteString("party", line.Party);
+            json.WriteString("what", line.What);
+            json.WriteNumber("scalars", line.Scalars);
+            json.WriteBoolean("is_upper_bound", line.IsUpperBound);
+            json.WriteNumber("scalars_per_row", line.ScalarsPerRow);
+            json.WriteString("step", line.Step.ToString());
             json.WriteEndObject();
         }
 

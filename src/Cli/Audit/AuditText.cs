@@ -71,16 +71,19 @@ internal static class AuditText
 
     public static void Write(IAnsiConsole console, DisclosureLedger ledger)
     {
+        console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"Aligned rows: {(ledger.RowsAtLeast == ledger.RowsAtMost ? "" : $"{ledger.RowsAtLeast:N0} to ")}{ledger.RowsAtMost:N0}. Training rounds: {ledger.Rounds}."));
         Table table = new Table().Border(TableBorder.Simple);
         table.AddColumns("To", "What", "Scalars", "A row", "Step");
-        foreach (LedgerEntry entry in ledger.Entries)
+        foreach (LedgerLine line in ledger.Lines)
         {
             table.AddRow(
-                Cell(entry.Party),
-                Cell(entry.What),
-                entry.Scalars.ToString("N0", CultureInfo.InvariantCulture),
-                entry.ScalarsPerRow is { } ratio ? ratio.ToString("0.####", CultureInfo.InvariantCulture) : "",
-                Cell(entry.Step.ToString()));
+                Cell(line.Party),
+                Cell(line.What),
+                (line.IsUpperBound ? "at most " : "") + line.Scalars.ToString("N0", CultureInfo.InvariantCulture),
+                line.ScalarsPerRow.ToString("0.####", CultureInfo.InvariantCulture),
+                Cell(line.Step.ToString()));
         }
 
         console.Write(table);

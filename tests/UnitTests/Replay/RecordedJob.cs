@@ -178,7 +178,7 @@ internal sealed class RecordedJob : IAsyncDisposable
         return JobState.Done;
     }
 
-    private static SqlitePartyStore Open(PartyConfig config) => SqlitePartyStore.Open(Path.Combine(config.DataDirectory, "party.db"));
+    private static SqlitePartyStore Open(PartyConfig config) => SqlitePartyStore.Open(Path.Combine(config.DataDirectory, "party.db"), SecretsKey.FromBytes(new byte[SecretsKey.KeyBytes]));
 
     private PartyConfig Configuration(Role role)
     {
@@ -189,6 +189,7 @@ internal sealed class RecordedJob : IAsyncDisposable
             name: {{Name(role)}}
             role: {{(role == Role.LabelParty ? "label" : "feature")}}
             coordinator: http://127.0.0.1:1
+            coordinator_fingerprint: {{_coordinator.Fingerprint}}
             identity: none.pem
             data_dir: {{Name(role)}}
             peers: [{name: {{Name(peer)}}, fingerprint: {{IdentityOf(peer).Fingerprint}}}]
