@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.Text.Json;
+using VertFed.Cli.Audit;
 using VertFed.Cli.Demo;
 using VertFed.Cli.Hosts;
 using VertFed.Cli.Identities;
@@ -23,6 +24,7 @@ internal static class CommandLine
         HostCommand.Create("coordinator", HostLocator.Coordinator, "Run the coordinator, which relays, orders and records what it cannot read."),
         HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator."),
         JobCommand.Create(terminal),
+        AuditCommand.Create(terminal),
         IdentityCommand.Create(terminal),
         CreateVersion(terminal),
         new HelpOption(),
@@ -30,6 +32,21 @@ internal static class CommandLine
 
     /// <summary>The --json option that every command with data on standard output has.</summary>
     public static Option<bool> Json() => new("--json") { Description = "Print JSON on standard output." };
+
+    /// <summary>The argument that names a job.</summary>
+    public static Argument<string> JobId()
+    {
+        Argument<string> argument = new("ID") { Description = "The job's id: 32 hexadecimal digits." };
+        argument.Validators.Add(static result =>
+        {
+            string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
+            if (text.Length != 32 || !text.All(char.IsAsciiHexDigitLower))
+            {
+                result.AddError($"'{text}' is not a job id of 32 lower-case hexadecimal digits.");
+            }
+        });
+        return argument;
+    }
 
     private static Command CreateVersion(Terminal terminal)
     {

@@ -42,6 +42,18 @@ internal static partial class Log
     [LoggerMessage(23, LogLevel.Debug, "job {Job}: envelope {Sequence} of {Sender}, {Step}, {Bytes} bytes: {Outcome}")]
     public static partial void Deposited(ILogger logger, string job, long sequence, Role sender, Step step, long bytes, Storage.DepositOutcome outcome);
 
+    [LoggerMessage(24, LogLevel.Information, "job {Job}: checkpoint at the end of {Phase}, {Entries} entries")]
+    public static partial void Checkpoint(ILogger logger, string job, Phase phase, long entries);
+
+    [LoggerMessage(25, LogLevel.Information, "job {Job}: party {Party} co-signed the checkpoint at the end of {Phase}")]
+    public static partial void CoSigned(ILogger logger, string job, string party, Phase phase);
+
+    [LoggerMessage(26, LogLevel.Warning, "job {Job}: party {Party} does not co-sign the checkpoint at the end of {Phase}: {Code}: {Reason}")]
+    public static partial void NotCoSigned(ILogger logger, string job, string party, Phase phase, string code, string reason);
+
+    [LoggerMessage(27, LogLevel.Warning, "job {Job}: party {Party} has another checkpoint key than the one it began the job with; nothing is proposed to it")]
+    public static partial void OtherCheckpointKey(ILogger logger, string job, string party);
+
     [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}")]
     public static partial void Unexpected(ILogger logger, Exception exception, string where);
 

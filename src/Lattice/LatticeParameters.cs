@@ -44,7 +44,7 @@ public sealed class LatticeParameters
         Switching = new ModulusSwitch(this);
         Doubles = new BufferPool<double>(literal.Degree * literal.Primes.Length);
         _id = SHA256.HashData(Encoding.ASCII.GetBytes(literal.ToCanonicalText()))[..IdBytes];
-        LogQ = literal.Primes.Sum(p => Math.Log2(p));
+        LogQ = literal.Primes.Sum(p => Magnitude.Log2(p));
     }
 
     /// <summary>For slot-encoded products: about 200 bits of q.</summary>
@@ -121,7 +121,7 @@ public sealed class LatticeParameters
         }
 
         CheckArithmetic(literal);
-        double logQ = literal.Primes.Sum(p => Math.Log2(p));
+        double logQ = literal.Primes.Sum(p => Magnitude.Log2(p));
         if (logQ > limit)
         {
             LatticeError.Parameters(Text($"log2 q = {logQ:F1} exceeds {limit}, the limit for 128-bit security at degree {literal.Degree}"));

@@ -8,6 +8,7 @@ namespace VertFed.Storage;
 /// <param name="SpecHash">SHA-256 of the serialised JobSpec followed by the submitter's key: equal for the same request
 /// signed twice, different for anything else.</param>
 /// <param name="Submitter">Fingerprint of the submitter's key, 64 lower-case hexadecimal digits.</param>
+/// <param name="Payloads">Whether sealed payloads stay after their delivery.</param>
 public sealed record NewJob(
     string Job,
     byte[] SignedSpec,
@@ -17,7 +18,8 @@ public sealed record NewJob(
     string LabelParty,
     string FeatureParty,
     int DeadlineSeconds,
-    long SubmittedUnixMs);
+    long SubmittedUnixMs,
+    Payloads Payloads);
 
 /// <summary>What <see cref="ICoordinatorStore.AddJobAsync"/> found.</summary>
 public enum AddJobOutcome
@@ -91,17 +93,33 @@ public sealed record JobRecord
 
     public required JobState FeatureOutcome { get; init; }
 
+    /// <summary>As the spec says; unspecified for a job of a coordinator that kept no transcripts.</summary>
+    public required Payloads Payloads { get; init; }
+
+    /// <summary>Whether every payload that was deposited is there still.</summary>
+    public required bool PayloadsKept { get; init; }
+
+    /// <summary>Whether the label party has co-signed the closing checkpoint.</summary>
+    public required bool LabelCoSigned { get; init; }
+
+    public required bool FeatureCoSigned { get; init; }
+
     /// <summary>Null unless the job ended without a result.</summary>
     public required JobError? Error { get; init; }
 
     /// <summary>Offered or running.</summary>
     public bool IsOpen => State is JobState.Offered or JobState.Running;
 
+    /// <summary>Whether entries, checkpoints and deliveries of it are kept.</summary>
+    public bool HasTranscript => Payloads is Payloads.Full or Payloads.Hashes;
+
     public string PartyName(Role role) => role == Role.LabelParty ? LabelParty : FeatureParty;
 
     public Answer AnswerOf(Role role) => role == Role.LabelParty ? LabelAnswer : FeatureAnswer;
 
     public JobState OutcomeOf(Role role) => role == Role.LabelParty ? LabelOutcome : FeatureOutcome;
+
+    public bool IsCoSignedBy(Role role) => role == Role.LabelParty ? LabelCoSigned : FeatureCoSigned;
 
     /// <summary>The role of a party by name; unspecified where it has none in this job.</summary>
     public Role RoleOf(string party) =>
@@ -152,6 +170,9 @@ public enum DepositOutcome
     /// <summary>The hash of the previous core is not that of the sender's last envelope.</summary>
     BrokenChain,
 
+    /// <summary>The phase lies before that of the sender's last envelope, or the sender has closed.</summary>
+    OutOfPhase,
+
     /// <summary>The job is unknown, at another attempt, or not running.</summary>
     NotRunning,
 
@@ -165,7 +186,8 @@ public enum DepositOutcome
 public sealed record DepositResult(DepositOutcome Outcome, long NextSequence, JobRecord? Job);
 
 /// <summary>A kept envelope without its payload.</summary>
-public sealed record StoredEnvelope(EnvelopeKey Key, byte[] Core, byte[] Attestation, Step Step, long PayloadSize, int Parts);
+public sealed record StoredEnvelope(
+    EnvelopeKey Key, byte[] Core, byte[] Attestation, Phase Phase, uint Round, Step Step, long PayloadSize, int Parts);
 
 /// <summary>Where one direction of a job stands.</summary>
 /// <param name="NextSequence">Of the sender.</param>

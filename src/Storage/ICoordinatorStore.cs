@@ -9,7 +9,7 @@ namespace VertFed.Storage;
 /// </summary>
 /// <remarks>Every method throws <see cref="Protocol.VertFedException"/> with code Storage where the store cannot do it. Writes are
 /// idempotent, so that a caller who did not hear the result may repeat them.</remarks>
-public interface ICoordinatorStore : IAsyncDisposable
+public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
 {
     /// <summary>Adds a job in state OFFERED, attempt 1.</summary>
     Task<(AddJobOutcome Outcome, JobRecord Job)> AddJobAsync(NewJob job, CancellationToken cancellationToken);
@@ -47,10 +47,11 @@ public interface ICoordinatorStore : IAsyncDisposable
     Task<byte[]> ReadPayloadPartAsync(EnvelopeKey key, int part, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Marks the sender's envelopes up to and including this one as delivered.
+    /// Marks the sender's envelopes up to and including this one as delivered. A job that keeps hashes alone loses their sealed
+    /// payloads.
     /// </summary>
     /// <returns>False where that envelope was never deposited.</returns>
-    Task<bool> MarkDeliveredAsync(EnvelopeKey key, CancellationToken cancellationToken);
+    Task<bool> MarkDeliveredAsync(EnvelopeKey key, long nowUnixMs, CancellationToken cancellationToken);
 
     /// <summary>
     /// Records a party's last word, once, with its sealed report. Both DONE: the job is DONE. Any other word ends the job with that
@@ -67,7 +68,7 @@ public interface ICoordinatorStore : IAsyncDisposable
     /// <summary>The job's report parts, label party first, each as received.</summary>
     Task<IReadOnlyList<byte[]>> ReadReportsAsync(string job, CancellationToken cancellationToken);
 
-    /// <summary>Drops the payloads (not cores, attestations or reports) of jobs that ended before a time.</summary>
+    /// <summary>Drops the sealed payloads (not what crossed in the clear, cores, attestations or reports) of jobs that ended before a time.</summary>
     /// <returns>How many jobs lost payloads.</returns>
     Task<int> PrunePayloadsAsync(long endedBeforeUnixMs, CancellationToken cancellationToken);
 }

@@ -8,7 +8,7 @@ namespace VertFed.Storage;
 /// in; at the end the report part, the model and the ledger. Each call is one atomic transition, durable when its task completes.
 /// </summary>
 /// <remarks>Every method throws <see cref="VertFedException"/> with code Storage where the store cannot do it. The root seeds in it
-/// are secrets: the file is readable by its owner alone.</remarks>
+/// are secrets: they are sealed under a <see cref="SecretsKey"/>, and the file is readable by its owner alone.</remarks>
 public interface IPartyStore : IJournal, IAsyncDisposable
 {
     /// <summary>Adds a job with its answer (state OFFERED, RUNNING or REFUSED). A job that is there already stays as it is.</summary>
@@ -30,4 +30,18 @@ public interface IPartyStore : IJournal, IAsyncDisposable
 
     /// <summary>The result of a job's attempt, or null.</summary>
     Task<PartyResult?> ReadResultAsync(string job, uint attempt, CancellationToken cancellationToken);
+
+    /// <summary>The journal's entries of one direction from a sequence number on, in order, without payloads.</summary>
+    Task<IReadOnlyList<JournalEntry>> ReadEntriesAsync(
+        string job, uint attempt, bool inbound, ulong from, int limit, CancellationToken cancellationToken);
+
+    /// <summary>The journal's last entry of one direction, without its payload; null where there is none.</summary>
+    Task<JournalEntry?> FindLastEntryAsync(string job, uint attempt, bool inbound, CancellationToken cancellationToken);
+
+    /// <summary>Keeps a checkpoint before its co-signature leaves this party. Keeping the same again changes nothing.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Diverges"/>: another one was co-signed for this phase.</exception>
+    Task SaveCheckpointAsync(CoSignedCheckpoint checkpoint, CancellationToken cancellationToken);
+
+    /// <summary>What this party co-signed of an attempt, in the order of phases.</summary>
+    Task<IReadOnlyList<CoSignedCheckpoint>> ReadCheckpointsAsync(string job, uint attempt, CancellationToken cancellationToken);
 }

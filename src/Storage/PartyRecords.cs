@@ -43,3 +43,15 @@ public sealed record PartyResult(
     IReadOnlyList<Disclosure> Ledger,
     byte[] Outcome,
     long EndedUnixMs);
+
+/// <summary>A checkpoint that this party has co-signed.</summary>
+/// <param name="TreeSize">Entries up to and including the phase.</param>
+/// <param name="RootHash">Root of the tree over them, 32 bytes.</param>
+/// <param name="Note">The note as the coordinator signed it.</param>
+/// <param name="CoSignature">As it was sent: a repeated proposal gets the same bytes.</param>
+public sealed record CoSignedCheckpoint(
+    string Job, uint Attempt, Phase Phase, long TreeSize, byte[] RootHash, byte[] Note, byte[] CoSignature, long RecordedUnixMs);
+
+/// <summary>An envelope of the journal without its payload.</summary>
+/// <param name="IsInbound">Whether it came from the peer.</param>
+public sealed record JournalEntry(bool IsInbound, ulong Sequence, byte[] Core, byte[] Attestation);

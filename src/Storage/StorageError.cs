@@ -47,6 +47,11 @@ internal static class StorageError
         new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture,
             $"store {file}: schema version {found} is newer than this software knows ({known}); start the newer software or use another data folder"));
 
+    public static VertFedException Older(string file, long found, int known) =>
+        new(ErrorCode.Storage, $"{file}: its schema has version {found}, this software needs {known}; start the component once to bring it up to date");
+
+    public static VertFedException Missing(string file) => new(ErrorCode.Storage, $"{file}: there is no such store");
+
     public static VertFedException OtherComponent(string file, string found, string wanted) =>
         new(ErrorCode.Storage, $"store {file}: this is the store of a {found}, not of a {wanted}");
 
@@ -67,4 +72,13 @@ internal static class StorageError
 
     public static VertFedException JournalGap(string job, uint attempt, ulong sequence, long next) =>
         new(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} does not follow; the journal's next is {next}"));
+
+    public static VertFedException WrongSecretsKey(string file) =>
+        new(ErrorCode.Storage, $"store {file}: the secrets key is not the one that sealed this store's seeds (secrets_key, {SecretsKey.Variable})");
+
+    public static VertFedException SeedDamaged(string job, uint attempt) =>
+        new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: the sealed seed does not open; it was altered or belongs to another attempt"));
+
+    public static VertFedException OtherCheckpoint(CoSignedCheckpoint checkpoint) =>
+        new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {checkpoint.Job}, attempt {checkpoint.Attempt}: another checkpoint was co-signed at the end of phase {checkpoint.Phase}"));
 }

@@ -23,14 +23,6 @@ internal static class ProcessTable
     /// <summary>Whether a process runs; one that has ended and was not waited for does not.</summary>
     public static bool Runs(int id) => Fields(id) is { } fields && fields[0] is not ("Z" or "X");
 
-    /// <summary>
-    /// Processor time of this process's children that have ended, and of theirs, in seconds (proc(5): cutime and cstime, in
-    /// hundredths of a second). Zero where there is no /proc.
-    /// </summary>
-    public static double SecondsOfEndedChildren() => OperatingSystem.IsLinux() && Fields(Environment.ProcessId) is { } fields
-        ? (long.Parse(fields[13], CultureInfo.InvariantCulture) + long.Parse(fields[14], CultureInfo.InvariantCulture)) / 100.0
-        : 0;
-
     private static int? Parent(int id) => Fields(id) is { } fields ? int.Parse(fields[1], CultureInfo.InvariantCulture) : null;
 
     // "pid (name) state ppid ...": the name may hold spaces and brackets, so read from its last bracket.

@@ -13,12 +13,14 @@ internal sealed class DemoConfiguration
     public const string Bank = "bank";
     public const string Retailer = "retailer";
     public const string Analyst = "analyst";
+    public const string Coordinator = "coordinator";
 
     private readonly DemoFolder _folder;
     private readonly DemoOptions _options;
     private readonly string _bankFingerprint;
     private readonly string _retailerFingerprint;
     private readonly string _analystFingerprint;
+    private readonly string _coordinatorFingerprint;
 
     public DemoConfiguration(DemoFolder folder, DemoOptions options)
     {
@@ -27,11 +29,13 @@ internal sealed class DemoConfiguration
         _bankFingerprint = CreateIdentity(Bank);
         _retailerFingerprint = CreateIdentity(Retailer);
         _analystFingerprint = CreateIdentity(Analyst);
+        _coordinatorFingerprint = CreateIdentity(Coordinator);
     }
 
     public void WriteCoordinator() => Write(_folder.CoordinatorConfig, $"""
         # The coordinator relays what the parties seal for each other. Port 0: the system picks a free one.
         listen: 127.0.0.1:0
+        identity: identities/{Coordinator}.pem
         data: coordinator
         parties:
           - name: {Bank}
@@ -76,6 +80,7 @@ internal sealed class DemoConfiguration
         name: {name}
         role: {role}
         coordinator: {coordinator}
+        coordinator_fingerprint: {_coordinatorFingerprint}
         identity: identities/{name}.pem
         data_dir: {name}
         peers:

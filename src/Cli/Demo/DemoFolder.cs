@@ -9,6 +9,8 @@ internal sealed class DemoFolder
 
     public string Report => Path.Combine(Root, "report.json");
 
+    public string Transcript => Path.Combine(Root, "transcript.vft");
+
     public string CoordinatorConfig => Path.Combine(Root, "coordinator.yaml");
 
     public string BankConfig => Path.Combine(Root, "bank.yaml");

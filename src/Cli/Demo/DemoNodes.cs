@@ -14,7 +14,7 @@ internal sealed class DemoNodes(DemoFolder folder, Action<string, NodeEvent> onE
     {
         HostProcess coordinator = Start("coordinator", HostLocator.Coordinator, folder.CoordinatorConfig);
         NodeEvent ready = await coordinator.ReadyAsync(s_startTimeout, cancellationToken);
-        return Jobs.JobClient.ParseAddress(ready.Text("address"));
+        return Jobs.CoordinatorConnection.ParseAddress(ready.Text("address"));
     }
 
     /// <summary>Starts both parties and waits until both have registered with the coordinator.</summary>

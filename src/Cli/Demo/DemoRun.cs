@@ -78,7 +78,13 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         using JobClient client = new(address);
         SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, out _job);
         await client.SubmitAsync(signed, interrupted);
-        return await FollowAsync(client, analyst, nodes, interrupted);
+        ReportError? error = await FollowAsync(client, analyst, nodes, interrupted);
+        if (error is null)
+        {
+            await DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted);
+        }
+
+        return error;
     }
 
     private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, DemoNodes nodes, CancellationToken interrupted)
@@ -227,6 +233,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         [
             ("bank_data", Path.Combine(dataFolder, SampleFiles.BankFile)),
             ("retailer_data", Path.Combine(dataFolder, SampleFiles.RetailerFile)),
+            ("transcript", _folder.Transcript),
             ("job_spec", _folder.JobSpec),
             ("coordinator_config", _folder.CoordinatorConfig),
             ("bank_config", _folder.BankConfig),

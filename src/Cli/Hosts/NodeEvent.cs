@@ -33,6 +33,19 @@ internal sealed class NodeEvent
         }
     }
 
+    /// <summary>The whole event, as JSON on one line.</summary>
+    public string Json => _root.GetRawText();
+
+    /// <summary>A field that is an object, as an event of its own; null where there is none.</summary>
+    public NodeEvent? Object(string field) =>
+        _root.TryGetProperty(field, out JsonElement value) && value.ValueKind == JsonValueKind.Object ? new NodeEvent(field, value) : null;
+
+    /// <summary>The objects of a field that is an array; none where there is no such field.</summary>
+    public IEnumerable<NodeEvent> Objects(string field) =>
+        _root.TryGetProperty(field, out JsonElement value) && value.ValueKind == JsonValueKind.Array
+            ? value.EnumerateArray().Where(item => item.ValueKind == JsonValueKind.Object).Select(item => new NodeEvent(field, item))
+            : [];
+
     public string Text(string field) =>
         _root.TryGetProperty(field, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
 

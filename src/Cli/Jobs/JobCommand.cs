@@ -8,7 +8,6 @@ namespace VertFed.Cli.Jobs;
 /// <summary>`job submit|list|watch|report|cancel`: what an analyst does at the coordinator, over gRPC.</summary>
 internal static class JobCommand
 {
-    private const string CoordinatorVariable = "VERTFED_COORDINATOR";
     private const string IdentityVariable = "VERTFED_IDENTITY";
 
     public static Command Create(Terminal terminal) => new("job", "Submit, list, watch, cancel jobs and read their reports.")
@@ -23,7 +22,7 @@ internal static class JobCommand
     private static Command CreateSubmit(Terminal terminal)
     {
         Argument<string> spec = new("SPEC") { Description = "The job specification (YAML)." };
-        Option<string?> coordinator = Coordinator();
+        Option<string?> coordinator = CoordinatorConnection.Option();
         Option<string?> identity = IdentityFile();
         Option<bool> wait = new("--watch") { Description = "Follow the job to its end; the exit code is the job's." };
         Option<bool> json = CommandLine.Json();
@@ -43,7 +42,7 @@ internal static class JobCommand
 
     private static Command CreateList(Terminal terminal)
     {
-        Option<string?> coordinator = Coordinator();
+        Option<string?> coordinator = CoordinatorConnection.Option();
         Option<int> limit = Numbers.Between("--limit", "How many of the newest jobs.", 100, 1, 100_000);
         Option<bool> json = CommandLine.Json();
         Command command = new("list", "List jobs, newest first.") { coordinator, limit, json };
@@ -67,8 +66,8 @@ internal static class JobCommand
 
     private static Command CreateWatch(Terminal terminal)
     {
-        Argument<string> id = Id();
-        Option<string?> coordinator = Coordinator();
+        Argument<string> id = CommandLine.JobId();
+        Option<string?> coordinator = CoordinatorConnection.Option();
         Option<bool> json = CommandLine.Json();
         Command command = new("watch", "Follow a job to its end; the exit code is the job's.") { id, coordinator, json };
         command.SetAction(async (result, cancellationToken) =>
@@ -81,8 +80,8 @@ internal static class JobCommand
 
     private static Command CreateReport(Terminal terminal)
     {
-        Argument<string> id = Id();
-        Option<string?> coordinator = Coordinator();
+        Argument<string> id = CommandLine.JobId();
+        Option<string?> coordinator = CoordinatorConnection.Option();
         Option<string?> identity = IdentityFile();
         Option<string?> output = new("--out") { Description = "Write the report (JSON) to this file besides.", HelpName = "FILE" };
         Option<string?> spec = new("--spec")
@@ -125,8 +124,8 @@ internal static class JobCommand
 
     private static Command CreateCancel(Terminal terminal)
     {
-        Argument<string> id = Id();
-        Option<string?> coordinator = Coordinator();
+        Argument<string> id = CommandLine.JobId();
+        Option<string?> coordinator = CoordinatorConnection.Option();
         Option<string?> identity = IdentityFile();
         Option<bool> json = CommandLine.Json();
         Command command = new("cancel", "End a job at all parties; only its submitter may.") { id, coordinator, identity, json };
@@ -177,35 +176,13 @@ internal static class JobCommand
         return jobs;
     }
 
-    private static Argument<string> Id()
-    {
-        Argument<string> argument = new("ID") { Description = "The job's id: 32 hexadecimal digits." };
-        argument.Validators.Add(static result =>
-        {
-            string text = result.Tokens.Count == 1 ? result.Tokens[0].Value : "";
-            if (text.Length != 32 || !text.All(char.IsAsciiHexDigitLower))
-            {
-                result.AddError($"'{text}' is not a job id of 32 lower-case hexadecimal digits.");
-            }
-        });
-        return argument;
-    }
-
-    private static Option<string?> Coordinator() => new("--coordinator")
-    {
-        Description = $"The coordinator's address; default: {CoordinatorVariable}.",
-        HelpName = "URL",
-    };
-
     private static Option<string?> IdentityFile() => new("--identity")
     {
         Description = $"The analyst's key file (PEM); default: {IdentityVariable}.",
         HelpName = "FILE",
     };
 
-    private static JobClient Connect(string? given) => new(JobClient.ParseAddress(
-        given ?? Environment.GetEnvironmentVariable(CoordinatorVariable)
-        ?? throw Error.OptionMissing("--coordinator", CoordinatorVariable, "The coordinator's address")));
+    private static JobClient Connect(string? given) => new(CoordinatorConnection.AddressOf(given));
 
     private static Identity LoadIdentity(string? given) => Identity.Load(
         given ?? Environment.GetEnvironmentVariable(IdentityVariable)

@@ -8,6 +8,7 @@ namespace VertFed.Coordinator.Configuration;
 /// Reads the coordinator's YAML file:
 /// <code>
 /// listen: "127.0.0.1:0"
+/// identity: coordinator.pem
 /// data: ./coordinator-data
 /// parties:
 ///   - {name: bank, fingerprint: 64 hexadecimal digits}
@@ -27,7 +28,9 @@ public static class ConfigReader
     {
         YamlFields root = YamlFields.Load(file);
         IPEndPoint listen = ReadListen(root);
-        string data = Path.GetFullPath(root.Text("data"), Path.GetDirectoryName(Path.GetFullPath(file))!);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
+        string identity = Path.GetFullPath(root.Text("identity"), folder);
+        string data = Path.GetFullPath(root.Text("data"), folder);
         Dictionary<string, AdmittedParty> parties = ReadParties(root);
         HashSet<string> submitters = ReadSubmitters(root);
         CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
@@ -35,7 +38,7 @@ public static class ConfigReader
         root.Close();
         return new CoordinatorConfig
         {
-            Listen = listen, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log,
+            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log,
         };
     }
 

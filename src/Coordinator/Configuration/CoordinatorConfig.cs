@@ -38,6 +38,9 @@ public sealed record CoordinatorConfig
     /// <summary>Folder of the store, absolute.</summary>
     public required string DataFolder { get; init; }
 
+    /// <summary>Path of the coordinator's private identity key, PEM, absolute.</summary>
+    public required string IdentityPath { get; init; }
+
     /// <summary>By name.</summary>
     public required IReadOnlyDictionary<string, AdmittedParty> Parties { get; init; }
 

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
@@ -14,7 +15,7 @@ using VertFed.Storage.Sqlite;
 namespace VertFed.Coordinator.Hosting;
 
 /// <summary>
-/// A running coordinator: Kestrel with HTTP/2 in the clear on the configured address, the store, and the two services. Takes
+/// A running coordinator: Kestrel with HTTP/2 in the clear on the configured address, the store, and the three services. Takes
 /// nothing from the environment or from appsettings files: the configuration file is all.
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
@@ -23,11 +24,13 @@ public sealed class CoordinatorHost : IAsyncDisposable
     private const int FrameOverhead = 64 * 1024;
     private readonly WebApplication _application;
     private readonly ICoordinatorStore _store;
+    private readonly CoordinatorKeys _keys;
 
-    private CoordinatorHost(WebApplication application, ICoordinatorStore store, string address)
+    private CoordinatorHost(WebApplication application, ICoordinatorStore store, CoordinatorKeys keys, string address)
     {
         _application = application;
         _store = store;
+        _keys = keys;
         Address = address;
     }
 
@@ -54,9 +57,11 @@ public sealed class CoordinatorHost : IAsyncDisposable
     internal static async Task<CoordinatorHost> StartAsync(CoordinatorConfig config, ICoordinatorStore store, TimeProvider time, CancellationToken cancellationToken)
     {
         WebApplication? application = null;
+        CoordinatorKeys? keys = null;
         try
         {
-            application = Build(config, store, time);
+            keys = CoordinatorKeys.Load(config);
+            application = Build(config, store, keys, time);
             int open = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
             await application.StartAsync(cancellationToken);
             string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
@@ -64,13 +69,14 @@ public sealed class CoordinatorHost : IAsyncDisposable
             Log.Listening(logger, address, StoreFile, open);
             if (!IPAddress.IsLoopback(config.Listen.Address))
                 Log.NotLoopback(logger, address);
-            return new CoordinatorHost(application, store, address);
+            return new CoordinatorHost(application, store, keys, address);
         }
         catch (Exception exception)
         {
             if (application is not null)
                 await application.DisposeAsync();
             await store.DisposeAsync();
+            keys?.Dispose();
             if (exception is IOException)
                 throw new VertFedException(ErrorCode.Usage, $"cannot listen on {config.Listen}: {exception.Message}", exception);
             throw;
@@ -90,9 +96,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
         await _application.StopAsync(CancellationToken.None);
         await _application.DisposeAsync();
         await _store.DisposeAsync();
+        _keys.Dispose();
     }
 
-    private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, TimeProvider time)
+    private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "VertFed.Coordinator" });
         ConfigureLogging(builder.Logging, config.Log);
@@ -102,10 +109,13 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton(config);
         builder.Services.AddSingleton(store);
         builder.Services.AddSingleton(time);
+        builder.Services.AddSingleton(keys);
+        builder.Services.AddSingleton<CheckpointQueue>();
         builder.Services.AddSingleton<JobHub>();
         builder.Services.AddSingleton(new ConnectionGate(config.Limits.MaxUnregistered, "connections that have not registered"));
         builder.Services.AddSingleton(new WatchGate(new ConnectionGate(config.Limits.MaxWatchers, "watchers")));
         builder.Services.AddHostedService<DeadlineMonitor>();
+        builder.Services.AddHostedService<CheckpointKeeper>();
         builder.Services.AddGrpc(grpc =>
         {
             // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
@@ -117,6 +127,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         application.UseRouting();
         application.MapGrpcService<JobEndpoint>();
         application.MapGrpcService<RelayEndpoint>();
+        application.MapGrpcService<AuditEndpoint>();
         return application;
     }
 

@@ -5,6 +5,7 @@ using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
@@ -17,7 +18,8 @@ namespace VertFed.Coordinator.Jobs;
 /// The coordinator's jobs. Every transition is one atomic change of the store; afterwards all who care (the two parties'
 /// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
 /// </summary>
-internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, TimeProvider time, ILogger<JobHub> logger)
+internal sealed class JobHub(
+    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, TimeProvider time, ILogger<JobHub> logger)
 {
     private readonly ConcurrentDictionary<string, LiveJob> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Presence> _presence = new(StringComparer.Ordinal);
@@ -26,6 +28,9 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
     public ICoordinatorStore Store => store;
 
     public IEnumerable<LiveJob> LiveJobs => _live.Values;
+
+    /// <summary>Tells that some job that is done was co-signed, or that a party refused to.</summary>
+    public Pulse ClosingAnswered { get; } = new();
 
     private long NowUnixMs => time.GetUtcNow().ToUnixTimeMilliseconds();
 
@@ -57,7 +62,7 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
 
         (AddJobOutcome outcome, JobRecord job) = await store.AddJobAsync(
             new NewJob(spec.Job, message.ToByteArray(), hash, signed.Submitter.Fingerprint, spec.Title, spec.LabelParty.Name,
-                spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs),
+                spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs, spec.Payloads),
             cancellationToken);
         switch (outcome)
         {
@@ -88,8 +93,11 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
     }
 
     /// <summary>A party's answer to an offer.</summary>
-    public async Task AnswerAsync(JobRecord job, Role role, JobError? refusal, CancellationToken cancellationToken)
+    /// <param name="checkpointKey">The serialised key whose co-signatures will count as this party's in this job.</param>
+    public async Task AnswerAsync(JobRecord job, Role role, JobError? refusal, byte[] checkpointKey, CancellationToken cancellationToken)
     {
+        if (refusal is null)
+            await store.RecordKeyAsync(job.Job, job.Attempt, role, checkpointKey, cancellationToken);
         JobRecord? after = await store.RecordAnswerAsync(job.Job, job.Attempt, role, refusal, NowUnixMs, cancellationToken);
         Publish(after ?? job, role);
     }
@@ -99,13 +107,20 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
         DepositResult result = await store.DepositAsync(envelope, NowUnixMs, cancellationToken);
         Log.Deposited(logger, envelope.Key.Job, envelope.Key.Sequence, envelope.Key.Sender, envelope.Step, envelope.PayloadSize, result.Outcome);
         if (result.Job is not null)
+        {
             Publish(result.Job, envelope.Key.Sender);
+            bool moves = envelope.Step == Step.JobClose
+                || (_live.TryGetValue(envelope.Key.Job, out LiveJob? live) && live.EntersPhase(envelope.Key.Sender, envelope.Phase));
+            if (moves)
+                checkpoints.Add(envelope.Key.Job);
+        }
+
         return result;
     }
 
     public async Task<bool> DeliveredAsync(EnvelopeKey key, Role recipient, CancellationToken cancellationToken)
     {
-        bool known = await store.MarkDeliveredAsync(key, cancellationToken);
+        bool known = await store.MarkDeliveredAsync(key, NowUnixMs, cancellationToken);
         if (_live.TryGetValue(key.Job, out LiveJob? live))
             live.Update(live.Record, time.GetTimestamp(), recipient);
         return known;
@@ -115,6 +130,48 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
     {
         JobRecord? after = await store.RecordOutcomeAsync(job.Job, job.Attempt, role, outcome, error, report, NowUnixMs, cancellationToken);
         Publish(after ?? job, role);
+    }
+
+    /// <summary>A party's word on a checkpoint, already verified. The job's course does not depend on it.</summary>
+    public async Task CheckpointAnsweredAsync(JobRecord job, Role role, Phase phase, CheckpointWord word, CancellationToken cancellationToken)
+    {
+        (StoredCheckpoint Checkpoint, JobRecord Job)? after = await store.AnswerCheckpointAsync(
+            job.Job, job.Attempt, phase, role, word, NowUnixMs, cancellationToken);
+        if (after is null)
+            return;
+        if (word.Refusal is { } refusal)
+            Log.NotCoSigned(logger, job.Job, job.PartyName(role), phase, refusal.Code, refusal.Message);
+        else
+            Log.CoSigned(logger, job.Job, job.PartyName(role), phase);
+        if (_live.TryGetValue(job.Job, out LiveJob? live))
+            live.Update(after.Value.Job, time.GetTimestamp(), Role.Unspecified);
+        if (phase == Phase.Close)
+            ClosingAnswered.Signal();
+    }
+
+    /// <summary>Tells the parties' sessions of new checkpoints.</summary>
+    public void CheckpointsChanged(JobRecord job)
+    {
+        foreach (PartySession session in SessionsOf(job))
+            session.CheckpointsChanged(job.Job);
+    }
+
+    /// <summary>Logs in the running jobs' delivery logs that a party came or went.</summary>
+    public async Task RecordPresenceAsync(string party, DeliveryEvent what)
+    {
+        try
+        {
+            foreach (JobRecord job in _live.Values.Select(live => live.Record).Where(job => job.State == JobState.Running))
+            {
+                if (job.RoleOf(party) is not Role.Unspecified and var role)
+                    await store.RecordPresenceAsync(job.Job, job.Attempt, what, role, NowUnixMs, CancellationToken.None);
+            }
+        }
+        catch (VertFedException exception)
+        {
+            // The log is an operational record: a line that is missing stops nobody's job.
+            Log.StoreFailed(logger, nameof(RecordPresenceAsync), exception.Message);
+        }
     }
 
     /// <summary>Ends a job that waited too long.</summary>
@@ -216,10 +273,16 @@ internal sealed class JobHub(ICoordinatorStore store, CoordinatorConfig config, 
 
     private void NotifyParties(JobRecord job)
     {
+        foreach (PartySession session in SessionsOf(job))
+            session.JobChanged(job.Job);
+    }
+
+    private IEnumerable<PartySession> SessionsOf(JobRecord job)
+    {
         foreach (string party in new[] { job.LabelParty, job.FeatureParty })
         {
-            if (_presence.TryGetValue(party, out Presence? presence))
-                presence.Session?.JobChanged(job.Job);
+            if (_presence.TryGetValue(party, out Presence? presence) && presence.Session is { } session)
+                yield return session;
         }
     }
 

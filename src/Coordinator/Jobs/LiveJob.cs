@@ -11,6 +11,8 @@ internal sealed class LiveJob(JobRecord record, long nowTicks)
     private long _lastActivity = nowTicks;
     private long _runningSince = nowTicks;
     private Role _lastSender;
+    private Phase _labelPhase;
+    private Phase _featurePhase;
 
     public Pulse Changed { get; } = new();
 
@@ -54,6 +56,19 @@ internal sealed class LiveJob(JobRecord record, long nowTicks)
         {
             lock (_gate)
                 return _lastSender;
+        }
+    }
+
+    /// <summary>Whether a sender's envelope is the first of its phase that this process saw of it.</summary>
+    public bool EntersPhase(Role sender, Phase phase)
+    {
+        lock (_gate)
+        {
+            ref Phase last = ref sender == Role.LabelParty ? ref _labelPhase : ref _featurePhase;
+            if (phase <= last)
+                return false;
+            last = phase;
+            return true;
         }
     }
 

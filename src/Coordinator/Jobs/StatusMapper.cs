@@ -25,6 +25,12 @@ internal static class StatusMapper
             Error = job.Error?.Clone(),
         };
         status.Awaited.AddRange(awaited);
+        status.NotCoSigned.AddRange(NotCoSigned(job));
         return status;
     }
+
+    /// <summary>The parties whose co-signature the closing checkpoint of a job lacks that is done.</summary>
+    public static IEnumerable<string> NotCoSigned(JobRecord job) => job.State == JobState.Done
+        ? new[] { Role.LabelParty, Role.FeatureParty }.Where(role => !job.IsCoSignedBy(role)).Select(job.PartyName)
+        : [];
 }

@@ -3,23 +3,26 @@ using System.Threading.Channels;
 using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Recording;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Transcript;
 
 namespace VertFed.Coordinator.Relay;
 
 /// <summary>
-/// Everything that goes to one party: acknowledgements first, then what the jobs ask for (offers, starts, ends), then envelopes, one
+/// Everything that goes to one party: acknowledgements first, then what the jobs ask for (offers, starts, ends, checkpoints), then envelopes, one
 /// at a time and job by job in turn. What to say is worked out from the store whenever a job changed, so a reconnect or a
 /// restart needs no memory. The one writer of the stream; an envelope's chunks are never interrupted.
 /// </summary>
-internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time)
+internal sealed class PartySender(
+    string party, byte[] checkpointKey, JobHub hub, IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger)
 {
     /// <summary>Envelopes of a job that may be on their way without an acknowledgement.</summary>
     private const int WindowEnvelopes = 16;
     private const long WindowBytes = 32L * 1024 * 1024;
     private const int MaxAcknowledgements = 64;
-    private static readonly TimeSpan EndKept = TimeSpan.FromDays(7);
+    private static readonly TimeSpan EndKept = CheckpointKeeper.Kept;
 
     private readonly Channel<EnvelopeRef> _acknowledgements =
         Channel.CreateBounded<EnvelopeRef>(new BoundedChannelOptions(MaxAcknowledgements) { SingleReader = true });
@@ -30,11 +33,19 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
     private readonly ConcurrentDictionary<string, bool> _changed = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, JobView> _views = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _endAsked = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _proposals = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Job, Phase Phase)> _proposed = [];
     private readonly Queue<string> _turns = new();
 
     public void JobChanged(string job)
     {
         _changed[job] = true;
+        _wake.Writer.TryWrite(true);
+    }
+
+    public void CheckpointsChanged(string job)
+    {
+        _proposals[job] = true;
         _wake.Writer.TryWrite(true);
     }
 
@@ -68,8 +79,10 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         IReadOnlyList<JobRecord> open = await hub.Store.ListOpenJobsAsync(cancellationToken);
-        IReadOnlyList<JobRecord> ended = await hub.Store.ListEndedWithoutWordAsync(
-            party, time.GetUtcNow().Subtract(EndKept).ToUnixTimeMilliseconds(), cancellationToken);
+        long since = time.GetUtcNow().Subtract(EndKept).ToUnixTimeMilliseconds();
+        IReadOnlyList<JobRecord> ended = await hub.Store.ListEndedWithoutWordAsync(party, since, cancellationToken);
+        foreach (string job in await hub.Store.ListUnansweredAsync(party, since, cancellationToken))
+            _proposals[job] = true;
         JobRecord[] mine = open.Where(job => job.RoleOf(party) != Role.Unspecified).ToArray();
         var registered = new Registered();
         registered.RunningJobs.AddRange(mine.Where(job => job.State == JobState.Running).Select(job => job.Job));
@@ -88,6 +101,12 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
                 // Removed first: a change that comes while it is looked at is looked at again.
                 _changed.TryRemove(job, out _);
                 await LookAsync(job, cancellationToken);
+            }
+
+            foreach (string job in _proposals.Keys)
+            {
+                _proposals.TryRemove(job, out _);
+                await ProposeAsync(job, cancellationToken);
             }
 
             if (!await SendNextAsync(cancellationToken))
@@ -186,6 +205,32 @@ internal sealed class PartySender(string party, JobHub hub, IServerStreamWriter<
         }
 
         return false;
+    }
+
+    /// <summary>Proposes the checkpoints that this party has not answered and that were not proposed on this connection, in order.</summary>
+    private async Task ProposeAsync(string jobId, CancellationToken cancellationToken)
+    {
+        JobRecord? job = await hub.Store.FindJobAsync(jobId, cancellationToken);
+        if (job is null || job.RoleOf(party) is var role && role == Role.Unspecified)
+            return;
+        if (await hub.Store.FindKeyAsync(jobId, job.Attempt, role, cancellationToken) is not { } known || !known.AsSpan().SequenceEqual(checkpointKey))
+        {
+            Log.OtherCheckpointKey(logger, jobId, party);
+            return;
+        }
+
+        foreach (StoredCheckpoint stored in await hub.Store.ReadCheckpointsAsync(jobId, job.Attempt, cancellationToken))
+        {
+            NewCheckpoint checkpoint = stored.Checkpoint;
+            if (stored.WordOf(role) is not null || !_proposed.Add((jobId, checkpoint.Phase)))
+                continue;
+            var proposal = new CheckpointProposal
+            {
+                Job = jobId, Attempt = job.Attempt, Phase = checkpoint.Phase, Note = UnsafeByteOperations.UnsafeWrap(checkpoint.Note),
+            };
+            proposal.ConsistencyProof.AddRange(checkpoint.ConsistencyProof.Chunk(MerkleTree.HashBytes).Select(hash => UnsafeByteOperations.UnsafeWrap(hash)));
+            await writer.WriteAsync(new CoordinatorFrame { Checkpoint = proposal }, cancellationToken);
+        }
     }
 
     private async Task SendEnvelopeAsync(StoredEnvelope envelope, CancellationToken cancellationToken)

@@ -8,6 +8,7 @@ using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Transcript;
 
 namespace VertFed.Coordinator.Relay;
 
@@ -24,6 +25,8 @@ internal sealed class PartySession : IDisposable
     private readonly JobHub _hub;
     private readonly FrameReader _frames;
     private readonly PeerIdentity _key;
+    private readonly CheckpointVerifier _checkpointVerifier;
+    private readonly byte[] _checkpointKey;
     private readonly EnvelopeReceiver _receiver;
     private readonly PartySender _sender;
     private readonly ILogger _logger;
@@ -34,15 +37,17 @@ internal sealed class PartySession : IDisposable
     private Exception? _reason;
 
     public PartySession(
-        string party, PeerIdentity key, JobHub hub, CoordinatorConfig config, FrameReader frames,
+        string party, CheckpointVerifier key, byte[] checkpointKey, JobHub hub, CoordinatorConfig config, FrameReader frames,
         IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         Party = party;
-        _key = key;
+        _key = key.Identity;
+        _checkpointVerifier = key;
+        _checkpointKey = checkpointKey;
         _hub = hub;
         _frames = frames;
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
-        _sender = new PartySender(party, hub, writer, time);
+        _sender = new PartySender(party, checkpointKey, hub, writer, time, logger);
         _logger = logger;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
@@ -51,6 +56,9 @@ internal sealed class PartySession : IDisposable
 
     /// <summary>Tells the session to look at a job again. Never blocks.</summary>
     public void JobChanged(string job) => _sender.JobChanged(job);
+
+    /// <summary>Tells the session that a job has checkpoints to propose. Never blocks.</summary>
+    public void CheckpointsChanged(string job) => _sender.CheckpointsChanged(job);
 
     /// <summary>Ends the session with a status for the party. Never blocks; the first reason counts.</summary>
     public void Close(RpcException reason)
@@ -127,6 +135,9 @@ internal sealed class PartySession : IDisposable
                 case PartyFrame.FrameOneofCase.Outcome:
                     await OutcomeAsync(frame.Outcome, cancellationToken);
                     break;
+                case PartyFrame.FrameOneofCase.Checkpoint:
+                    await CheckpointAsync(frame.Checkpoint, cancellationToken);
+                    break;
                 default:
                     throw Violation($"a frame of kind {frame.FrameCase} has no place here");
             }
@@ -180,6 +191,8 @@ internal sealed class PartySession : IDisposable
                     throw Violation(place + "another envelope holds this sequence number");
                 case DepositOutcome.BrokenChain:
                     throw Violation(place + "the hash of the previous core is not that of the last envelope");
+                case DepositOutcome.OutOfPhase:
+                    throw Violation(place + "it belongs to a phase that its sender has left, or comes after the sender's close");
                 case DepositOutcome.AfterOutcome:
                     throw Violation(place + "it comes after the party's outcome");
                 default:
@@ -205,7 +218,7 @@ internal sealed class PartySession : IDisposable
         (JobRecord job, Role role) = await OwnJobAsync(answer.Job, answer.Attempt, cancellationToken);
         JobError? refusal = answer.Accepted ? null : CheckError(answer.Error, "a refusal");
         if (job.IsOpen)
-            await _hub.AnswerAsync(job, role, refusal, cancellationToken);
+            await _hub.AnswerAsync(job, role, refusal, _checkpointKey, cancellationToken);
         else
             _sender.RepeatEnd(job.Job);
     }
@@ -232,6 +245,26 @@ internal sealed class PartySession : IDisposable
         // The party may have been away when the job ended; its repeated word shows that it does not know.
         if (!job.IsOpen)
             _sender.RepeatEnd(job.Job);
+    }
+
+    private async Task CheckpointAsync(CheckpointAnswer answer, CancellationToken cancellationToken)
+    {
+        (JobRecord job, Role role) = await OwnJobAsync(answer.Job, answer.Attempt, cancellationToken);
+        StoredCheckpoint stored = (await _hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, cancellationToken))
+            .FirstOrDefault(checkpoint => checkpoint.Checkpoint.Phase == answer.Phase)
+            ?? throw Violation($"job {job.Job}: an answer is about a checkpoint of phase {answer.Phase}, which there is none of");
+        if (answer.CoSignature.IsEmpty == (answer.Refusal is null))
+            throw Violation($"job {job.Job}: an answer to a checkpoint is a co-signature or a refusal");
+        if (answer.Refusal is null)
+        {
+            // Throws unless it verifies; what is kept is the co-signature, beside the note.
+            _ = CheckpointNotes.AddCoSignature(stored.Checkpoint.Note, Party, _checkpointVerifier, answer.CoSignature.Span);
+        }
+
+        var word = new CheckpointWord(
+            answer.Refusal is null ? answer.CoSignature.ToByteArray() : null,
+            answer.Refusal is null ? null : CheckError(answer.Refusal, "a checkpoint's refusal"));
+        await _hub.CheckpointAnsweredAsync(job, role, answer.Phase, word, cancellationToken);
     }
 
     /// <summary>The job, if this party has a role in it.</summary>

@@ -4,9 +4,11 @@ using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 
 namespace VertFed.Coordinator.Relay;
 
@@ -15,7 +17,8 @@ namespace VertFed.Coordinator.Relay;
 /// <see cref="PartySession"/>.
 /// </summary>
 internal sealed class RelayEndpoint(
-    JobHub hub, CoordinatorConfig config, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate, ILogger<RelayEndpoint> logger)
+    JobHub hub, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
+    ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
     private const int NonceBytes = 32;
@@ -26,9 +29,10 @@ internal sealed class RelayEndpoint(
     {
         var frames = new FrameReader(requestStream);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        (string party, PeerIdentity key) = await RegisterAsync(frames, responseStream, ending.Token);
-        using var session = new PartySession(party, key, hub, config, frames, responseStream, time, logger, ending.Token);
+        (string party, CheckpointVerifier key, byte[] checkpointKey) = await RegisterAsync(frames, responseStream, ending.Token);
+        using var session = new PartySession(party, key, checkpointKey, hub, config, frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
+        await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
         try
         {
             await session.RunAsync();
@@ -36,18 +40,22 @@ internal sealed class RelayEndpoint(
         finally
         {
             hub.Detach(session);
+            await hub.RecordPresenceAsync(party, DeliveryEvent.Disconnected);
         }
 
         if (lifetime.ApplicationStopping.IsCancellationRequested)
             throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
     }
 
-    private async Task<(string Party, PeerIdentity Key)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, CancellationToken cancellationToken)
+    private async Task<(string Party, CheckpointVerifier Key, byte[] CheckpointKey)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, CancellationToken cancellationToken)
     {
         using IDisposable place = gate.Enter();
         byte[] nonce = RandomNumberGenerator.GetBytes(NonceBytes);
-        await writer.WriteAsync(
-            new CoordinatorFrame { Challenge = new Challenge { Nonce = ByteString.CopyFrom(nonce), CoordinatorVersion = SoftwareVersion.Current } }, cancellationToken);
+        var challenge = new Challenge
+        {
+            Nonce = ByteString.CopyFrom(nonce), CoordinatorVersion = SoftwareVersion.Current, CheckpointKey = keys.Checkpoints.Key,
+        };
+        await writer.WriteAsync(new CoordinatorFrame { Challenge = challenge }, cancellationToken);
         PartyFrame frame = await frames.ReadDueAsync(TimeSpan.FromSeconds(config.Limits.FrameSeconds), "the registration", cancellationToken);
         if (frame.FrameCase != PartyFrame.FrameOneofCase.Register)
             throw new VertFedException(ErrorCode.ProtocolViolation, "the first frame must be the registration");
@@ -68,7 +76,8 @@ internal sealed class RelayEndpoint(
             throw new VertFedException(ErrorCode.DoesNotVerify, "the registration's signature does not verify");
         }
 
+        CheckpointVerifier verifier = CheckpointVerifier.Parse(register.CheckpointKey ?? new CheckpointKey(), key.Fingerprint, register.Party);
         Log.Connected(logger, register.Party, register.PartyVersion);
-        return (register.Party, key);
+        return (register.Party, verifier, register.CheckpointKey!.ToByteArray());
     }
 }

@@ -16,6 +16,9 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
     private const int MaxPage = 1000;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>How long a watch that saw the job running keeps its end back for the co-signatures that follow it.</summary>
+    private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(5);
+
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
         request.Job is null
             ? throw new VertFedException(ErrorCode.Usage, "the request holds no job")
@@ -44,13 +47,22 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         using IDisposable place = watchers.Gate.Enter();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         JobStatus? last = null;
+        Task? patience = null;
         try
         {
             while (true)
             {
                 // Taken before the look, so that a change during the look is not missed.
                 Task? next = hub.ChangesOf(request.Job)?.Next;
+                Task coSigned = hub.ClosingAnswered.Next;
                 JobRecord job = await FindAsync(request.Job, ending.Token);
+                if (last is not null && await IsBeingCoSignedAsync(job, ending.Token))
+                {
+                    patience ??= Task.Delay(CoSigning, time, ending.Token);
+                    if (await Task.WhenAny(coSigned, patience) == coSigned)
+                        continue;
+                }
+
                 JobStatus status = hub.Describe(job);
                 if (!status.Equals(last))
                     await responseStream.WriteAsync(status, ending.Token);
@@ -81,6 +93,16 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
         return response;
+    }
+
+    /// <summary>Whether the job is done and a party has yet to say whether it co-signs the end.</summary>
+    private async Task<bool> IsBeingCoSignedAsync(JobRecord job, CancellationToken cancellationToken)
+    {
+        if (job is not { State: JobState.Done, HasTranscript: true, Step: Step.JobClose } || !StatusMapper.NotCoSigned(job).Any())
+            return false;
+        StoredCheckpoint? close = (await hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, cancellationToken))
+            .FirstOrDefault(checkpoint => checkpoint.Checkpoint.Phase == Phase.Close);
+        return close?.Label is null || close.Feature is null;
     }
 
     private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken) =>

@@ -78,7 +78,7 @@ public sealed class FloodingBound
         return Math.Max(1, TailDeviation * columnNorm);
     }
 
-    /// <summary>The smallest e with value ≤ 2^e, by the bits of the double: the same on every machine, unlike Math.Log2.</summary>
+    /// <summary>The smallest e with value ≤ 2^e, by the bits of the double: the same on every machine, unlike a logarithm of the C library.</summary>
     internal static int CeilingLog2(double value)
     {
         int exponent = Math.ILogB(value);
@@ -99,7 +99,7 @@ public sealed class FloodingBound
         if (!(noise < limit))
         {
             LatticeError.OutOfBudget(Text(
-                $"noise and flood of 2^{Math.Log2(noise):F2} (V = 2^{Math.Log2(NoiseBound):F2}, M = {Coefficients}, B = 2^{Exponent}) is not below q/2t = 2^{Math.Log2(limit):F2}"));
+                $"noise and flood of 2^{Magnitude.Log2(noise):F2} (V = 2^{Magnitude.Log2(NoiseBound):F2}, M = {Coefficients}, B = 2^{Exponent}) is not below q/2t = 2^{Magnitude.Log2(limit):F2}"));
         }
 
         double scale = Math.ScaleB(1, LatticeParameters.SecondSwitchedBits);
@@ -111,10 +111,10 @@ public sealed class FloodingBound
         if (!(switched * (1 + Math.ScaleB(1, -40)) < switchedLimit))
         {
             LatticeError.OutOfBudget(Text(
-                $"after switching, noise 2^{Math.Log2(switched):F2} (V = 2^{Math.Log2(NoiseBound):F2}, M = {Coefficients}, B = 2^{Exponent}, rounding {rounding:F0}) is not below 2^72/2t = 2^{Math.Log2(switchedLimit):F2}"));
+                $"after switching, noise 2^{Magnitude.Log2(switched):F2} (V = 2^{Magnitude.Log2(NoiseBound):F2}, M = {Coefficients}, B = 2^{Exponent}, rounding {rounding:F0}) is not below 2^72/2t = 2^{Magnitude.Log2(switchedLimit):F2}"));
         }
 
-        MarginBits = Math.Log2(switchedLimit / switched);
+        MarginBits = Magnitude.Log2(switchedLimit / switched);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);

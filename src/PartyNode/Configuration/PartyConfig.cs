@@ -25,11 +25,17 @@ public sealed class PartyConfig
     /// <summary>Where the coordinator listens: http (loopback, or behind a tunnel) or https.</summary>
     public required Uri Coordinator { get; init; }
 
+    /// <summary>Fingerprint of the coordinator's identity key, compared out of band. A coordinator with another key is refused.</summary>
+    public required string CoordinatorFingerprint { get; init; }
+
     /// <summary>Path of the private identity key, PEM.</summary>
     public required string IdentityPath { get; init; }
 
     /// <summary>Folder of the node's store and of its reports; made if it is not there.</summary>
     public required string DataDirectory { get; init; }
+
+    /// <summary>File with the key that seals root seeds; null: the environment's, or a file in the data folder.</summary>
+    public required string? SecretsKeyPath { get; init; }
 
     public required IReadOnlyList<PinnedPeer> Peers { get; init; }
 
@@ -70,8 +76,10 @@ public sealed class PartyConfig
             Name = name,
             Role = role,
             Coordinator = ReadCoordinator(map),
+            CoordinatorFingerprint = ReadFingerprint(map, "coordinator_fingerprint"),
             IdentityPath = Path.GetFullPath(map.Text("identity"), folder),
             DataDirectory = Path.GetFullPath(map.Text("data_dir"), folder),
+            SecretsKeyPath = map.OptionalText("secrets_key") is { } secrets ? Path.GetFullPath(secrets, folder) : null,
             Peers = ReadPeers(map, name),
             Submitters = ReadFingerprints(map, "submitters"),
             Data = ReadData(map.Map("data"), role, folder),
@@ -98,17 +106,17 @@ public sealed class PartyConfig
                 throw peer.Bad("name", "a peer's name is well-formed, unique and not the party's own");
             }
 
-            string fingerprint = peer.Text("fingerprint");
-            if (!PeerIdentity.IsFingerprint(fingerprint))
-            {
-                throw peer.Bad("fingerprint", FingerprintExpected);
-            }
-
-            peers.Add(new PinnedPeer(name, fingerprint));
+            peers.Add(new PinnedPeer(name, ReadFingerprint(peer, "fingerprint")));
             peer.RefuseOthers();
         }
 
         return peers;
+    }
+
+    private static string ReadFingerprint(YamlMap map, string key)
+    {
+        string fingerprint = map.Text(key);
+        return PeerIdentity.IsFingerprint(fingerprint) ? fingerprint : throw map.Bad(key, FingerprintExpected);
     }
 
     private static IReadOnlyList<string> ReadFingerprints(YamlMap map, string key)

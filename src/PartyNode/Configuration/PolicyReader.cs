@@ -28,6 +28,7 @@ internal static class PolicyReader
             ShareCoefficientsWithSubmitter =
                 map.Flag("share_coefficients_with_submitter", standard.ShareCoefficientsWithSubmitter),
             ReportIntersectionSha256 = map.Flag("report_intersection_sha256", standard.ReportIntersectionSha256),
+            CoSign = map.Flag("co_sign", standard.CoSign),
         };
         map.RefuseOthers();
         return policy;

@@ -23,11 +23,14 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     /// <summary>Completes when both parties have accepted.</summary>
     public Task Started => _started.Task;
 
-    /// <summary>Cancelled when the job is to end early; <see cref="End"/> or <see cref="IsStopped"/> says why.</summary>
+    /// <summary>Cancelled when the job is to end early; <see cref="Breach"/>, <see cref="End"/> or <see cref="IsStopped"/> says why.</summary>
     public CancellationToken Cancellation => _cancellation.Token;
 
     /// <summary>The end that the coordinator announced, if it did.</summary>
     public JobEnd? End { get; private set; }
+
+    /// <summary>What the coordinator broke, if this party found out.</summary>
+    public VertFedException? Breach { get; private set; }
 
     /// <summary>The operator stops the node.</summary>
     public bool IsStopped { get; private set; }
@@ -39,6 +42,15 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
         lock (_gate)
         {
             End ??= end;
+            CancelUnlessDisposed();
+        }
+    }
+
+    public void EndOnBreach(VertFedException breach)
+    {
+        lock (_gate)
+        {
+            Breach ??= breach;
             CancelUnlessDisposed();
         }
     }

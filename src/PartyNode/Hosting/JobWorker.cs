@@ -15,17 +15,20 @@ namespace VertFed.PartyNode.Hosting;
 /// one answer or one outcome, a report file, and a record in the store, in that order of durability: store before wire.
 /// </summary>
 internal sealed class JobWorker(
-    PartyConfig config, Identity identity, IPartyStore store, RelayClient relay, ProgressWriter progress, NodeLog log, TimeProvider time)
+    PartyConfig config, Identity identity, IPartyStore store, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log,
+    TimeProvider time)
 {
     /// <summary>Beyond the job's own deadline, which the coordinator keeps.</summary>
     private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(30);
 
     private readonly SessionRunner _runner = new(
-        config, identity, store, new IntersectionHistory(Path.Combine(config.DataDirectory, "intersections")), progress, log);
+        config, identity, journal, new IntersectionHistory(Path.Combine(config.DataDirectory, "intersections")), progress, log);
 
     public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
 
     /// <summary>Runs a job to its end. Does not throw for anything that concerns the job alone.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: this node's disk fails. Nothing was said of the job's end: started
+    /// again with a disk that works, the node takes it up where it stands.</exception>
     public async Task RunAsync(JobEntry entry)
     {
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
@@ -49,6 +52,11 @@ internal sealed class JobWorker(
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
+        }
+        catch (VertFedException error) when (error.Code == ErrorCode.Storage && entry.End is null && !entry.IsStopped)
+        {
+            relay.Close(entry.Id);
+            throw;
         }
         catch (Exception error)
         {
@@ -132,6 +140,11 @@ internal sealed class JobWorker(
     /// <summary>Why a job ends here: what stopped it from outside comes before what that made fail.</summary>
     private JobFault FaultOf(JobEntry entry, Exception error)
     {
+        if (entry.Breach is { } breach)
+        {
+            return JobFault.From(breach, config.Name);
+        }
+
         if (entry.End is { } end)
         {
             return JobFault.From(end, config.Name);
@@ -171,18 +184,8 @@ internal sealed class JobWorker(
             Error = fault?.Error,
             Report = ReportSeal.Seal(entry.Id, config.Name, identity, entry.Job.Submitter, shared),
         };
-        try
-        {
-            PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
-            await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
-        }
-        catch (VertFedException error) when (state == JobState.Done)
-        {
-            // A result that is not durable is none: the coordinator hears so.
-            fault = JobFault.From(error, config.Name);
-            outcome = new JobOutcome { Job = entry.Id, Attempt = entry.Attempt, State = fault.State, Error = fault.Error };
-        }
-
+        PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
+        await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
         relay.SendOutcome(outcome);
         string status = ReportWriter.StatusName(outcome.State);
         log.Ended(entry.Id, status, fault?.Error);

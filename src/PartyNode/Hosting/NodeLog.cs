@@ -45,6 +45,19 @@ public sealed class NodeLog(TextWriter output, TimeProvider time)
 
     public void EndedAtCoordinator(string job, JobState state) => Write("info", $"job {job}: the coordinator ended it as {state}");
 
+    public void CoSigned(string job, Phase phase) => Write("info", $"job {job}: co-signed the checkpoint at the end of {ProgressWriter.Name(phase)}");
+
+    public void NotCoSigned(string job, Phase phase, string why) =>
+        Write("warn", $"job {Shown(job)}: not co-signed, the checkpoint at the end of {ProgressWriter.Name(phase)}: {Shown(why)}");
+
+    public void CheckpointRefused(string job, Phase phase, string why) =>
+        Write("error", $"job {job}: THE COORDINATOR'S RECORD IS NOT THIS PARTY'S, at the end of {ProgressWriter.Name(phase)}: {Shown(why)}");
+
+    public void CheckpointNotAnswered(string job, Phase phase, string why) =>
+        Write("error", $"job {Shown(job)}: no answer to the checkpoint at the end of {ProgressWriter.Name(phase)} for now: {Shown(why)}");
+
+    public void CheckpointDropped(string job) => Write("warn", $"job {Shown(job)}: a checkpoint was dropped, too many wait for an answer");
+
     public void NotWritten(string job, string file, string why) => Write("error", $"job {job}: {file} was not written: {Shown(why)}");
 
     public void Unexpected(string job, Exception error) =>

@@ -3,7 +3,9 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
+using VertFed.Storage;
 using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Hosting;
 
@@ -15,6 +17,8 @@ public static class PartyCommand
 {
     private const string Usage = "usage: party --config FILE [--parent-pipe]";
     internal const string StoreFile = "party.db";
+    private const string CheckpointKeyFile = "checkpoint.key";
+    private const string SecretsKeyFile = "secrets.key";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Stream input, TextWriter output, TextWriter errors)
     {
@@ -25,10 +29,11 @@ public static class PartyCommand
             CsvLoader.RequireReadable(config.Data);
             using Identity identity = Identity.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
-            await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile));
+            using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);
+            await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
             NodeLog log = new(errors, TimeProvider.System);
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
-            PartyHost host = new(config, identity, store, new ProgressWriter(output), log, TimeProvider.System);
+            PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
             await RunUntilToldAsync(host, parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }
@@ -38,6 +43,13 @@ public static class PartyCommand
             return (int)exception.Code;
         }
     }
+
+    /// <summary>The configuration's file comes first, then the environment, then a file in the data folder that the first start makes.</summary>
+    internal static SecretsKey SecretsOf(PartyConfig config) => config.SecretsKeyPath is { } path
+        ? SecretsKey.Load(path)
+        : Environment.GetEnvironmentVariable(SecretsKey.Variable) is { Length: > 0 } text
+            ? SecretsKey.FromText(text, SecretsKey.Variable)
+            : SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, SecretsKeyFile));
 
     private static async Task RunUntilToldAsync(PartyHost host, Stream? parentPipe, NodeLog log)
     {

@@ -4,9 +4,11 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Sessions;
+using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Hosting;
 
@@ -28,18 +30,24 @@ public sealed class PartyHost
     private readonly TimeProvider _time;
     private readonly RelayClient _relay;
     private readonly JobWorker _worker;
+    private readonly WatchedJournal _journal;
+    private readonly CheckpointWitness _witness;
     private readonly ConcurrentDictionary<string, JobEntry> _entries = new(StringComparer.Ordinal);
     private readonly Channel<JobEntry> _queue = Channel.CreateBounded<JobEntry>(MaxQueued);
     private bool _wasReady;
 
-    /// <param name="identity">Stays the caller's to dispose, as the store does.</param>
+    /// <param name="identity">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
     /// <param name="relay">Null: how the configuration says.</param>
     public PartyHost(
-        PartyConfig config, Identity identity, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time, RelayOptions? relay = null)
+        PartyConfig config, Identity identity, CheckpointSigner checkpoints, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time,
+        RelayOptions? relay = null)
     {
         (_config, _identity, _store, _progress, _log, _time) = (config, identity, store, progress, log, time);
-        _relay = new RelayClient(relay ?? new RelayOptions { Coordinator = config.Coordinator, Party = config.Name }, identity);
-        _worker = new JobWorker(config, identity, store, _relay, progress, log, time);
+        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprint = config.CoordinatorFingerprint, Party = config.Name };
+        _relay = new RelayClient(relay, identity, checkpoints.Key);
+        _journal = new WatchedJournal(store);
+        _worker = new JobWorker(config, identity, store, _journal, _relay, progress, log, time);
+        _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);
     }
 
     /// <summary>Runs until stopped; then ends open jobs as cancelled, tells the coordinator, and returns.</summary>
@@ -62,6 +70,8 @@ public sealed class PartyHost
         await Task.WhenAny(work, Task.Delay(StopPatience, CancellationToken.None));
         if (first == stopped)
         {
+            // What is proposed and can be judged at once is co-signed before the node goes.
+            await Task.WhenAny(_witness.IdleAsync(), Task.Delay(StopPatience, CancellationToken.None));
             if (!work.IsCompleted)
             {
                 AbandonOpenJobs();
@@ -73,6 +83,8 @@ public sealed class PartyHost
 
         await connection.CancelAsync();
         await Quietly(Task.WhenAll(relay, events));
+        await _witness.StopAsync();
+        _witness.Dispose();
         if (first != stopped)
         {
             await first;
@@ -98,6 +110,7 @@ public sealed class PartyHost
         await foreach (JobEntry entry in _queue.Reader.ReadAllAsync(CancellationToken.None))
         {
             await _worker.RunAsync(entry);
+            _journal.Ended(entry.Id);
             if (_entries.TryRemove(entry.Id, out _))
             {
                 entry.Dispose();
@@ -121,13 +134,24 @@ public sealed class PartyHost
                 case OfferEvent offer:
                     await OnOfferAsync(offer, cancellationToken);
                     break;
-                case StartEvent start when _entries.TryGetValue(start.Job, out JobEntry? entry) && entry.Attempt == start.Attempt:
-                    entry.Start();
+                case StartEvent start:
+                    await OnStartAsync(start, cancellationToken);
+                    break;
+                case CheckpointEvent checkpoint:
+                    _witness.Take(checkpoint);
                     break;
                 case EndEvent end:
                     await OnEndAsync(end.End, cancellationToken);
                     break;
             }
+        }
+    }
+
+    private void EndOnBreach(string job, VertFedException breach)
+    {
+        if (_entries.TryGetValue(job, out JobEntry? entry))
+        {
+            entry.EndOnBreach(breach);
         }
     }
 
@@ -169,6 +193,19 @@ public sealed class PartyHost
 
         _log.Resuming(job, known.Attempt);
         Enqueue(new JobEntry(SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(known.SignedSpec)), known.Attempt, isResumed: true));
+    }
+
+    private async Task OnStartAsync(StartEvent start, CancellationToken cancellationToken)
+    {
+        if (!_entries.TryGetValue(start.Job, out JobEntry? entry))
+        {
+            // Accepted by an earlier run of this node, and started only now that the peer has accepted too.
+            await ResumeAsync(start.Job, cancellationToken);
+        }
+        else if (entry.Attempt == start.Attempt)
+        {
+            entry.Start();
+        }
     }
 
     private async Task OnOfferAsync(OfferEvent offer, CancellationToken cancellationToken)

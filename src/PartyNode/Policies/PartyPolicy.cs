@@ -40,6 +40,9 @@ public sealed record PartyPolicy
     /// <summary>The report holds a hash over the intersection's ids. For demonstrations: it lets anyone test a guessed list.</summary>
     public bool ReportIntersectionSha256 { get; init; }
 
+    /// <summary>The node co-signs the coordinator's checkpoints that agree with its own record. Without it a job stays 'complete, not co-signed'.</summary>
+    public bool CoSign { get; init; } = true;
+
     /// <summary>The policy as text with one value a line, in a fixed order: what <see cref="Hash"/> covers.</summary>
     public string CanonicalForm()
     {
@@ -81,5 +84,6 @@ public sealed record PartyPolicy
         ("minimum_intersection_difference", MinimumIntersectionDifference),
         ("share_coefficients_with_submitter", ShareCoefficientsWithSubmitter ? 1 : 0),
         ("report_intersection_sha256", ReportIntersectionSha256 ? 1 : 0),
+        ("co_sign", CoSign ? 1 : 0),
     ];
 }

@@ -10,6 +10,9 @@ public sealed record RelayOptions
 {
     public required Uri Coordinator { get; init; }
 
+    /// <summary>Fingerprint of the coordinator's identity key; one with another key is refused.</summary>
+    public required string CoordinatorFingerprint { get; init; }
+
     /// <summary>This party's name.</summary>
     public required string Party { get; init; }
 
@@ -30,7 +33,9 @@ public sealed record RelayOptions
 /// The order on a connection: Challenge from the coordinator, Register, Registered; then frames both ways. Answers and outcomes
 /// are repeated on every new connection until the job's end is known, since they have no acknowledgement of their own.
 /// </remarks>
-public sealed class RelayClient(RelayOptions options, Identity identity)
+/// <param name="identity">Stays the caller's to dispose.</param>
+/// <param name="checkpointKey">The key whose co-signatures are this party's.</param>
+public sealed class RelayClient(RelayOptions options, Identity identity, CheckpointKey checkpointKey)
 {
     private const int MaxEvents = 1024;
     private const int MaxExpected = 1024;
@@ -48,7 +53,8 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
     public ChannelReader<RelayEvent> Events => _events.Reader;
 
     /// <summary>Runs until cancelled.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party.</exception>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party, or is not the
+    /// pinned one.</exception>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         Backoff backoff = new(options.FirstWait, options.LongestWait);
@@ -57,7 +63,7 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
             string reason;
             try
             {
-                await using RelayConnection connection = new(options, identity, this);
+                await using RelayConnection connection = new(options, identity, checkpointKey, this);
                 RegisteredEvent registered = await connection.RegisterAsync(cancellationToken);
                 backoff.Reset();
                 Rewind(registered.RunningJobs);
@@ -111,6 +117,9 @@ public sealed class RelayClient(RelayOptions options, Identity identity)
 
     /// <summary>Tells the coordinator how the job ended here.</summary>
     public void SendOutcome(JobOutcome outcome) => SetLastWord(outcome.Job, new PartyFrame { Outcome = outcome });
+
+    /// <summary>Answers a checkpoint. An answer that is lost with the connection is asked for again.</summary>
+    public void AnswerCheckpoint(CheckpointAnswer answer) => Enqueue(new PartyFrame { Checkpoint = answer });
 
     /// <summary>Opens the envelope traffic of an attempt.</summary>
     /// <param name="deadline">How long sending may wait for a coordinator that is away.</param>

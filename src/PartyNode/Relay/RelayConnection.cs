@@ -4,6 +4,7 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Relay;
 
@@ -17,15 +18,17 @@ internal sealed class RelayConnection : IAsyncDisposable
 
     private readonly RelayOptions _options;
     private readonly Identity _identity;
+    private readonly CheckpointKey _checkpointKey;
     private readonly RelayClient _client;
     private readonly GrpcChannel _channel;
     private readonly EnvelopeAssembler _assembler = new();
     private readonly CancellationTokenSource _ending = new();
     private AsyncDuplexStreamingCall<PartyFrame, CoordinatorFrame>? _call;
+    private CheckpointVerifier? _coordinator;
 
-    public RelayConnection(RelayOptions options, Identity identity, RelayClient client)
+    public RelayConnection(RelayOptions options, Identity identity, CheckpointKey checkpointKey, RelayClient client)
     {
-        (_options, _identity, _client) = (options, identity, client);
+        (_options, _identity, _checkpointKey, _client) = (options, identity, checkpointKey, client);
         _channel = GrpcChannel.ForAddress(options.Coordinator, new GrpcChannelOptions
         {
             DisposeHttpClient = true,
@@ -62,6 +65,7 @@ internal sealed class RelayConnection : IAsyncDisposable
                 throw Broken($"the challenge is not {NonceBytes} bytes");
             }
 
+            _coordinator = RequirePinned(challenge.CheckpointKey);
             byte[] signature = _identity.Sign(RegistrationBytes(challenge.Nonce.Span, _options.Party));
             Register register = new()
             {
@@ -69,6 +73,7 @@ internal sealed class RelayConnection : IAsyncDisposable
                 IdentityKey = ByteString.CopyFrom(_identity.Public.SubjectPublicKeyInfo),
                 Signature = UnsafeByteOperations.UnsafeWrap(signature),
                 PartyVersion = SoftwareVersion.Current,
+                CheckpointKey = _checkpointKey,
             };
             await _call.RequestStream.WriteAsync(new PartyFrame { Register = register }, handshake.Token);
             Registered registered = (await NextAsync(handshake.Token)).Registered ?? throw Broken("a registration was expected");
@@ -122,6 +127,23 @@ internal sealed class RelayConnection : IAsyncDisposable
         _ending.Dispose();
     }
 
+    /// <summary>Nothing is told to a coordinator that is not the pinned one, not even who this party is.</summary>
+    private CheckpointVerifier RequirePinned(CheckpointKey? key)
+    {
+        try
+        {
+            return CheckpointVerifier.Parse(key ?? new CheckpointKey(), _options.CoordinatorFingerprint, "coordinator");
+        }
+        catch (VertFedException error) when (error.Code == ErrorCode.DoesNotVerify)
+        {
+            throw new VertFedException(
+                ErrorCode.Refused, $"The coordinator at {_options.Coordinator} is not the pinned one (coordinator_fingerprint): {error.Message}", error)
+            {
+                Party = "coordinator",
+            };
+        }
+    }
+
     private async Task<CoordinatorFrame> NextAsync(CancellationToken cancellationToken) =>
         await _call!.ResponseStream.MoveNext(cancellationToken)
             ? _call.ResponseStream.Current
@@ -143,6 +165,9 @@ internal sealed class RelayConnection : IAsyncDisposable
                     break;
                 case CoordinatorFrame.FrameOneofCase.End:
                     await _client.PublishAsync(new EndEvent(frame.End), cancellationToken);
+                    break;
+                case CoordinatorFrame.FrameOneofCase.Checkpoint:
+                    await _client.PublishAsync(new CheckpointEvent(frame.Checkpoint, _coordinator!), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Deposited:
                     _client.Find(frame.Deposited.Job, frame.Deposited.Attempt)?.Deposited(frame.Deposited);

@@ -1,4 +1,5 @@
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Relay;
 
@@ -17,3 +18,7 @@ public sealed record OfferEvent(SignedJobSpec Job, uint Attempt) : RelayEvent;
 public sealed record StartEvent(string Job, uint Attempt) : RelayEvent;
 
 public sealed record EndEvent(JobEnd End) : RelayEvent;
+
+/// <summary>The coordinator asks for a co-signature.</summary>
+/// <param name="Coordinator">The pinned coordinator's checkpoint key, as this connection showed it.</param>
+public sealed record CheckpointEvent(CheckpointProposal Proposal, CheckpointVerifier Coordinator) : RelayEvent;

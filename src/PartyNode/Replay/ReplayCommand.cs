@@ -24,7 +24,8 @@ public static class ReplayCommand
             PartyConfig config = PartyConfig.Load(file);
             using Identity identity = Identity.Load(config.IdentityPath);
             using TranscriptIndex index = await TranscriptIndex.OpenAsync(transcript, cancellationToken);
-            await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, PartyCommand.StoreFile));
+            await using SqlitePartyStore store = SqlitePartyStore.OpenReadOnly(
+                Path.Combine(config.DataDirectory, PartyCommand.StoreFile), PartyCommand.SecretsOf(config));
             ProgressWriter progress = new(output);
             Replayer replayer = new(config, identity, store, progress, new NodeLog(errors, TimeProvider.System));
             ReplayVerdict verdict = await replayer.RunAsync(index, cancellationToken);

@@ -18,6 +18,9 @@ namespace VertFed.PartyNode.Sessions;
 internal sealed class SessionRunner(
     PartyConfig config, Identity identity, IJournal journal, IntersectionHistory? history, ProgressWriter progress, NodeLog log)
 {
+    /// <summary>What role code sees of the channel; tests put a party that cheats between.</summary>
+    internal Func<SealedChannel, PreparedInput, IChannel> Conduct { get; init; } = (channel, _) => channel;
+
     /// <summary>Runs to the end; what was learned on the way is in the record, also when this throws.</summary>
     /// <param name="dataRoot">What the attempt's randomness is bound to; of the input as it is now, or as it was recorded.</param>
     public async Task RunAsync(
@@ -42,13 +45,14 @@ internal sealed class SessionRunner(
         };
         Begin(Phase.Session, record, specification.Job);
         using SealedChannel channel = await SealedChannel.OpenAsync(options, transport, journal, cancellationToken);
-        VerticalInput aligned = await AlignAsync(channel, input, record, cancellationToken);
+        IChannel conduct = Conduct(channel, input);
+        VerticalInput aligned = await AlignAsync(channel, conduct, input, record, cancellationToken);
         Observer observer = new(this, record, channel);
         try
         {
             record.Result = config.Role == Role.LabelParty
-                ? await new LabelParty(channel, aligned, specification, observer).RunAsync(cancellationToken)
-                : await new FeatureParty(channel, aligned, specification, observer).RunAsync(cancellationToken);
+                ? await new LabelParty(conduct, aligned, specification, observer).RunAsync(cancellationToken)
+                : await new FeatureParty(conduct, aligned, specification, observer).RunAsync(cancellationToken);
         }
         finally
         {
@@ -62,13 +66,13 @@ internal sealed class SessionRunner(
     }
 
     private async Task<VerticalInput> AlignAsync(
-        SealedChannel channel, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
+        SealedChannel channel, IChannel conduct, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
     {
         JobSpecification specification = channel.Specification;
         string job = specification.Job;
         string peer = specification.Party(channel.Peer).Name;
         Begin(Phase.Align, record, job);
-        Alignment alignment = await new PsiParty(channel).AlignAsync(
+        Alignment alignment = await new PsiParty(conduct).AlignAsync(
             input.Ids.Ids, new StepProgress(progress, job), cancellationToken);
         record.Begin(Phase.Unspecified);
         string[] ids = Array.ConvertAll(alignment.Rows, row => input.Ids.Ids[row]);

@@ -84,5 +84,55 @@ internal static class CoordinatorSchema
             PRIMARY KEY (job, attempt, role)
         );
         """,
+        """
+        -- A job of an older coordinator has payloads = 0: its rounds were not kept, so it has no transcript.
+        ALTER TABLE jobs ADD COLUMN payloads INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN label_co_signed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN feature_co_signed INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE envelopes ADD COLUMN phase INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE envelopes ADD COLUMN round BIGINT NOT NULL DEFAULT 0;
+        CREATE INDEX envelopes_canonical ON envelopes (job, attempt, phase, round, step, sender, sequence);
+        CREATE TABLE checkpoints (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            phase INTEGER NOT NULL,
+            tree_size BIGINT NOT NULL,
+            note BLOB NOT NULL,
+            consistency_proof BLOB NOT NULL,
+            created_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt, phase)
+        );
+        CREATE TABLE checkpoint_answers (
+            job TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            phase INTEGER NOT NULL,
+            role INTEGER NOT NULL,
+            co_signature BLOB,
+            error_code TEXT,
+            error_party TEXT,
+            error_step TEXT,
+            error_message TEXT,
+            recorded_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt, phase, role),
+            FOREIGN KEY (job, attempt, phase) REFERENCES checkpoints (job, attempt, phase)
+        );
+        CREATE TABLE checkpoint_keys (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            role INTEGER NOT NULL,
+            checkpoint_key BLOB NOT NULL,
+            PRIMARY KEY (job, attempt, role)
+        );
+        CREATE TABLE deliveries (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            ordinal BIGINT NOT NULL,
+            event INTEGER NOT NULL,
+            party INTEGER NOT NULL,
+            sequence BIGINT NOT NULL,
+            time_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt, ordinal)
+        ) WITHOUT ROWID;
+        """,
     ]);
 }

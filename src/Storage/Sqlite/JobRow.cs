@@ -11,7 +11,8 @@ internal sealed class JobRow : ErrorColumns
         deadline_seconds AS DeadlineSeconds, submitted_ms AS SubmittedMs, started_ms AS StartedMs, ended_ms AS EndedMs,
         phase AS Phase, step AS Step, round AS Round, bytes AS Bytes, envelopes AS Envelopes,
         label_answer AS LabelAnswer, feature_answer AS FeatureAnswer, label_outcome AS LabelOutcome,
-        feature_outcome AS FeatureOutcome, {ErrorNames}
+        feature_outcome AS FeatureOutcome, payloads AS Payloads, pruned AS Pruned,
+        label_co_signed AS LabelCoSigned, feature_co_signed AS FeatureCoSigned, {ErrorNames}
         """;
 
     public string Job { get; set; } = "";
@@ -60,6 +61,14 @@ internal sealed class JobRow : ErrorColumns
 
     public long FeatureOutcome { get; set; }
 
+    public long Payloads { get; set; }
+
+    public long Pruned { get; set; }
+
+    public long LabelCoSigned { get; set; }
+
+    public long FeatureCoSigned { get; set; }
+
     public JobRecord ToRecord() => new()
     {
         Job = Job,
@@ -85,6 +94,10 @@ internal sealed class JobRow : ErrorColumns
         FeatureAnswer = (Answer)FeatureAnswer,
         LabelOutcome = (JobState)LabelOutcome,
         FeatureOutcome = (JobState)FeatureOutcome,
+        Payloads = (Payloads)Payloads,
+        PayloadsKept = (Payloads)Payloads == Protocol.V1.Payloads.Full && Pruned == 0,
+        LabelCoSigned = LabelCoSigned != 0,
+        FeatureCoSigned = FeatureCoSigned != 0,
         Error = ToError(),
     };
 }

@@ -20,14 +20,7 @@ internal sealed record MigrationSet(string Component, IReadOnlyList<string> Step
         try
         {
             connection.Execute("CREATE TABLE IF NOT EXISTS schema_version (component TEXT NOT NULL, version BIGINT NOT NULL, applied_ms BIGINT NOT NULL, PRIMARY KEY (component, version))");
-            string? other = connection.QueryFirstOrDefault<string>(
-                "SELECT component FROM schema_version WHERE component <> @Component", new { Component });
-            if (other is not null)
-                throw StorageError.OtherComponent(file, other, Component);
-            long version = connection.ExecuteScalar<long?>(
-                "SELECT MAX(version) FROM schema_version WHERE component = @Component", new { Component }) ?? 0;
-            if (version > Steps.Count)
-                throw StorageError.Newer(file, version, Steps.Count);
+            long version = VersionOf(connection, file);
             for (int i = (int)version; i < Steps.Count; i++)
             {
                 connection.Execute(Steps[i]);
@@ -43,6 +36,26 @@ internal sealed record MigrationSet(string Component, IReadOnlyList<string> Step
             Rollback(connection);
             throw;
         }
+    }
+
+    /// <summary>Checks that the database is this component's at the newest version; for readers, who may not change it.</summary>
+    /// <exception cref="VertFed.Protocol.VertFedException">Storage: an older or newer schema, or another component's store.</exception>
+    public void Require(SqliteConnection connection, string file)
+    {
+        long version = VersionOf(connection, file);
+        if (version < Steps.Count)
+            throw StorageError.Older(file, version, Steps.Count);
+    }
+
+    private long VersionOf(SqliteConnection connection, string file)
+    {
+        string? other = connection.QueryFirstOrDefault<string>(
+            "SELECT component FROM schema_version WHERE component <> @Component", new { Component });
+        if (other is not null)
+            throw StorageError.OtherComponent(file, other, Component);
+        long version = connection.ExecuteScalar<long?>(
+            "SELECT MAX(version) FROM schema_version WHERE component = @Component", new { Component }) ?? 0;
+        return version > Steps.Count ? throw StorageError.Newer(file, version, Steps.Count) : version;
     }
 
     private static void Rollback(SqliteConnection connection)

@@ -60,7 +60,7 @@ internal sealed class ResultRow : ErrorColumns
 /// <summary>A row of the table attempts.</summary>
 internal sealed class AttemptRow
 {
-    public byte[] RootSeed { get; set; } = [];
+    public byte[] SealedSeed { get; set; } = [];
 
     public byte[] SpecHash { get; set; } = [];
 
@@ -79,6 +79,28 @@ internal sealed class MessageRow
     public byte[] Attestation { get; set; } = [];
 
     public byte[] Payload { get; set; } = [];
+}
+
+/// <summary>A row of the table checkpoints.</summary>
+internal sealed class CoSignedRow
+{
+    public const string Columns =
+        "phase AS Phase, tree_size AS TreeSize, root_hash AS RootHash, note AS Note, co_signature AS CoSignature, recorded_ms AS RecordedMs";
+
+    public long Phase { get; set; }
+
+    public long TreeSize { get; set; }
+
+    public byte[] RootHash { get; set; } = [];
+
+    public byte[] Note { get; set; } = [];
+
+    public byte[] CoSignature { get; set; } = [];
+
+    public long RecordedMs { get; set; }
+
+    public CoSignedCheckpoint ToRecord(string job, uint attempt) =>
+        new(job, attempt, (Phase)Phase, TreeSize, RootHash, Note, CoSignature, RecordedMs);
 }
 
 /// <summary>A row of the table ledger.</summary>

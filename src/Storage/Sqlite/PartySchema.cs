@@ -1,6 +1,6 @@
 namespace VertFed.Storage.Sqlite;
 
-/// <summary>A party's tables. Times are milliseconds since 1970; enums the numbers of the .proto files.</summary>
+/// <summary>A party's tables. Seeds are sealed (<see cref="SecretsKey"/>); times are milliseconds since 1970; enums the numbers of the .proto files.</summary>
 internal static class PartySchema
 {
     public static readonly MigrationSet Migrations = new("party",
@@ -23,7 +23,7 @@ internal static class PartySchema
         CREATE TABLE attempts (
             job TEXT NOT NULL,
             attempt INTEGER NOT NULL,
-            root_seed BLOB NOT NULL,
+            sealed_seed BLOB NOT NULL,
             spec_hash BLOB NOT NULL,
             policy_hash BLOB NOT NULL,
             data_root BLOB NOT NULL,
@@ -65,6 +65,23 @@ internal static class PartySchema
             step TEXT NOT NULL,
             PRIMARY KEY (job, attempt, ordinal),
             FOREIGN KEY (job, attempt) REFERENCES results (job, attempt)
+        );
+        CREATE TABLE secrets_check (
+            id INTEGER PRIMARY KEY CHECK (id = 1),
+            sealed BLOB NOT NULL
+        );
+        """,
+        """
+        CREATE TABLE checkpoints (
+            job TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            phase INTEGER NOT NULL,
+            tree_size BIGINT NOT NULL,
+            root_hash BLOB NOT NULL,
+            note BLOB NOT NULL,
+            co_signature BLOB NOT NULL,
+            recorded_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt, phase)
         );
         """,
     ]);

@@ -6,10 +6,13 @@ using VertFed.Protocol.V1;
 namespace VertFed.Storage.Sqlite;
 
 /// <summary><see cref="ICoordinatorStore"/> in one SQLite file.</summary>
-public sealed class SqliteCoordinatorStore : ICoordinatorStore
+public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
 {
     private const string OneJob = $"SELECT {JobRow.Columns} FROM jobs WHERE job = @job";
     private static readonly byte[] NoHash = new byte[32];
+
+    // What crosses in the clear are keys and commitments, small and needed by whoever verifies: it stays.
+    private static readonly int[] ClearSteps = [.. PhaseGrammar.Rules.Where(rule => !rule.Sealed).Select(rule => (int)rule.Step)];
 
     private readonly SqliteDatabase _database;
 
@@ -33,13 +36,13 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
 
                 connection.Execute(
                     """
-                    INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds, submitted_ms)
-                    VALUES (@Job, 1, @state, @SignedSpec, @SpecHash, @Submitter, @Title, @LabelParty, @FeatureParty, @DeadlineSeconds, @SubmittedUnixMs)
+                    INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds, submitted_ms, payloads)
+                    VALUES (@Job, 1, @state, @SignedSpec, @SpecHash, @Submitter, @Title, @LabelParty, @FeatureParty, @DeadlineSeconds, @SubmittedUnixMs, @payloads)
                     """,
                     new
                     {
                         job.Job, state = (int)JobState.Offered, job.SignedSpec, job.SpecHash, job.Submitter, job.Title,
-                        job.LabelParty, job.FeatureParty, job.DeadlineSeconds, job.SubmittedUnixMs,
+                        job.LabelParty, job.FeatureParty, job.DeadlineSeconds, job.SubmittedUnixMs, payloads = (int)job.Payloads,
                     });
                 return (AddJobOutcome.Added, Find(connection, job.Job)!);
             },
@@ -122,14 +125,13 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
     public Task<IReadOnlyList<StoredEnvelope>> ReadEnvelopesAsync(string job, uint attempt, Role sender, long fromSequence, int limit, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<StoredEnvelope>>(
             connection => connection.Query<EnvelopeRow>(
-                    """
-                    SELECT sequence AS Sequence, core AS Core, attestation AS Attestation, step AS Step, payload_size AS PayloadSize, parts AS Parts
+                    $"""
+                    SELECT {EnvelopeRow.Columns}
                     FROM envelopes WHERE job = @job AND attempt = @attempt AND sender = @sender AND sequence >= @fromSequence
                     ORDER BY sequence LIMIT @limit
                     """,
                     new { job, attempt = (long)attempt, sender = (int)sender, fromSequence, limit })
-                .Select(row => new StoredEnvelope(
-                    new EnvelopeKey(job, attempt, sender, row.Sequence), row.Core, row.Attestation, (Step)row.Step, row.PayloadSize, checked((int)row.Parts)))
+                .Select(row => row.ToRecord(job, attempt))
                 .ToList(),
             cancellationToken);
 
@@ -141,7 +143,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
                 ?? throw new VertFedException(ErrorCode.Storage, $"job {key.Job}: the payload of an envelope is no longer kept"),
             cancellationToken);
 
-    public Task<bool> MarkDeliveredAsync(EnvelopeKey key, CancellationToken cancellationToken) =>
+    public Task<bool> MarkDeliveredAsync(EnvelopeKey key, long nowUnixMs, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>
             {
@@ -150,6 +152,19 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
                     return false;
                 if (key.Sequence >= row.NextToDeliver)
                 {
+                    JobRecord job = Find(connection, key.Job)!;
+                    Log(connection, job, DeliveryEvent.Delivered, Other(key.Sender), key.Sequence, nowUnixMs);
+                    if (job.Payloads == Payloads.Hashes)
+                    {
+                        connection.Execute(
+                            """
+                            DELETE FROM payload_parts WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence IN (
+                                SELECT sequence FROM envelopes WHERE job = @Job AND attempt = @attempt AND sender = @sender
+                                  AND sequence BETWEEN @NextToDeliver AND @Sequence AND step NOT IN @ClearSteps)
+                            """,
+                            new { key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender, row.NextToDeliver, key.Sequence, ClearSteps });
+                    }
+
                     connection.Execute(
                         "UPDATE streams SET next_to_deliver = @next WHERE job = @Job AND attempt = @attempt AND sender = @sender",
                         new { next = key.Sequence + 1, key.Job, attempt = (long)key.Attempt, sender = (int)key.Sender });
@@ -212,7 +227,7 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
                     "SELECT job FROM jobs WHERE pruned = 0 AND ended_ms > 0 AND ended_ms < @endedBeforeUnixMs LIMIT 16", new { endedBeforeUnixMs }).ToList();
                 foreach (string job in jobs)
                 {
-                    connection.Execute("DELETE FROM payload_parts WHERE job = @job", new { job });
+                    DropPayloads(connection, job);
                     connection.Execute("UPDATE jobs SET pruned = 1 WHERE job = @job", new { job });
                 }
 
@@ -247,16 +262,18 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
             return new DepositResult(DepositOutcome.Gap, next, null);
         if (!envelope.PreviousCoreHash.AsSpan().SequenceEqual(stream?.LastCoreHash ?? NoHash))
             return new DepositResult(DepositOutcome.BrokenChain, next, null);
+        if (next > 0 && !MayFollow(connection, envelope, next - 1))
+            return new DepositResult(DepositOutcome.OutOfPhase, next, null);
 
         connection.Execute(
             """
-            INSERT INTO envelopes (job, attempt, sender, sequence, core, core_hash, attestation, step, payload_size, parts, deposited_ms)
-            VALUES (@job, @attempt, @sender, @sequence, @Core, @CoreHash, @Attestation, @step, @PayloadSize, @parts, @nowUnixMs)
+            INSERT INTO envelopes (job, attempt, sender, sequence, core, core_hash, attestation, phase, round, step, payload_size, parts, deposited_ms)
+            VALUES (@job, @attempt, @sender, @sequence, @Core, @CoreHash, @Attestation, @phase, @round, @step, @PayloadSize, @parts, @nowUnixMs)
             """,
             new
             {
                 key.job, key.attempt, key.sender, key.sequence, envelope.Core, envelope.CoreHash, envelope.Attestation,
-                step = (int)envelope.Step, envelope.PayloadSize, parts = envelope.Parts.Count, nowUnixMs,
+                phase = (int)envelope.Phase, round = (long)envelope.Round, step = (int)envelope.Step, envelope.PayloadSize, parts = envelope.Parts.Count, nowUnixMs,
             });
         for (int part = 0; part < envelope.Parts.Count; part++)
         {
@@ -274,16 +291,40 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
         connection.Execute(
             "UPDATE jobs SET phase = @phase, step = @step, round = @round, bytes = bytes + @PayloadSize, envelopes = envelopes + 1 WHERE job = @job",
             new { key.job, phase = (int)envelope.Phase, step = (int)envelope.Step, round = (long)envelope.Round, envelope.PayloadSize });
+        Log(connection, record, DeliveryEvent.Deposited, sender, sequence, nowUnixMs);
         return new DepositResult(DepositOutcome.Stored, next + 1, Find(connection, job));
     }
 
-    private static void End(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs) =>
+    /// <summary>What a checkpoint covers is never added to: a sender goes on from phase to phase, and ends with its close.</summary>
+    private static bool MayFollow(SqliteConnection connection, EnvelopeDeposit envelope, long last)
+    {
+        EnvelopeRow row = connection.QuerySingle<EnvelopeRow>(
+            $"SELECT {EnvelopeRow.Columns} FROM envelopes WHERE job = @Job AND attempt = @attempt AND sender = @sender AND sequence = @last",
+            new { envelope.Key.Job, attempt = (long)envelope.Key.Attempt, sender = (int)envelope.Key.Sender, last });
+        return (Phase)row.Phase <= envelope.Phase && (Step)row.Step != Step.JobClose;
+    }
+
+    private static void End(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs)
+    {
         connection.Execute(
             """
             UPDATE jobs SET state = @state, ended_ms = @nowUnixMs, error_code = @Code, error_party = @Party, error_step = @Step, error_message = @Message
             WHERE job = @job
             """,
             new { job, state = (int)state, nowUnixMs, error?.Code, error?.Party, error?.Step, error?.Message });
+
+        // Nothing is delivered after the end.
+        if (Find(connection, job)!.Payloads == Payloads.Hashes)
+            DropPayloads(connection, job);
+    }
+
+    private static void DropPayloads(SqliteConnection connection, string job) =>
+        connection.Execute(
+            """
+            DELETE FROM payload_parts WHERE job = @job AND (attempt, sender, sequence) IN (
+                SELECT attempt, sender, sequence FROM envelopes WHERE job = @job AND step NOT IN @ClearSteps)
+            """,
+            new { job, ClearSteps });
 
     private static JobRecord? Find(SqliteConnection connection, string job) =>
         connection.QuerySingleOrDefault<JobRow>(OneJob, new { job })?.ToRecord();
@@ -308,20 +349,5 @@ public sealed class SqliteCoordinatorStore : ICoordinatorStore
         public long NextToDeliver { get; set; }
 
         public byte[] LastCoreHash { get; set; } = [];
-    }
-
-    private sealed class EnvelopeRow
-    {
-        public long Sequence { get; set; }
-
-        public byte[] Core { get; set; } = [];
-
-        public byte[] Attestation { get; set; } = [];
-
-        public long Step { get; set; }
-
-        public long PayloadSize { get; set; }
-
-        public long Parts { get; set; }
     }
 }

@@ -26,22 +26,26 @@ internal sealed class SqliteDatabase : IAsyncDisposable
 
     private readonly string _file;
     private readonly SqliteOptions _options;
-    private readonly FileStream _lockFile;
-    private readonly SqliteConnection _writer;
+    private readonly FileStream? _lockFile;
+    private readonly SqliteConnection? _writer;
     private readonly Channel<IWrite> _writes;
     private readonly Task _writerTask;
     private readonly ConcurrentBag<SqliteConnection> _readers = [];
     private readonly SemaphoreSlim _readerGate = new(Readers);
     private volatile bool _disposed;
 
-    private SqliteDatabase(string file, SqliteOptions options, FileStream lockFile, SqliteConnection writer)
+    private SqliteDatabase(string file, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer)
     {
         _file = file;
         _options = options;
         _lockFile = lockFile;
         _writer = writer;
         _writes = Channel.CreateBounded<IWrite>(new BoundedChannelOptions(options.WriteQueue) { SingleReader = true });
-        _writerTask = Task.Factory.StartNew(WriteLoop, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        if (writer is null)
+            _writes.Writer.Complete();
+        _writerTask = writer is null
+            ? Task.CompletedTask
+            : Task.Factory.StartNew(() => WriteLoop(writer), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     private interface IWrite
@@ -55,7 +59,9 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     }
 
     /// <summary>Opens or creates the file (mode 0600, folder 0700), locks it against other processes and migrates it.</summary>
-    public static SqliteDatabase Open(string path, MigrationSet migrations, SqliteOptions options, TimeProvider time)
+    /// <param name="prepare">Runs on the migrated file before anyone else sees it.</param>
+    public static SqliteDatabase Open(
+        string path, MigrationSet migrations, SqliteOptions options, TimeProvider time, Action<SqliteConnection, string>? prepare = null)
     {
         string file = Path.GetFullPath(path);
         FileStream lockFile = Prepare(file);
@@ -71,12 +77,32 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             if (options.MaxPages > 0)
                 writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
             migrations.Apply(writer, file, time.GetUtcNow().ToUnixTimeMilliseconds());
+            prepare?.Invoke(writer, file);
             return new SqliteDatabase(file, options, lockFile, writer);
         }
         catch (Exception exception)
         {
             writer?.Dispose();
             lockFile.Dispose();
+            throw StorageError.From(exception, file);
+        }
+    }
+
+    /// <summary>Opens an existing file to read it, also while another process has it open; every write fails.</summary>
+    public static SqliteDatabase OpenReadOnly(string path, MigrationSet migrations, SqliteOptions options, Action<SqliteConnection, string> check)
+    {
+        string file = Path.GetFullPath(path);
+        if (!File.Exists(file))
+            throw StorageError.Missing(file);
+        try
+        {
+            using SqliteConnection reader = Connect(file, options, SqliteOpenMode.ReadOnly);
+            migrations.Require(reader, file);
+            check(reader, file);
+            return new SqliteDatabase(file, options, lockFile: null, writer: null);
+        }
+        catch (Exception exception)
+        {
             throw StorageError.From(exception, file);
         }
     }
@@ -144,8 +170,10 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             await _readerGate.WaitAsync();
         foreach (SqliteConnection reader in _readers)
             await reader.DisposeAsync();
-        await _writer.DisposeAsync();
-        await _lockFile.DisposeAsync();
+        if (_writer is not null)
+            await _writer.DisposeAsync();
+        if (_lockFile is not null)
+            await _lockFile.DisposeAsync();
         _readerGate.Dispose();
     }
 
@@ -209,7 +237,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         }
     }
 
-    private void WriteLoop()
+    private void WriteLoop(SqliteConnection writer)
     {
         var group = new List<IWrite>(MaxGroup);
         ChannelReader<IWrite> reader = _writes.Reader;
@@ -218,7 +246,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             group.Clear();
             while (group.Count < MaxGroup && reader.TryRead(out IWrite? write))
                 group.Add(write);
-            CommitGroup(group);
+            CommitGroup(writer, group);
         }
 
         static bool Wait(ChannelReader<IWrite> reader)
@@ -229,9 +257,9 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         }
     }
 
-    private void CommitGroup(List<IWrite> group)
+    private void CommitGroup(SqliteConnection writer, List<IWrite> group)
     {
-        if (TryCommit(group, out Exception? failure))
+        if (TryCommit(writer, group, out Exception? failure))
             return;
         if (group.Count == 1)
         {
@@ -241,26 +269,26 @@ internal sealed class SqliteDatabase : IAsyncDisposable
 
         foreach (IWrite write in group)
         {
-            if (!TryCommit([write], out failure))
+            if (!TryCommit(writer, [write], out failure))
                 write.Fail(StorageError.From(failure!, _file));
         }
     }
 
     /// <summary>False: nothing of the group is kept (unless the failure came after the commit) and none is completed.</summary>
-    private bool TryCommit(List<IWrite> group, out Exception? failure)
+    private bool TryCommit(SqliteConnection writer, List<IWrite> group, out Exception? failure)
     {
         var done = new List<IWrite>(group.Count);
         var refused = new List<(IWrite Write, Exception Reason)>();
         try
         {
-            using (SqliteTransaction transaction = _writer.BeginTransaction())
+            using (SqliteTransaction transaction = writer.BeginTransaction())
             {
                 foreach (IWrite write in group)
                 {
                     transaction.Save("one");
                     try
                     {
-                        write.Run(_writer);
+                        write.Run(writer);
                         done.Add(write);
                     }
                     catch (Exception exception) when (exception is not SqliteException)

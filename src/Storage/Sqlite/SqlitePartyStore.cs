@@ -8,16 +8,50 @@ using VertFed.Protocol.V1;
 namespace VertFed.Storage.Sqlite;
 
 /// <summary><see cref="IPartyStore"/> in one SQLite file.</summary>
-public sealed class SqlitePartyStore : IPartyStore
+public sealed partial class SqlitePartyStore : IPartyStore
 {
     private readonly SqliteDatabase _database;
+    private readonly SecretsKey _secrets;
 
-    private SqlitePartyStore(SqliteDatabase database) => _database = database;
+    private SqlitePartyStore(SqliteDatabase database, SecretsKey secrets) => (_database, _secrets) = (database, secrets);
 
     /// <summary>Opens or creates the store; the process that has it open is the only one.</summary>
-    /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, or of a newer schema.</exception>
-    public static SqlitePartyStore Open(string path, SqliteOptions? options = null, TimeProvider? time = null) =>
-        new(SqliteDatabase.Open(path, PartySchema.Migrations, options ?? new SqliteOptions(), time ?? TimeProvider.System));
+    /// <param name="secrets">Seals the root seeds. The store disposes of it, also when it cannot be opened.</param>
+    /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, of a newer schema, or sealed
+    /// under another key.</exception>
+    public static SqlitePartyStore Open(string path, SecretsKey secrets, SqliteOptions? options = null, TimeProvider? time = null)
+    {
+        ArgumentNullException.ThrowIfNull(secrets);
+        try
+        {
+            SqliteDatabase database = SqliteDatabase.Open(
+                path, PartySchema.Migrations, options ?? new SqliteOptions(), time ?? TimeProvider.System, (connection, file) => RequireKey(connection, secrets, file));
+            return new SqlitePartyStore(database, secrets);
+        }
+        catch
+        {
+            secrets.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens an existing store to read it, also while a node has it open; every write fails.</summary>
+    /// <param name="secrets">As for <see cref="Open"/>.</param>
+    /// <exception cref="VertFedException">Storage: there is none, or as for <see cref="Open"/>.</exception>
+    public static SqlitePartyStore OpenReadOnly(string path, SecretsKey secrets)
+    {
+        ArgumentNullException.ThrowIfNull(secrets);
+        try
+        {
+            return new SqlitePartyStore(
+                SqliteDatabase.OpenReadOnly(path, PartySchema.Migrations, new SqliteOptions(), (connection, file) => RequireKey(connection, secrets, file)), secrets);
+        }
+        catch
+        {
+            secrets.Dispose();
+            throw;
+        }
+    }
 
     public Task<PartyJob> AddJobAsync(PartyJob job, CancellationToken cancellationToken) =>
         _database.WriteAsync(
@@ -115,17 +149,17 @@ public sealed class SqlitePartyStore : IPartyStore
         await _database.WriteAsync(
             connection =>
             {
-                if (LoadAttempt(connection, record.Job, record.Attempt) is not null)
+                if (HasAttempt(connection, record.Job, record.Attempt))
                     throw StorageError.AttemptExists(record.Job, record.Attempt);
                 return connection.Execute(
                     """
-                    INSERT INTO attempts (job, attempt, root_seed, spec_hash, policy_hash, data_root, software_version)
-                    VALUES (@Job, @attempt, @RootSeed, @SpecHash, @PolicyHash, @DataRoot, @SoftwareVersion)
+                    INSERT INTO attempts (job, attempt, sealed_seed, spec_hash, policy_hash, data_root, software_version)
+                    VALUES (@Job, @attempt, @sealedSeed, @SpecHash, @PolicyHash, @DataRoot, @SoftwareVersion)
                     """,
                     new
                     {
-                        record.Job, attempt = (long)record.Attempt, record.RootSeed, record.SpecHash, record.PolicyHash, record.DataRoot,
-                        record.SoftwareVersion,
+                        record.Job, attempt = (long)record.Attempt, sealedSeed = _secrets.Seal(record.Job, record.Attempt, record.RootSeed), record.SpecHash,
+                        record.PolicyHash, record.DataRoot, record.SoftwareVersion,
                     });
             },
             cancellationToken);
@@ -142,7 +176,11 @@ public sealed class SqlitePartyStore : IPartyStore
     public ValueTask<Envelope?> ReadInboundAsync(string job, uint attempt, ulong sequence, CancellationToken cancellationToken) =>
         ReadAsync(job, attempt, inbound: true, sequence, cancellationToken);
 
-    public ValueTask DisposeAsync() => _database.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await _database.DisposeAsync();
+        _secrets.Dispose();
+    }
 
     private async ValueTask AppendAsync(string job, uint attempt, bool inbound, ulong sequence, Envelope envelope, CancellationToken cancellationToken)
     {
@@ -166,7 +204,7 @@ public sealed class SqlitePartyStore : IPartyStore
                     "SELECT MAX(sequence) + 1 FROM messages WHERE job = @job AND attempt = @attempt AND inbound = @inbound", key) ?? 0;
                 if (number != next)
                     throw StorageError.JournalGap(job, attempt, sequence, next);
-                if (next == 0 && LoadAttempt(connection, job, attempt) is null)
+                if (next == 0 && !HasAttempt(connection, job, attempt))
                     throw StorageError.UnknownAttempt(job, attempt);
                 return connection.Execute(
                     """
@@ -198,17 +236,31 @@ public sealed class SqlitePartyStore : IPartyStore
             };
     }
 
-    private static AttemptRecord? LoadAttempt(SqliteConnection connection, string job, uint attempt)
+    /// <summary>A key that is not the store's is found at the start, not when a job resumes.</summary>
+    private static void RequireKey(SqliteConnection connection, SecretsKey secrets, string file)
+    {
+        byte[]? check = connection.QuerySingleOrDefault<byte[]>("SELECT sealed FROM secrets_check WHERE id = 1");
+        if (check is null)
+            connection.Execute("INSERT INTO secrets_check (id, sealed) VALUES (1, @sealed)", new { @sealed = secrets.Seal("", 0, []) });
+        else if (secrets.TryOpen("", 0, check) is null)
+            throw StorageError.WrongSecretsKey(file);
+    }
+
+    private static bool HasAttempt(SqliteConnection connection, string job, uint attempt) =>
+        connection.ExecuteScalar<long>("SELECT COUNT(*) FROM attempts WHERE job = @job AND attempt = @attempt", new { job, attempt = (long)attempt }) > 0;
+
+    private AttemptRecord? LoadAttempt(SqliteConnection connection, string job, uint attempt)
     {
         AttemptRow? row = connection.QuerySingleOrDefault<AttemptRow>(
             """
-            SELECT root_seed AS RootSeed, spec_hash AS SpecHash, policy_hash AS PolicyHash, data_root AS DataRoot, software_version AS SoftwareVersion
+            SELECT sealed_seed AS SealedSeed, spec_hash AS SpecHash, policy_hash AS PolicyHash, data_root AS DataRoot, software_version AS SoftwareVersion
             FROM attempts WHERE job = @job AND attempt = @attempt
             """,
             new { job, attempt = (long)attempt });
-        return row is null
-            ? null
-            : new AttemptRecord(job, attempt, row.RootSeed, row.SpecHash, row.PolicyHash, row.DataRoot, row.SoftwareVersion);
+        if (row is null)
+            return null;
+        byte[] seed = _secrets.TryOpen(job, attempt, row.SealedSeed) ?? throw StorageError.SeedDamaged(job, attempt);
+        return new AttemptRecord(job, attempt, seed, row.SpecHash, row.PolicyHash, row.DataRoot, row.SoftwareVersion);
     }
 
     private static void SetState(SqliteConnection connection, string job, JobState state, JobError? error, long nowUnixMs)

@@ -13,6 +13,7 @@ public sealed class ConfigTests : IDisposable
     private static readonly string A = new('a', 64), B = new('b', 64), C = new('c', 64);
     private static readonly string Good = $$"""
         listen: "[::1]:7000"
+        identity: keys/coordinator.pem
         data: ./store
         parties:
           - {name: bank, fingerprint: {{A}}}
@@ -31,6 +32,7 @@ public sealed class ConfigTests : IDisposable
     {
         CoordinatorConfig config = ConfigReader.Read(Write(Good));
         Assert.Equal(new IPEndPoint(IPAddress.IPv6Loopback, 7000), config.Listen);
+        Assert.Equal(_folder.File("keys/coordinator.pem"), config.IdentityPath);
         Assert.Equal(_folder.File("store"), config.DataFolder);
         Assert.Equal(A, config.Parties["bank"].Fingerprint);
         Assert.Equal([C], config.Submitters);
@@ -40,20 +42,21 @@ public sealed class ConfigTests : IDisposable
 
     [Theory]
     [InlineData("data: ./store", "datas: ./store", "data is missing")]
-    [InlineData("limits:", "limit:", ":7: limit is not a known field")]
-    [InlineData("max_open_jobs: 5", "max_open_job: 5", ":7: limits.max_open_job is not a known field")]
-    [InlineData("max_open_jobs: 5", "max_open_jobs: 0", ":7: limits.max_open_jobs must be a whole number from 1 to 100000")]
-    [InlineData("max_open_jobs: 5", "max_open_jobs: five", ":7: limits.max_open_jobs must be a whole number")]
+    [InlineData("identity: keys/coordinator.pem", "", "identity is missing")]
+    [InlineData("limits:", "limit:", ":8: limit is not a known field")]
+    [InlineData("max_open_jobs: 5", "max_open_job: 5", ":8: limits.max_open_job is not a known field")]
+    [InlineData("max_open_jobs: 5", "max_open_jobs: 0", ":8: limits.max_open_jobs must be a whole number from 1 to 100000")]
+    [InlineData("max_open_jobs: 5", "max_open_jobs: five", ":8: limits.max_open_jobs must be a whole number")]
     [InlineData("[::1]:7000", "::1", ":1: listen must be an address and port")]
     [InlineData("[::1]:7000", "127.0.0.1", ":1: listen must be an address and port")]
     [InlineData("[::1]:7000", "somewhere:80", ":1: listen must be an address and port")]
     [InlineData("name: retailer", "name: bank", "name is there twice")]
     [InlineData("name: retailer", "name: coordinator", "must not be 'coordinator'")]
-    [InlineData("name: retailer", "name: Re tailer", ":5: parties[1].name must be 1 to 64")]
-    [InlineData("bbbb", "BBBB", ":5: parties[1].fingerprint must be 64 lower-case hexadecimal digits")]
-    [InlineData("level: debug", "level: loud", ":8: log.level must be debug")]
-    [InlineData("submitters: [", "submitters: [x, ", ":6: submitters must be 64 lower-case")]
-    [InlineData("data: ./store", "data: [a]", ":2: data must be a single value")]
+    [InlineData("name: retailer", "name: Re tailer", ":6: parties[1].name must be 1 to 64")]
+    [InlineData("bbbb", "BBBB", ":6: parties[1].fingerprint must be 64 lower-case hexadecimal digits")]
+    [InlineData("level: debug", "level: loud", ":9: log.level must be debug")]
+    [InlineData("submitters: [", "submitters: [x, ", ":7: submitters must be 64 lower-case")]
+    [InlineData("data: ./store", "data: [a]", ":3: data must be a single value")]
     [InlineData("data: ./store", "data: ./store\ndata: ./other", "comes twice")]
     [InlineData("parties:", "parties: {", "not well-formed")]
     public void A_mistake_is_named_with_file_line_and_field(string from, string to, string message)

@@ -8,6 +8,7 @@ using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 using VertFed.UnitTests.Storage;
 
 namespace VertFed.UnitTests.Coordinator;
@@ -17,12 +18,14 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 {
     private readonly TemporaryFolder _folder = new();
     private readonly List<FakeParty> _parties = [];
+    private readonly Dictionary<string, CheckpointSigner> _signers = new(StringComparer.Ordinal);
     private GrpcChannel _channel = null!;
     private int _jobs;
 
     private CoordinatorFixture() => Config = new CoordinatorConfig
     {
         Listen = new IPEndPoint(IPAddress.Loopback, 0),
+        IdentityPath = _folder.File("coordinator.pem"),
         DataFolder = _folder.File("data"),
         Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
         {
@@ -36,6 +39,8 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 
     public CoordinatorConfig Config { get; set; }
 
+    public Identity Coordinator { get; } = Identity.Create();
+
     public Identity Bank { get; } = Identity.Create();
 
     public Identity Retailer { get; } = Identity.Create();
@@ -48,6 +53,8 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 
     public JobService.JobServiceClient Jobs { get; private set; } = null!;
 
+    public AuditService.AuditServiceClient Audit { get; private set; } = null!;
+
     public GrpcChannel Channel => _channel;
 
     private static Microsoft.Extensions.Logging.LogLevel LogLevelForTests => Microsoft.Extensions.Logging.LogLevel.Error;
@@ -55,6 +62,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     public static async Task<CoordinatorFixture> StartAsync(Func<CoordinatorConfig, CoordinatorConfig>? change = null)
     {
         var fixture = new CoordinatorFixture();
+        fixture.Coordinator.Save(fixture.Config.IdentityPath);
         fixture.Config = change?.Invoke(fixture.Config) ?? fixture.Config;
         await fixture.StartHostAsync();
         return fixture;
@@ -93,11 +101,14 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     public async Task<FakeParty> ConnectAsync(string name)
     {
         Identity identity = name switch { "bank" => Bank, "retailer" => Retailer, _ => Insurer };
-        var party = new FakeParty(name, identity, name == "bank" ? Role.LabelParty : Role.FeatureParty, _channel);
+        var party = new FakeParty(name, identity, SignerOf(name, identity), name == "bank" ? Role.LabelParty : Role.FeatureParty, _channel);
         _parties.Add(party);
         await party.RegisterAsync();
         return party;
     }
+
+    /// <summary>A connection of the bank that has not registered.</summary>
+    public FakeParty Stranger() => new("bank", Bank, SignerOf("bank", Bank), Role.LabelParty, _channel);
 
     /// <summary>A submitted job that both parties accepted and that runs.</summary>
     public async Task<(string Job, FakeParty Bank, FakeParty Retailer)> RunningJobAsync(uint deadlineSeconds = 600)
@@ -138,23 +149,33 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
             await party.DisposeAsync();
         _channel.Dispose();
         await Host.DisposeAsync();
-        foreach (Identity identity in new[] { Bank, Retailer, Insurer, Submitter })
+        foreach (CheckpointSigner signer in _signers.Values)
+            signer.Dispose();
+        foreach (Identity identity in new[] { Coordinator, Bank, Retailer, Insurer, Submitter })
             identity.Dispose();
         _folder.Dispose();
     }
 
     private static PartyRef Reference(string name, Identity identity) => new() { Name = name, Fingerprint = ByteString.CopyFrom(identity.Public.FingerprintBytes) };
 
+    private CheckpointSigner SignerOf(string name, Identity identity)
+    {
+        if (!_signers.TryGetValue(name, out CheckpointSigner? signer))
+            _signers[name] = signer = CheckpointSigner.Create(identity);
+        return signer;
+    }
+
     private async Task StartHostAsync()
     {
         Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None);
         _channel = GrpcChannel.ForAddress(Host.Address, new GrpcChannelOptions { MaxReceiveMessageSize = 4 * 1024 * 1024 });
         Jobs = new JobService.JobServiceClient(_channel);
+        Audit = new AuditService.AuditServiceClient(_channel);
     }
 }
 
 /// <summary>A party that speaks the relay's frames and does what a test tells it, also the wrong thing.</summary>
-internal sealed class FakeParty(string name, Identity identity, Role role, GrpcChannel channel) : IAsyncDisposable
+internal sealed class FakeParty(string name, Identity identity, CheckpointSigner signer, Role role, GrpcChannel channel) : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
     private readonly AsyncDuplexStreamingCall<PartyFrame, CoordinatorFrame> _call = new RelayService.RelayServiceClient(channel).Connect();
@@ -165,19 +186,25 @@ internal sealed class FakeParty(string name, Identity identity, Role role, GrpcC
 
     public Role Role => role;
 
+    public CheckpointSigner Signer => signer;
+
+    public Challenge Challenge { get; private set; } = null!;
+
     public Registered? Registered { get; private set; }
 
-    public async Task RegisterAsync(string? asName = null, Identity? signer = null)
+    public async Task RegisterAsync(string? asName = null, Identity? signedBy = null, CheckpointKey? checkpointKey = null)
     {
-        ByteString nonce = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Challenge)).Challenge.Nonce;
+        Challenge = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Challenge)).Challenge;
+        ByteString nonce = Challenge.Nonce;
         await SendAsync(new PartyFrame
         {
             Register = new Register
             {
                 Party = asName ?? name,
                 IdentityKey = ByteString.CopyFrom(identity.Public.SubjectPublicKeyInfo),
-                Signature = ByteString.CopyFrom((signer ?? identity).Sign([.. "vertfed/v1/register"u8, .. nonce.Span, .. Encoding.UTF8.GetBytes(asName ?? name)])),
+                Signature = ByteString.CopyFrom((signedBy ?? identity).Sign([.. "vertfed/v1/register"u8, .. nonce.Span, .. Encoding.UTF8.GetBytes(asName ?? name)])),
                 PartyVersion = "test",
+                CheckpointKey = checkpointKey ?? signer.Key,
             },
         });
         Registered = (await ExpectAsync(CoordinatorFrame.FrameOneofCase.Registered)).Registered;
@@ -219,7 +246,7 @@ internal sealed class FakeParty(string name, Identity identity, Role role, GrpcC
     }
 
     /// <summary>The next envelope of this party's chain; the chain moves on only with <see cref="Advance"/>.</summary>
-    public Envelope Next(string job, byte[] payload, Action<EnvelopeHeader>? change = null, Identity? signer = null)
+    public Envelope Next(string job, byte[] payload, Action<EnvelopeHeader>? change = null, Identity? signedBy = null)
     {
         var header = new EnvelopeHeader
         {
@@ -234,7 +261,7 @@ internal sealed class FakeParty(string name, Identity identity, Role role, GrpcC
         };
         change?.Invoke(header);
         ByteString core = EnvelopeCodec.BuildCore(header.ToByteString(), payload);
-        return new Envelope { Core = core, Attestation = EnvelopeCodec.Attest(core, signer ?? identity, 1), Payload = ByteString.CopyFrom(payload) };
+        return new Envelope { Core = core, Attestation = EnvelopeCodec.Attest(core, signedBy ?? identity, 1), Payload = ByteString.CopyFrom(payload) };
     }
 
     public void Advance(Envelope envelope)
@@ -254,9 +281,9 @@ internal sealed class FakeParty(string name, Identity identity, Role role, GrpcC
     }
 
     /// <summary>Sends the next envelope of the chain and awaits its acknowledgement.</summary>
-    public async Task<Envelope> DepositAsync(string job, byte[] payload)
+    public async Task<Envelope> DepositAsync(string job, byte[] payload, Step step = Step.BlindedIds)
     {
-        Envelope envelope = Next(job, payload);
+        Envelope envelope = Next(job, payload, header => (header.Step, header.Phase) = (step, PhaseGrammar.Rule(step).Phase));
         await SendEnvelopeAsync(envelope);
         Advance(envelope);
         CoordinatorFrame frame = await ExpectAsync(CoordinatorFrame.FrameOneofCase.Deposited);

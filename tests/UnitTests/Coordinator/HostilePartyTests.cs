@@ -20,7 +20,7 @@ public sealed class HostilePartyTests
             (job, party) =>
             {
                 using Identity other = Identity.Create();
-                return party.Next(job, [1], signer: other);
+                return party.Next(job, [1], signedBy: other);
             },
             "attestation does not verify");
 
@@ -173,7 +173,7 @@ public sealed class HostilePartyTests
     public async Task A_registration_under_another_name_is_refused(string name)
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        await using var party = new FakeParty("bank", fixture.Bank, Role.LabelParty, fixture.Channel);
+        await using var party = fixture.Stranger();
         RpcException exception = await Assert.ThrowsAsync<RpcException>(() => party.RegisterAsync(asName: name));
         Assert.Contains(exception.StatusCode, new[] { StatusCode.Unauthenticated, StatusCode.InvalidArgument });
     }
@@ -182,8 +182,8 @@ public sealed class HostilePartyTests
     public async Task A_registration_that_the_key_did_not_sign_is_refused()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        await using var party = new FakeParty("bank", fixture.Bank, Role.LabelParty, fixture.Channel);
-        RpcException exception = await Assert.ThrowsAsync<RpcException>(() => party.RegisterAsync(signer: fixture.Retailer));
+        await using var party = fixture.Stranger();
+        RpcException exception = await Assert.ThrowsAsync<RpcException>(() => party.RegisterAsync(signedBy: fixture.Retailer));
         Assert.Equal((StatusCode.Unauthenticated, nameof(ErrorCode.DoesNotVerify)), (exception.StatusCode, exception.Trailers.GetValue("vertfed-code")));
     }
 
@@ -191,7 +191,7 @@ public sealed class HostilePartyTests
     public async Task A_frame_before_the_registration_is_refused()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        await using var party = new FakeParty("bank", fixture.Bank, Role.LabelParty, fixture.Channel);
+        await using var party = fixture.Stranger();
         await party.ExpectAsync(CoordinatorFrame.FrameOneofCase.Challenge);
         await party.OutcomeAsync(new string('0', 32), JobState.Done);
         await AssertClosedAsync(party, StatusCode.InvalidArgument, nameof(ErrorCode.ProtocolViolation), "must be the registration");
@@ -202,9 +202,9 @@ public sealed class HostilePartyTests
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(
             config => config with { Limits = config.Limits with { FrameSeconds = 1, MaxUnregistered = 1 } });
-        await using var silent = new FakeParty("bank", fixture.Bank, Role.LabelParty, fixture.Channel);
+        await using var silent = fixture.Stranger();
         await silent.ExpectAsync(CoordinatorFrame.FrameOneofCase.Challenge);
-        await using var second = new FakeParty("bank", fixture.Bank, Role.LabelParty, fixture.Channel);
+        await using var second = fixture.Stranger();
         await AssertClosedAsync(second, StatusCode.ResourceExhausted, nameof(ErrorCode.Refused), "not registered");
         await AssertClosedAsync(silent, StatusCode.DeadlineExceeded, nameof(ErrorCode.PeerUnavailable), "the registration");
         await fixture.ConnectAsync("bank");

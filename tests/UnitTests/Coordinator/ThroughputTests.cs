@@ -29,7 +29,7 @@ public sealed class ThroughputTests(ITestOutputHelper output)
         const int Bytes = 512 * 1024;
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         using var folder = new TemporaryFolder();
-        await using SqlitePartyStore outgoing = SqlitePartyStore.Open(folder.File("bank.db")), incoming = SqlitePartyStore.Open(folder.File("retailer.db"));
+        await using SqlitePartyStore outgoing = SqlitePartyStore.Open(folder.File("bank.db"), TestSecrets.Key()), incoming = SqlitePartyStore.Open(folder.File("retailer.db"), TestSecrets.Key());
         (string job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync();
         var attempt = new AttemptRecord(job, 1, new byte[32], new byte[32], new byte[32], new byte[32], "test");
         await outgoing.SaveAttemptAsync(attempt, CancellationToken.None);

@@ -11,7 +11,9 @@ using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 
 namespace VertFed.UnitTests.PartyNode;
 
@@ -23,6 +25,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     private readonly Identity _bank = Identity.Create();
     private readonly Identity _retailer = Identity.Create();
     private readonly Identity _analyst = Identity.Create();
+    private readonly Identity _coordinatorIdentity = Identity.Create();
     private readonly List<RunningNode> _nodes = [];
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
@@ -32,13 +35,18 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public JobService.JobServiceClient Jobs { get; private set; } = null!;
 
+    public AuditService.AuditServiceClient Audit { get; private set; } = null!;
+
     public Identity Analyst => _analyst;
+
+    public Identity CoordinatorIdentity => _coordinatorIdentity;
 
     public string Address => _coordinator!.Address;
 
     public static async Task<NodeFixture> StartAsync()
     {
         NodeFixture fixture = new();
+        fixture._coordinatorIdentity.Save(fixture._place.At("coordinator.pem"));
         await fixture.StartCoordinatorAsync();
         return fixture;
     }
@@ -49,6 +57,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         CoordinatorConfig config = new()
         {
             Listen = new IPEndPoint(IPAddress.Loopback, _port),
+            IdentityPath = _place.At("coordinator.pem"),
             DataFolder = _place.At("coordinator"),
             Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
             {
@@ -62,6 +71,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         _port = new Uri(_coordinator.Address).Port;
         _channel = GrpcChannel.ForAddress(_coordinator.Address);
         Jobs = new JobService.JobServiceClient(_channel);
+        Audit = new AuditService.AuditServiceClient(_channel);
     }
 
     public async Task StopCoordinatorAsync()
@@ -123,6 +133,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
             coordinator: http://127.0.0.1:{{_port}}
+            coordinator_fingerprint: {{_coordinatorIdentity.Fingerprint}}
             identity: {{name}}.pem
             data_dir: {{name}}
             peers: [{name: {{peer}}, fingerprint: {{(isLabel ? _retailer : _bank).Fingerprint}}}]
@@ -205,6 +216,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         _bank.Dispose();
         _retailer.Dispose();
         _analyst.Dispose();
+        _coordinatorIdentity.Dispose();
         _place.Dispose();
     }
 }
@@ -216,15 +228,19 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly StringWriter _output = new();
     private readonly StringWriter _errors = new();
     private readonly SqlitePartyStore _store;
+    private readonly CheckpointSigner _checkpoints;
     private bool _stopped;
 
     private RunningNode(PartyConfig config, Identity identity)
     {
         Directory.CreateDirectory(config.DataDirectory);
-        _store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, "party.db"));
+        _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), identity);
+        _store = SqlitePartyStore.Open(
+            Path.Combine(config.DataDirectory, "party.db"), SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
         PartyHost host = new(
             config,
             identity,
+            _checkpoints,
             _store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
@@ -232,6 +248,7 @@ internal sealed class RunningNode : IAsyncDisposable
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
+                CoordinatorFingerprint = config.CoordinatorFingerprint,
                 Party = config.Name,
                 FirstWait = TimeSpan.FromMilliseconds(20),
                 LongestWait = TimeSpan.FromMilliseconds(200),
@@ -276,6 +293,7 @@ internal sealed class RunningNode : IAsyncDisposable
         await _stop.CancelAsync();
         await Running.ContinueWith(_ => { }, TaskScheduler.Default);
         await _store.DisposeAsync();
+        _checkpoints.Dispose();
         _stop.Dispose();
         await _output.DisposeAsync();
         await _errors.DisposeAsync();

@@ -14,6 +14,7 @@ public sealed class PartyConfigTests
         name: bank
         role: label
         coordinator: http://127.0.0.1:7400
+        coordinator_fingerprint: {{Digits}}
         identity: keys/bank.pem
         data_dir: state
         peers:
@@ -34,6 +35,9 @@ public sealed class PartyConfigTests
         Assert.Equal(Role.LabelParty, config.Role);
         Assert.Equal("/etc/vertfed/keys/bank.pem", config.IdentityPath);
         Assert.Equal("/etc/vertfed/state", config.DataDirectory);
+        Assert.Equal(Digits, config.CoordinatorFingerprint);
+        Assert.Null(config.SecretsKeyPath);
+        Assert.True(config.Policy.CoSign);
         Assert.Equal("/etc/vertfed/bank.csv", config.Data.Path);
         Assert.Equal("y", config.Data.Label);
         Assert.Equal(["id"], config.Data.Id);
@@ -43,26 +47,37 @@ public sealed class PartyConfigTests
     }
 
     [Fact]
+    public void The_secrets_key_is_a_file_and_co_signing_can_be_withheld()
+    {
+        PartyConfig config = Parse(Text.Replace("data_dir: state", "data_dir: state\nsecrets_key: keys/secrets", StringComparison.Ordinal)
+            .Replace("max_iterations: 20", "co_sign: false", StringComparison.Ordinal));
+        Assert.Equal("/etc/vertfed/keys/secrets", config.SecretsKeyPath);
+        Assert.Equal(PartyPolicy.Default with { CoSign = false }, config.Policy);
+        Assert.Empty(config.Policy.Loosened());
+    }
+
+    [Fact]
     public void A_feature_party_has_no_label() => Assert.Null(Parse(Text.Replace("role: label", "role: feature", StringComparison.Ordinal)).Data.Label);
 
     [Theory]
+    [InlineData("coordinator_fingerprint: a", "coordinator_fingerprint: A", "party.yaml, line 4: coordinator_fingerprint: a fingerprint is 64 lower-case hexadecimal digits")]
     [InlineData("data_dir: state", "data_dri: state", "party.yaml, line 1: key 'data_dir' is missing")]
-    [InlineData("role: label", "role: label\ncolour: red", "party.yaml, line 3: unknown key 'colour' (known here: coordinator, data, data_dir, identity, name, peers, policy, role, submitters)")]
-    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml, line 11: unknown key 'data.header' (known here: csv, decimal_comma, delimiter, features, id, label)")]
-    [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml, line 12: policy.max_iterations: a whole number from 1 to 200 is expected")]
-    [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml, line 12: policy.max_iterations: a whole number from 1 to 200 is expected")]
-    [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 12: policy.allow_disclosure_risk: true or false is expected")]
+    [InlineData("role: label", "role: label\ncolour: red", "party.yaml, line 3: unknown key 'colour' (known here: coordinator, coordinator_fingerprint, data, data_dir, identity, name, peers, policy, role, secrets_key, submitters)")]
+    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml, line 12: unknown key 'data.header' (known here: csv, decimal_comma, delimiter, features, id, label)")]
+    [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 13: policy.allow_disclosure_risk: true or false is expected")]
     [InlineData("role: label", "role: bank", "party.yaml, line 2: role: label or feature is expected")]
     [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
     [InlineData("http://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected")]
-    [InlineData("name: retailer", "name: bank", "party.yaml, line 7: peers.name: a peer's name is well-formed, unique and not the party's own")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true", "party.yaml, line 11: data.decimal_comma: needs another delimiter than ','")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 11: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml, line 11: data.features: 'a' appears twice")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml, line 11: data.features: the list is empty")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, y]", "party.yaml, line 11: data.features: id and label columns cannot be features")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  id: [y]", "party.yaml, line 11: data.id: the label column cannot be an id column")]
-    [InlineData("csv: bank.csv", "csv: [bank.csv]", "party.yaml, line 10: data.csv: a text is expected")]
+    [InlineData("name: retailer", "name: bank", "party.yaml, line 8: peers.name: a peer's name is well-formed, unique and not the party's own")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 12: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml, line 12: data.features: 'a' appears twice")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml, line 12: data.features: the list is empty")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, y]", "party.yaml, line 12: data.features: id and label columns cannot be features")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  id: [y]", "party.yaml, line 12: data.id: the label column cannot be an id column")]
+    [InlineData("csv: bank.csv", "csv: [bank.csv]", "party.yaml, line 11: data.csv: a text is expected")]
     [InlineData("role: label", "role: feature\nx: &a 1\ny: *a", "party.yaml, line 4: aliases are not accepted")]
     public void A_wrong_configuration_is_refused_with_its_line(string old, string replacement, string message)
     {
@@ -76,7 +91,7 @@ public sealed class PartyConfigTests
     {
         string text = Text.Replace("role: label", "role: feature", StringComparison.Ordinal)
             .Replace("csv: bank.csv", "csv: bank.csv\n  label: y", StringComparison.Ordinal);
-        Assert.Equal("party.yaml, line 11: data.label: a feature party has no label", Assert.Throws<VertFedException>(() => Parse(text)).Message);
+        Assert.Equal("party.yaml, line 12: data.label: a feature party has no label", Assert.Throws<VertFedException>(() => Parse(text)).Message);
     }
 
     [Fact]

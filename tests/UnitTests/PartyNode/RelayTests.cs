@@ -175,11 +175,13 @@ public sealed class RelayTests : IDisposable
             new RelayOptions
             {
                 Coordinator = new Uri("http://127.0.0.1:1"),
+                CoordinatorFingerprint = new string('a', 64),
                 Party = "bank",
                 FirstWait = TimeSpan.FromMilliseconds(5),
                 LongestWait = TimeSpan.FromMilliseconds(20),
             },
-            _identity);
+            _identity,
+            new CheckpointKey());
         using CancellationTokenSource stop = new();
         Task running = client.RunAsync(stop.Token);
         for (int i = 0; i < 3; i++)
@@ -191,7 +193,10 @@ public sealed class RelayTests : IDisposable
         await running.WaitAsync(TimeSpan.FromSeconds(20));
     }
 
-    private RelayClient Client() => new(new RelayOptions { Coordinator = new Uri("http://127.0.0.1:1"), Party = "bank" }, _identity);
+    private RelayClient Client() => new(
+        new RelayOptions { Coordinator = new Uri("http://127.0.0.1:1"), CoordinatorFingerprint = new string('a', 64), Party = "bank" },
+        _identity,
+        new CheckpointKey());
 
     private Envelope Make(ulong sequence, int bytes)
     {

@@ -144,11 +144,11 @@ public abstract class CoordinatorStoreContract : IAsyncLifetime
         for (int i = 1; i < 4; i++)
             await Store.DepositAsync(last = Deposit(1, Role.LabelParty, i, last.CoreHash, [1]), 5, None);
         Assert.Equal(new StreamPosition(4, 0), await Store.FindPositionAsync(Id(1), 1, Role.LabelParty, None));
-        Assert.True(await Store.MarkDeliveredAsync(last.Key with { Sequence = 2 }, None));
-        Assert.True(await Store.MarkDeliveredAsync(last.Key with { Sequence = 1 }, None));
+        Assert.True(await Store.MarkDeliveredAsync(last.Key with { Sequence = 2 }, 7, None));
+        Assert.True(await Store.MarkDeliveredAsync(last.Key with { Sequence = 1 }, 7, None));
         Assert.Equal(new StreamPosition(4, 3), await Store.FindPositionAsync(Id(1), 1, Role.LabelParty, None));
-        Assert.False(await Store.MarkDeliveredAsync(last.Key with { Sequence = 4 }, None));
-        Assert.False(await Store.MarkDeliveredAsync(last.Key with { Sender = Role.FeatureParty, Sequence = 0 }, None));
+        Assert.False(await Store.MarkDeliveredAsync(last.Key with { Sequence = 4 }, 7, None));
+        Assert.False(await Store.MarkDeliveredAsync(last.Key with { Sender = Role.FeatureParty, Sequence = 0 }, 7, None));
         Assert.Equal(new StreamPosition(0, 0), await Store.FindPositionAsync(Id(1), 1, Role.FeatureParty, None));
     }
 
@@ -200,7 +200,7 @@ public abstract class CoordinatorStoreContract : IAsyncLifetime
         await RunningAsync(1);
         EnvelopeDeposit first = Deposit(1, Role.LabelParty, 0, new byte[32], [1, 2, 3]);
         await Store.DepositAsync(first, 5, None);
-        await Store.MarkDeliveredAsync(first.Key, None);
+        await Store.MarkDeliveredAsync(first.Key, 7, None);
         await Store.DisposeAsync();
         await InitializeAsync();
         Assert.Equal(JobState.Running, (await Store.FindJobAsync(Id(1), None))!.State);
@@ -230,7 +230,7 @@ public abstract class CoordinatorStoreContract : IAsyncLifetime
             {
                 EnvelopeDeposit envelope = Deposit(job, sender, i, previous, new byte[100]);
                 Assert.Equal(DepositOutcome.Stored, (await Store.DepositAsync(envelope, i, None)).Outcome);
-                Assert.True(await Store.MarkDeliveredAsync(envelope.Key, None));
+                Assert.True(await Store.MarkDeliveredAsync(envelope.Key, 7, None));
                 previous = envelope.CoreHash;
             }
         }
@@ -266,7 +266,7 @@ public abstract class CoordinatorStoreContract : IAsyncLifetime
     protected static string Id(int number) => number.ToString("x32", System.Globalization.CultureInfo.InvariantCulture);
 
     protected static NewJob Job(int number) => new(
-        Id(number), [1, 2, (byte)number], SHA256.HashData([(byte)number]), new string('a', 64), $"job {number}", "bank", "retailer", 60, 1000 + number);
+        Id(number), [1, 2, (byte)number], SHA256.HashData([(byte)number]), new string('a', 64), $"job {number}", "bank", "retailer", 60, 1000 + number, Payloads.Full);
 
     protected static EnvelopeDeposit Deposit(int job, Role sender, long sequence, byte[] previous, params byte[][] parts)
     {

@@ -115,6 +115,43 @@ public abstract class PartyStoreContract : IAsyncLifetime
         Assert.Null(await Store.SaveResultAsync(new string('f', 32), 1, result, None));
     }
 
+    [Fact]
+    public async Task The_journals_entries_are_read_without_their_payloads_and_page_by_page()
+    {
+        await Store.SaveAttemptAsync(Attempt(), None);
+        for (byte i = 0; i < 5; i++)
+            await Store.AppendOutboundAsync(Job, 1, i, Envelope(i, 1000), None);
+        await Store.AppendInboundAsync(Job, 1, 0, Envelope(9, 10), None);
+        IReadOnlyList<JournalEntry> first = await Store.ReadEntriesAsync(Job, 1, inbound: false, 0, 3, None);
+        IReadOnlyList<JournalEntry> rest = await Store.ReadEntriesAsync(Job, 1, inbound: false, 3, 3, None);
+        Assert.Equal([0, 1, 2, 3, 4], first.Concat(rest).Select(entry => (int)entry.Sequence));
+        Assert.Equal(Envelope(4, 1).Core.ToByteArray(), rest[1].Core);
+        Assert.Equal(Envelope(4, 1).Attestation.ToByteArray(), rest[1].Attestation);
+        Assert.True(Assert.Single(await Store.ReadEntriesAsync(Job, 1, inbound: true, 0, 3, None)).IsInbound);
+        Assert.Empty(await Store.ReadEntriesAsync(Job, 2, inbound: true, 0, 3, None));
+    }
+
+    [Fact]
+    public async Task A_co_signed_checkpoint_is_kept_and_never_replaced()
+    {
+        CoSignedCheckpoint session = Checkpoint(Phase.Session), align = Checkpoint(Phase.Align);
+        await Store.SaveCheckpointAsync(align, None);
+        await Store.SaveCheckpointAsync(session, None);
+        await Store.SaveCheckpointAsync(session, None);
+        VertFedException exception = await Assert.ThrowsAsync<VertFedException>(
+            () => Store.SaveCheckpointAsync(session with { CoSignature = [1] }, None));
+        Assert.Equal(ErrorCode.Diverges, exception.Code);
+        await Store.DisposeAsync();
+        await InitializeAsync();
+        IReadOnlyList<CoSignedCheckpoint> kept = await Store.ReadCheckpointsAsync(Job, 1, None);
+        Assert.Equal([Phase.Session, Phase.Align], kept.Select(checkpoint => checkpoint.Phase));
+        Assert.Equal((session.TreeSize, session.RecordedUnixMs), (kept[0].TreeSize, kept[0].RecordedUnixMs));
+        Assert.Equal([session.RootHash, session.Note, session.CoSignature], [kept[0].RootHash, kept[0].Note, kept[0].CoSignature]);
+        Assert.Empty(await Store.ReadCheckpointsAsync(Job, 2, None));
+    }
+
+    protected static CoSignedCheckpoint Checkpoint(Phase phase) => new(Job, 1, phase, 6, [1, (byte)phase], [2], [3, (byte)phase], 44);
+
     protected static AttemptRecord Attempt() => new(
         Job, 1, [.. Enumerable.Range(0, 32).Select(i => (byte)i)], [.. Enumerable.Repeat((byte)1, 32)], [.. Enumerable.Repeat((byte)2, 32)],
         [.. Enumerable.Repeat((byte)3, 32)], "0.1.0+test");
@@ -138,7 +175,7 @@ public sealed class SqlitePartyStoreTests : PartyStoreContract, IDisposable
 {
     private readonly TemporaryFolder _folder = new();
 
-    protected override Task<IPartyStore> OpenAsync() => Task.FromResult<IPartyStore>(SqlitePartyStore.Open(_folder.File("party.db")));
+    protected override Task<IPartyStore> OpenAsync() => Task.FromResult<IPartyStore>(SqlitePartyStore.Open(_folder.File("party.db"), TestSecrets.Key()));
 
     public void Dispose() => _folder.Dispose();
 
@@ -146,7 +183,7 @@ public sealed class SqlitePartyStoreTests : PartyStoreContract, IDisposable
     public async Task A_journal_that_cannot_grow_fails_typed_and_keeps_the_record_whole()
     {
         await Store.DisposeAsync();
-        await using (SqlitePartyStore small = SqlitePartyStore.Open(_folder.File("small.db"), new SqliteOptions { MaxPages = 48 }))
+        await using (SqlitePartyStore small = SqlitePartyStore.Open(_folder.File("small.db"), TestSecrets.Key(), new SqliteOptions { MaxPages = 48 }))
         {
             await small.SaveAttemptAsync(Attempt(), CancellationToken.None);
             await small.AppendOutboundAsync(Job, 1, 0, Envelope(1, 1000), CancellationToken.None);
@@ -157,7 +194,7 @@ public sealed class SqlitePartyStoreTests : PartyStoreContract, IDisposable
             await small.AppendOutboundAsync(Job, 1, 1, Envelope(3, 1000), CancellationToken.None);
         }
 
-        await using SqlitePartyStore reopened = SqlitePartyStore.Open(_folder.File("small.db"));
+        await using SqlitePartyStore reopened = SqlitePartyStore.Open(_folder.File("small.db"), TestSecrets.Key());
         Assert.Equal(Envelope(3, 1000), await reopened.ReadOutboundAsync(Job, 1, 1, CancellationToken.None));
     }
 }

@@ -1,0 +1,131 @@
+using System.Globalization;
+using Google.Protobuf;
+using Grpc.Core;
+using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Recording;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Transcript;
+
+namespace VertFed.Coordinator.Services;
+
+/// <summary>What auditors call. Reading needs no key, as with jobs: entries are hashes, names of steps and sealed bytes, and what
+/// they prove is proved by their signatures. Calls that read a whole job share the places of the watchers.</summary>
+internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate watchers, IHostApplicationLifetime lifetime) : AuditService.AuditServiceBase
+{
+    private const int DefaultPage = 100;
+    private const int MaxPage = 1000;
+
+    public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
+    {
+        if (request.PageSize > MaxPage)
+            throw new VertFedException(ErrorCode.Usage, "page_size is at most 1000");
+        long before = 0;
+        bool first = request.PageToken.Length == 0;
+        if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
+            throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
+        JobPage page = await hub.Store.ListJobsAsync(
+            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, context.CancellationToken);
+        var response = new ListTranscriptsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
+        foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
+        {
+            IReadOnlyList<StoredCheckpoint> checkpoints = await hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, context.CancellationToken);
+            var summary = new TranscriptSummary
+            {
+                Job = job.Job, Attempt = job.Attempt, State = job.State, Entries = (ulong)job.Envelopes, Bytes = (ulong)job.Bytes, Payloads = job.Payloads,
+                Checkpoint = checkpoints.Count == 0 ? Phase.Unspecified : checkpoints[^1].Checkpoint.Phase,
+            };
+            summary.NotCoSigned.AddRange(StatusMapper.NotCoSigned(job));
+            response.Transcripts.Add(summary);
+        }
+
+        return response;
+    }
+
+    public override async Task Entries(EntriesRequest request, IServerStreamWriter<TranscriptEntry> responseStream, ServerCallContext context)
+    {
+        using IDisposable place = watchers.Gate.Enter();
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        JobRecord job = await FindEndedAsync(request.Job, ending.Token);
+        if (request.First >= (ulong)job.Envelopes)
+            return;
+        EntryPlace? after = request.First == 0
+            ? null
+            : EntryPlace.Of((await hub.Store.FindEntryAsync(job.Job, job.Attempt, (long)request.First - 1, ending.Token))!);
+        ulong left = request.Limit == 0 ? ulong.MaxValue : request.Limit;
+        await foreach (StoredEnvelope entry in TranscriptTree.EntriesAsync(hub.Store, job.Job, job.Attempt, Phase.Close, after, ending.Token))
+        {
+            if (left-- == 0)
+                return;
+            await responseStream.WriteAsync(
+                new TranscriptEntry { Core = UnsafeByteOperations.UnsafeWrap(entry.Core), Attestation = UnsafeByteOperations.UnsafeWrap(entry.Attestation) },
+                ending.Token);
+        }
+    }
+
+    public override async Task<CheckpointsResponse> Checkpoints(TranscriptRequest request, ServerCallContext context)
+    {
+        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        return new CheckpointsResponse { Checkpoints = { await TranscriptExport.CheckpointsAsync(hub.Store, job, context.CancellationToken) } };
+    }
+
+    public override async Task<ProofResponse> InclusionProof(InclusionProofRequest request, ServerCallContext context)
+    {
+        using IDisposable place = watchers.Gate.Enter();
+        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        Phase last = await PhaseOfAsync(job, request.TreeSize, "tree_size", context.CancellationToken);
+        if (request.Index >= request.TreeSize)
+            throw new VertFedException(ErrorCode.Usage, "index is not below tree_size");
+        List<byte[]> leaves = await TranscriptTree.LeavesAsync(hub.Store, job.Job, job.Attempt, last, context.CancellationToken);
+        return ToResponse(MerkleProofs.Inclusion(leaves, (long)request.Index, (long)request.TreeSize));
+    }
+
+    public override async Task<ProofResponse> ConsistencyProof(ConsistencyProofRequest request, ServerCallContext context)
+    {
+        using IDisposable place = watchers.Gate.Enter();
+        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        _ = await PhaseOfAsync(job, request.OldSize, "old_size", context.CancellationToken);
+        Phase last = await PhaseOfAsync(job, request.NewSize, "new_size", context.CancellationToken);
+        if (request.OldSize > request.NewSize)
+            throw new VertFedException(ErrorCode.Usage, "old_size is above new_size");
+        List<byte[]> leaves = await TranscriptTree.LeavesAsync(hub.Store, job.Job, job.Attempt, last, context.CancellationToken);
+        return ToResponse(MerkleProofs.Consistency(leaves, (long)request.OldSize, (long)request.NewSize));
+    }
+
+    public override async Task Export(TranscriptRequest request, IServerStreamWriter<ExportChunk> responseStream, ServerCallContext context)
+    {
+        using IDisposable place = watchers.Gate.Enter();
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        JobRecord job = await FindEndedAsync(request.Job, ending.Token);
+        if (job.Envelopes == 0)
+            throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "nothing was exchanged in this job: it has no transcript");
+        await using var pieces = new ExportStream(responseStream);
+        await using var buffered = new BufferedStream(pieces, Limits.MaxChunkBytes);
+        await new TranscriptExport(hub.Store, keys).WriteAsync(job, buffered, ending.Token);
+    }
+
+    private static ProofResponse ToResponse(byte[][] proof) => new() { Hashes = { proof.Select(hash => UnsafeByteOperations.UnsafeWrap(hash)) } };
+
+    /// <summary>The phase whose checkpoint has this size: what lies between checkpoints is not fixed yet.</summary>
+    private async Task<Phase> PhaseOfAsync(JobRecord job, ulong size, string field, CancellationToken cancellationToken) =>
+        (await hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, cancellationToken))
+            .FirstOrDefault(checkpoint => (ulong)checkpoint.Checkpoint.TreeSize == size)?.Checkpoint.Phase
+        ?? throw new VertFedException(ErrorCode.Usage, $"{field} is not the size of one of the job's checkpoints");
+
+    private async Task<JobRecord> FindEndedAsync(string job, CancellationToken cancellationToken)
+    {
+        JobRecord record = await FindAsync(job, cancellationToken);
+        return record.IsOpen
+            ? throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "the job is open; its transcript is complete when it has ended")
+            : record;
+    }
+
+    private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken)
+    {
+        JobRecord record = (EnvelopeCodec.IsJobId(job) ? await hub.Store.FindJobAsync(job, cancellationToken) : null) ?? throw GrpcErrors.UnknownJob();
+        return record.HasTranscript
+            ? record
+            : throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "the job ran under a coordinator that kept no transcripts");
+    }
+}

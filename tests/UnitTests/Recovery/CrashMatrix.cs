@@ -1,0 +1,84 @@
+using VertFed.Protocol.V1;
+using Xunit;
+using Xunit.Abstractions;
+
+namespace VertFed.UnitTests.Recovery;
+
+/// <summary>Runs a job with kills and compares it with the undisturbed run.</summary>
+public abstract class CrashMatrix
+{
+    private readonly ITestOutputHelper _output;
+
+    protected CrashMatrix(Undisturbed undisturbed, ITestOutputHelper output) => (Undisturbed, _output) = (undisturbed, output);
+
+    private protected Undisturbed Undisturbed { get; }
+
+    private protected async Task SameAsync(params Kill[] kills)
+    {
+        string name = string.Join(" and ", kills.Select(kill => kill.ToString()));
+        long start = TimeProvider.System.GetTimestamp();
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job, kills);
+        JobTrace trace = await run.CompleteAsync();
+        _output.WriteLine($"{name}: {TimeProvider.System.GetElapsedTime(start).TotalSeconds:F2} s");
+        Assert.True(run.Revived == kills.Sum(kill => 1 + kill.Together.Length), $"{name}: {run.Revived} lives more");
+        Undisturbed.RequireSame(trace, name + run.Logs());
+    }
+}
+
+/// <summary>The first run of a job, whose seeds the others take over.</summary>
+public abstract class Undisturbed : IAsyncLifetime
+{
+    private protected Undisturbed(RecoveryCase job) => Job = job;
+
+    internal RecoveryCase Job { get; }
+
+    internal JobTrace Trace { get; private set; } = null!;
+
+    /// <summary>Durable writes of each.</summary>
+    internal Dictionary<Actor, int> Writes { get; } = [];
+
+    /// <summary>Pages of each store.</summary>
+    internal Dictionary<Actor, int> Pages { get; } = [];
+
+    public async Task InitializeAsync()
+    {
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Job);
+        Trace = await run.CompleteAsync();
+        Job.Attempts[Role.LabelParty] = (await run.StoreOf(Actor.Label).LoadAttemptAsync(Job.JobId, 1, default))!;
+        Job.Attempts[Role.FeatureParty] = (await run.StoreOf(Actor.Feature).LoadAttemptAsync(Job.JobId, 1, default))!;
+        foreach (Actor actor in Enum.GetValues<Actor>())
+        {
+            Writes[actor] = run.WritesOf(actor);
+            Pages[actor] = (int)run.PagesOf(actor);
+        }
+    }
+
+    public Task DisposeAsync()
+    {
+        Job.Dispose();
+        return Task.CompletedTask;
+    }
+
+    /// <summary>The last write that every run is sure to make: writes that wait at the same time share one, so the coordinator's number varies.</summary>
+    internal int Reachable(Actor actor) => actor == Actor.Coordinator ? Writes[actor] * 3 / 4 : Writes[actor];
+
+    internal void RequireSame(JobTrace trace, string what) => Assert.True(trace == Trace, $"{what}\n{trace}\n--- undisturbed\n{Trace}");
+}
+
+/// <summary>A linear job of one iteration: few steps, so that every write can be looked at.</summary>
+public sealed class UndisturbedLinear : Undisturbed
+{
+    public UndisturbedLinear()
+        : base(new RecoveryCase(Family.Linear, maxIterations: 1))
+    {
+    }
+}
+
+/// <summary>A logistic job of three iterations, with link steps in the later ones.</summary>
+public sealed class UndisturbedLogistic : Undisturbed
+{
+    public UndisturbedLogistic()
+        : base(new RecoveryCase(Family.Logistic, maxIterations: 3))
+    {
+    }
+}

@@ -1,0 +1,95 @@
+using VertFed.Storage.Sqlite;
+
+namespace VertFed.UnitTests.Recovery;
+
+/// <summary>Before or after a durable write, by number from 1.</summary>
+internal readonly record struct KillPoint(int Write, CommitStage Stage)
+{
+    public override string ToString() => $"{Stage} write {Write}";
+}
+
+/// <summary>
+/// Stands at every durable write of one process. It counts them, and stops the process dead at a chosen one, or wherever it is: from then on
+/// nothing becomes durable, and the folder can be copied as a killed process leaves it.
+/// </summary>
+internal sealed class DurableGate : IDisposable
+{
+    private readonly SemaphoreSlim _passage = new(1);
+    private readonly ManualResetEventSlim _released = new();
+    private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly KillPoint? _point;
+    private volatile bool _dead;
+    private int _writes;
+
+    private readonly string _log;
+    private long _logLength;
+
+    /// <param name="point">Null: it is not killed by itself.</param>
+    /// <param name="log">The store's write-ahead log.</param>
+    public DurableGate(KillPoint? point, string log) => (_point, _log) = (point, log);
+
+    /// <summary>Length of the write-ahead log when the last write was about to be made durable.</summary>
+    public long LogLengthBefore => Volatile.Read(ref _logLength);
+
+    /// <summary>Completes when the process has come to its point, and stands still there.</summary>
+    public Task Reached => _reached.Task;
+
+    /// <summary>Writes that were begun.</summary>
+    public int Writes => Volatile.Read(ref _writes);
+
+    /// <summary>For <see cref="SqliteOptions.CommitHook"/>; runs on the store's writer thread, which has nothing else to do.</summary>
+    public void OnCommit(CommitStage stage)
+    {
+        if (stage == CommitStage.Before)
+        {
+            _passage.Wait();
+            ThrowIfDead();
+            Interlocked.Increment(ref _writes);
+            Volatile.Write(ref _logLength, new FileInfo(_log).Length);
+        }
+
+        if (_point is { } point && point.Stage == stage && point.Write == _writes)
+        {
+            _reached.TrySetResult();
+            _released.Wait();
+            ThrowIfDead();
+        }
+
+        if (stage == CommitStage.After)
+        {
+            _passage.Release();
+        }
+    }
+
+    /// <summary>Stops the process between two writes, unless it stands at its point already.</summary>
+    public async Task StopAsync()
+    {
+        if (!Reached.IsCompleted)
+        {
+            await Task.WhenAny(_passage.WaitAsync(), Reached);
+        }
+    }
+
+    /// <summary>Lets the threads of a process that was killed run out: every write fails.</summary>
+    public void Release()
+    {
+        _dead = true;
+        _released.Set();
+        _passage.Release();
+    }
+
+    public void Dispose()
+    {
+        _released.Dispose();
+        _passage.Dispose();
+    }
+
+    private void ThrowIfDead()
+    {
+        if (_dead)
+        {
+            _passage.Release();
+            throw new IOException("The process was killed.");
+        }
+    }
+}

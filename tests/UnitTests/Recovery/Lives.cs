@@ -1,0 +1,122 @@
+using System.Net;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Hosting;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Relay;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
+
+namespace VertFed.UnitTests.Recovery;
+
+/// <summary>One life of one of the three processes: a real host over a real store in a folder of its own, in this process.</summary>
+internal interface ILife : IAsyncDisposable
+{
+    string Folder { get; }
+
+    DurableGate Gate { get; }
+
+    /// <summary>What it logged.</summary>
+    string Log { get; }
+}
+
+internal sealed class PartyLife : ILife
+{
+    private readonly CancellationTokenSource _stop = new();
+    private readonly StringWriter _output = new();
+    private readonly StringWriter _errors = new();
+
+    public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, SqliteOptions? options = null)
+    {
+        Folder = folder;
+        Gate = new DurableGate(point, Path.Combine(folder, "party.db-wal"));
+        PartyConfig config = PartyConfig.Parse("party.yaml", job.Configuration(role, port, folder), Path.GetTempPath());
+        options ??= new SqliteOptions { CommitHook = Gate.OnCommit };
+        Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), options), job.Attempts.GetValueOrDefault(role));
+        PartyHost host = new(
+            config,
+            job.IdentityOf(role),
+            Store,
+            new ProgressWriter(TextWriter.Synchronized(_output)),
+            new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
+            TimeProvider.System,
+            new RelayOptions
+            {
+                Coordinator = config.Coordinator,
+                Party = config.Name,
+                FirstWait = TimeSpan.FromMilliseconds(10),
+                LongestWait = TimeSpan.FromMilliseconds(80),
+            });
+        Running = Task.Run(() => host.RunAsync(_stop.Token));
+    }
+
+    public string Folder { get; }
+
+    public DurableGate Gate { get; }
+
+    public IPartyStore Store { get; }
+
+    /// <summary>Faults when the node ends by an error.</summary>
+    public Task Running { get; }
+
+    public string Log => $"{_errors}\n{(Running.IsFaulted ? Running.Exception : null)}";
+
+    public async ValueTask DisposeAsync()
+    {
+        Gate.Release();
+        await _stop.CancelAsync();
+        await Running.ContinueWith(_ => { }, TaskScheduler.Default);
+        await Store.DisposeAsync();
+        _stop.Dispose();
+        Gate.Dispose();
+    }
+}
+
+internal sealed class CoordinatorLife : ILife
+{
+    private readonly CoordinatorHost _host;
+
+    private CoordinatorLife(CoordinatorHost host, ICoordinatorStore store, DurableGate gate, string folder) =>
+        (_host, Store, Gate, Folder) = (host, store, gate, folder);
+
+    public string Folder { get; }
+
+    public DurableGate Gate { get; }
+
+    public ICoordinatorStore Store { get; }
+
+    public string Address => _host.Address;
+
+    public int Port => new Uri(_host.Address).Port;
+
+    public string Log => "";
+
+    public static async Task<CoordinatorLife> StartAsync(RecoveryCase job, string folder, KillPoint? point, SqliteOptions? options = null)
+    {
+        DurableGate gate = new(point, Path.Combine(folder, "coordinator.db-wal"));
+        options ??= new SqliteOptions { CommitHook = gate.OnCommit };
+        SqliteCoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(folder, "coordinator.db"), options);
+        CoordinatorConfig config = new()
+        {
+            Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            DataFolder = folder,
+            Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
+            {
+                ["bank"] = new("bank", job.IdentityOf(Role.LabelParty).Fingerprint),
+                ["retailer"] = new("retailer", job.IdentityOf(Role.FeatureParty).Fingerprint),
+            },
+            Submitters = new HashSet<string>(StringComparer.Ordinal) { job.Analyst },
+            Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.None, Json: false),
+        };
+        CoordinatorHost host = await CoordinatorHost.StartAsync(config, store, TimeProvider.System, CancellationToken.None);
+        return new CoordinatorLife(host, store, gate, folder);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Gate.Release();
+        await _host.DisposeAsync();
+        Gate.Dispose();
+    }
+}

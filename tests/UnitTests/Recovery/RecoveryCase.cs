@@ -1,0 +1,107 @@
+using System.Globalization;
+using System.Text;
+using Google.Protobuf;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.UnitTests.PartyNode;
+
+namespace VertFed.UnitTests.Recovery;
+
+/// <summary>A job that is run many times over: its keys, files and spec, and the root seeds that the first run drew.</summary>
+internal sealed class RecoveryCase : IDisposable
+{
+    private const int Rows = 240;
+    private readonly TemporaryPlace _place = new();
+    private readonly Dictionary<Role, Identity> _identities = new() { [Role.LabelParty] = Identity.Create(), [Role.FeatureParty] = Identity.Create() };
+    private readonly Identity _analyst = Identity.Create();
+    private int _runs;
+
+    public RecoveryCase(Family family, uint maxIterations)
+    {
+        WriteData(family);
+        JobSpec spec = new()
+        {
+            Version = 1,
+            Job = "00112233445566778899aabbccddeeff",
+            Kind = JobKind.Train,
+            LabelParty = new PartyRef { Name = "bank", Fingerprint = ByteString.CopyFrom(_identities[Role.LabelParty].Public.FingerprintBytes) },
+            FeatureParty = new PartyRef { Name = "retailer", Fingerprint = ByteString.CopyFrom(_identities[Role.FeatureParty].Public.FingerprintBytes) },
+            Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
+            Train = new TrainSpec { Family = family, L2 = 1e-2, MaxIterations = maxIterations },
+            Holdout = 0.2,
+            DeadlineSeconds = 60,
+            Payloads = Payloads.Full,
+            AcceptDisclosureRisk = true,
+        };
+        Job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
+    }
+
+    public SignedJob Job { get; }
+
+    public string JobId => Job.Specification.Job;
+
+    /// <summary>What the first run recorded of its attempt, by role; later runs begin with the same.</summary>
+    public Dictionary<Role, AttemptRecord> Attempts { get; } = [];
+
+    public string Analyst => _analyst.Fingerprint;
+
+    public Identity IdentityOf(Role role) => _identities[role];
+
+    /// <summary>A fresh folder for one run.</summary>
+    public string NewFolder()
+    {
+        string folder = _place.At("run" + Interlocked.Increment(ref _runs).ToString(CultureInfo.InvariantCulture));
+        Directory.CreateDirectory(folder);
+        return folder;
+    }
+
+    /// <summary>A party's configuration in a run, with its data folder of one life.</summary>
+    public string Configuration(Role role, int port, string dataFolder)
+    {
+        bool isLabel = role == Role.LabelParty;
+        (string name, string peer) = isLabel ? ("bank", "retailer") : ("retailer", "bank");
+        return $$"""
+            name: {{name}}
+            role: {{(isLabel ? "label" : "feature")}}
+            coordinator: http://127.0.0.1:{{port}}
+            identity: {{name}}.pem
+            data_dir: {{dataFolder}}
+            peers: [{name: {{peer}}, fingerprint: {{IdentityOf(isLabel ? Role.FeatureParty : Role.LabelParty).Fingerprint}}}]
+            submitters: [{{Analyst}}]
+            data: {csv: {{_place.At(name + ".csv")}}}
+            policy:
+              allow_disclosure_risk: true
+              report_intersection_sha256: true
+            """;
+    }
+
+    public void Dispose()
+    {
+        foreach (Identity identity in _identities.Values)
+        {
+            identity.Dispose();
+        }
+
+        _analyst.Dispose();
+        _place.Dispose();
+    }
+
+    private void WriteData(Family family)
+    {
+        Random random = new(11);
+        StringBuilder bank = new("id,y,b0\n");
+        StringBuilder retailer = new("id,r0\n");
+        for (int i = 0; i < Rows; i++)
+        {
+            double own = random.NextDouble() - 0.5;
+            double other = random.NextDouble() - 0.5;
+            double eta = own + (2 * other) + (0.3 * (random.NextDouble() - 0.5));
+            string label = family == Family.Linear ? eta.ToString("F4", CultureInfo.InvariantCulture) : eta > 0 ? "1" : "0";
+            bank.Append(CultureInfo.InvariantCulture, $"K{i},{label},{own:F4}\n");
+            retailer.Append(CultureInfo.InvariantCulture, $"K{i},{other:F4}\n");
+        }
+
+        File.WriteAllText(_place.At("bank.csv"), bank.ToString());
+        File.WriteAllText(_place.At("retailer.csv"), retailer.ToString());
+    }
+}

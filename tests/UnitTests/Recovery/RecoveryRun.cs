@@ -1,0 +1,307 @@
+using Dapper;
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Data.Sqlite;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
+
+namespace VertFed.UnitTests.Recovery;
+
+/// <summary>The three processes.</summary>
+internal enum Actor
+{
+    Label,
+    Feature,
+    Coordinator,
+}
+
+/// <summary>Who is killed where, once in a run; others may be killed at the same moment, wherever they are.</summary>
+internal sealed record Kill(Actor Actor, KillPoint Point, params Actor[] Together)
+{
+    public override string ToString() => $"{Actor} {Point}{(Together.Length > 0 ? " with " + string.Join(", ", Together) : "")}";
+}
+
+/// <summary>
+/// One run of a job over three real hosts and their durable stores. A process that is killed leaves its folder as it was at that moment: its
+/// connections are cut, the folder is copied, and the next life begins on the copy.
+/// </summary>
+internal sealed class RecoveryRun : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(100);
+    private readonly RecoveryCase _job;
+    private readonly string _folder;
+    private readonly Dictionary<Actor, KillPoint> _points;
+    private readonly Dictionary<Actor, Actor[]> _together;
+    private readonly Dictionary<Actor, ILife> _lives = [];
+    private readonly Dictionary<Actor, TcpLink> _links = new() { [Actor.Label] = TcpLink.Open(), [Actor.Feature] = TcpLink.Open() };
+    private readonly List<ILife> _dead = [];
+    private readonly Dictionary<Actor, SqliteOptions> _options = [];
+    private int _begun;
+
+    private RecoveryRun(RecoveryCase job, Kill[] kills)
+    {
+        _job = job;
+        _folder = job.NewFolder();
+        _points = kills.ToDictionary(kill => kill.Actor, kill => kill.Point);
+        _together = kills.ToDictionary(kill => kill.Actor, kill => kill.Together);
+    }
+
+    /// <summary>Lives beyond the first three.</summary>
+    public int Revived => _dead.Count;
+
+    /// <summary>Durable writes of an actor's last life.</summary>
+    public int WritesOf(Actor actor) => _lives[actor].Gate.Writes;
+
+    public TcpLink LinkOf(Actor party) => _links[party];
+
+    /// <summary>Where an actor's present life keeps its files.</summary>
+    public string FolderOf(Actor actor) => _lives[actor].Folder;
+
+    /// <summary>Where the coordinator listens.</summary>
+    public int CoordinatorPort => Coordinator.Port;
+
+    public IPartyStore StoreOf(Actor party) => ((PartyLife)_lives[party]).Store;
+
+    private CoordinatorLife Coordinator => (CoordinatorLife)_lives[Actor.Coordinator];
+
+    /// <summary>Starts the three processes and submits the job.</summary>
+    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, params Kill[] kills)
+    {
+        RecoveryRun run = new(job, kills);
+        foreach (Actor actor in new[] { Actor.Coordinator, Actor.Label, Actor.Feature })
+        {
+            await run.BeginLifeAsync(actor, run.NewFolder(actor));
+        }
+
+        return run;
+    }
+
+    /// <summary>As above, where the first life of some has a store that fails.</summary>
+    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, Actor actor, SqliteOptions failing)
+    {
+        RecoveryRun run = new(job, []);
+        run._options[actor] = failing;
+        foreach (Actor each in new[] { Actor.Coordinator, Actor.Label, Actor.Feature })
+        {
+            await run.BeginLifeAsync(each, run.NewFolder(each));
+        }
+
+        return run;
+    }
+
+    /// <summary>What parties ended with that ended by themselves; each lived again on what it left.</summary>
+    public List<Exception> Faults { get; } = [];
+
+    /// <summary>Submits the job, kills and revives as planned, and waits for the job's end everywhere.</summary>
+    public async Task<JobTrace> CompleteAsync()
+    {
+        await RunToEndAsync();
+        return await JobTrace.ReadAsync(_job.JobId, StoreOf(Actor.Label), StoreOf(Actor.Feature), Coordinator.Store);
+    }
+
+    /// <summary>As <see cref="CompleteAsync"/>, for a job whose end matters more than its trace.</summary>
+    public async Task<JobRecord> RunToEndAsync()
+    {
+        using CancellationTokenSource patience = new(Patience);
+        Task submitted = SubmitAsync(patience.Token);
+        Task<JobRecord> ended = EndAsync(patience.Token);
+        Dictionary<Actor, Task> awaited = _points.Keys.ToDictionary(actor => actor, actor => _lives[actor].Gate.Reached);
+        while (true)
+        {
+            Task first = await Task.WhenAny([ended, .. awaited.Values]);
+            if (first == ended)
+            {
+                break;
+            }
+
+            Actor actor = awaited.First(pair => pair.Value == first).Key;
+            awaited.Remove(actor);
+            await KillAsync([actor, .. _together[actor]]);
+        }
+
+        await submitted;
+        return await ended;
+    }
+
+    /// <summary>Called with an actor and the folder that its next life begins on: what happens to the files meanwhile.</summary>
+    public Action<Actor, string>? BetweenLives { get; set; }
+
+    /// <summary>Length of an actor's write-ahead log before its last write.</summary>
+    public long LogLengthBeforeLastWrite(Actor actor) => _lives[actor].Gate.LogLengthBefore;
+
+    /// <summary>Pages of an actor's store.</summary>
+    public long PagesOf(Actor actor)
+    {
+        string file = Directory.GetFiles(FolderOf(actor), "*.db").Single();
+        using SqliteConnection connection = new($"Data Source={file};Mode=ReadOnly;Pooling=False");
+        return connection.QuerySingle<long>("PRAGMA page_count");
+    }
+
+    /// <summary>Waits until one of the parties has logged a text.</summary>
+    public async Task LoggedAsync(string text)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        while (!Logs().Contains(text, StringComparison.Ordinal))
+        {
+            await Task.Delay(10, patience.Token);
+        }
+    }
+
+    /// <summary>Ends an actor in order and starts it again on its folder, with a store that works.</summary>
+    public async Task RestartAsync(Actor actor)
+    {
+        string folder = FolderOf(actor);
+        await _lives[actor].DisposeAsync();
+        await BeginLifeAsync(actor, folder);
+    }
+
+    /// <summary>Kills actors, all before any of them lives again.</summary>
+    public async Task KillAsync(params Actor[] actors)
+    {
+        List<(Actor Actor, string Folder)> next = [];
+        foreach (Actor actor in actors)
+        {
+            ILife life = _lives[actor];
+            await life.Gate.StopAsync();
+            foreach (TcpLink link in actor == Actor.Coordinator ? _links.Values : (IEnumerable<TcpLink>)[_links[actor]])
+            {
+                link.Cut();
+            }
+
+            string folder = NewFolder(actor);
+            Copy(life.Folder, folder);
+            BetweenLives?.Invoke(actor, folder);
+            _dead.Add(life);
+            next.Add((actor, folder));
+        }
+
+        foreach ((Actor actor, string folder) in next.OrderByDescending(each => each.Actor))
+        {
+            await BeginLifeAsync(actor, folder);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (TcpLink link in _links.Values)
+        {
+            link.Cut();
+        }
+
+        await Task.WhenAll(_dead.Concat(_lives.Values).Select(life => life.DisposeAsync().AsTask()));
+        await Task.WhenAll(_links.Values.Select(link => link.DisposeAsync().AsTask()));
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    /// <summary>What the parties logged, for a test that fails.</summary>
+    public string Logs() => string.Join("\n---\n", _dead.Concat(_lives.Values).Select(life => life.Log));
+
+    private async Task BeginLifeAsync(Actor actor, string folder)
+    {
+        bool isFirst = !_lives.ContainsKey(actor);
+        KillPoint? point = isFirst && _points.TryGetValue(actor, out KillPoint planned) ? planned : null;
+        SqliteOptions? options = isFirst ? _options.GetValueOrDefault(actor) : null;
+        if (actor == Actor.Coordinator)
+        {
+            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point, options);
+            _lives[actor] = life;
+            foreach (TcpLink link in _links.Values)
+            {
+                link.Join(life.Port);
+            }
+
+            return;
+        }
+
+        _links[actor].Join(Coordinator.Port);
+        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point, options);
+    }
+
+    private string NewFolder(Actor actor)
+    {
+        string folder = Path.Combine(_folder, $"{actor}-{_begun++}");
+        Directory.CreateDirectory(folder);
+        return folder;
+    }
+
+    /// <summary>As a submitter does whose coordinator goes down: again, until it is taken.</summary>
+    private async Task SubmitAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                using GrpcChannel channel = GrpcChannel.ForAddress(Coordinator.Address);
+                JobService.JobServiceClient client = new(channel);
+                await client.SubmitAsync(
+                    new SubmitRequest { Job = _job.Job.Message }, deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: cancellationToken);
+                return;
+            }
+            catch (RpcException error) when (error.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
+            {
+                await Task.Delay(20, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<JobRecord> EndAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                JobRecord? record = await Coordinator.Store.FindJobAsync(_job.JobId, cancellationToken);
+                if (record is { IsOpen: false } && await HasWordAsync(Actor.Label, cancellationToken) && await HasWordAsync(Actor.Feature, cancellationToken))
+                {
+                    return record;
+                }
+
+                await ReviveFaultedAsync();
+                await Task.Delay(10, cancellationToken);
+            }
+            catch (ObjectDisposedException)
+            {
+                // The coordinator is being started again; the next look finds it.
+                await Task.Delay(10, cancellationToken);
+            }
+            catch (OperationCanceledException error)
+            {
+                throw new TimeoutException($"The job did not end in time.\n{Logs()}", error);
+            }
+        }
+    }
+
+    private async Task ReviveFaultedAsync()
+    {
+        foreach (Actor actor in new[] { Actor.Label, Actor.Feature })
+        {
+            ILife life = _lives[actor];
+            if (life is PartyLife { Running: { IsFaulted: true } ended })
+            {
+                Faults.Add(ended.Exception.InnerException!);
+                await life.DisposeAsync();
+                await BeginLifeAsync(actor, life.Folder);
+            }
+        }
+    }
+
+    private async Task<bool> HasWordAsync(Actor party, CancellationToken cancellationToken) =>
+        await StoreOf(party).FindJobAsync(_job.JobId, cancellationToken) is { State: not (JobState.Offered or JobState.Running) };
+
+    private static void Copy(string from, string to)
+    {
+        foreach (string path in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            // The shared memory of the write-ahead log and the lock die with the process.
+            if (path.EndsWith("-shm", StringComparison.Ordinal) || path.EndsWith(".lock", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
+            string target = Path.Combine(to, Path.GetRelativePath(from, path));
+            Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+            File.Copy(path, target);
+        }
+    }
+}

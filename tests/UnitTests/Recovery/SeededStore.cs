@@ -1,0 +1,53 @@
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.UnitTests.Recovery;
+
+/// <summary>A party's store in which an attempt that is not recorded yet begins with a given record, so that two runs draw the same root seed.</summary>
+internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPartyStore
+{
+    public async ValueTask<AttemptRecord?> LoadAttemptAsync(string job, uint attempt, CancellationToken cancellationToken)
+    {
+        AttemptRecord? known = await inner.LoadAttemptAsync(job, attempt, cancellationToken);
+        if (known is not null || given is null)
+        {
+            return known;
+        }
+
+        await inner.SaveAttemptAsync(given, cancellationToken);
+        return given;
+    }
+
+    public ValueTask SaveAttemptAsync(AttemptRecord record, CancellationToken cancellationToken) => inner.SaveAttemptAsync(record, cancellationToken);
+
+    public ValueTask AppendOutboundAsync(string job, uint attempt, ulong sequence, Envelope envelope, CancellationToken cancellationToken) =>
+        inner.AppendOutboundAsync(job, attempt, sequence, envelope, cancellationToken);
+
+    public ValueTask AppendInboundAsync(string job, uint attempt, ulong sequence, Envelope envelope, CancellationToken cancellationToken) =>
+        inner.AppendInboundAsync(job, attempt, sequence, envelope, cancellationToken);
+
+    public ValueTask<Envelope?> ReadOutboundAsync(string job, uint attempt, ulong sequence, CancellationToken cancellationToken) =>
+        inner.ReadOutboundAsync(job, attempt, sequence, cancellationToken);
+
+    public ValueTask<Envelope?> ReadInboundAsync(string job, uint attempt, ulong sequence, CancellationToken cancellationToken) =>
+        inner.ReadInboundAsync(job, attempt, sequence, cancellationToken);
+
+    public Task<PartyJob> AddJobAsync(PartyJob job, CancellationToken cancellationToken) => inner.AddJobAsync(job, cancellationToken);
+
+    public Task<PartyJob?> FindJobAsync(string job, CancellationToken cancellationToken) => inner.FindJobAsync(job, cancellationToken);
+
+    public Task<IReadOnlyList<PartyJob>> ListJobsAsync(int limit, long? before, CancellationToken cancellationToken) =>
+        inner.ListJobsAsync(limit, before, cancellationToken);
+
+    public Task<PartyJob?> SetStateAsync(string job, JobState state, JobError? error, long nowUnixMs, CancellationToken cancellationToken) =>
+        inner.SetStateAsync(job, state, error, nowUnixMs, cancellationToken);
+
+    public Task<PartyJob?> SaveResultAsync(string job, uint attempt, PartyResult result, CancellationToken cancellationToken) =>
+        inner.SaveResultAsync(job, attempt, result, cancellationToken);
+
+    public Task<PartyResult?> ReadResultAsync(string job, uint attempt, CancellationToken cancellationToken) =>
+        inner.ReadResultAsync(job, attempt, cancellationToken);
+
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+}
