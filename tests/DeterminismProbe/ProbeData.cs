@@ -57,6 +57,7 @@ internal static class ProbeData
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
             coordinator: http://127.0.0.1:1
+            coordinator_fingerprint: {{new string('c', 64)}}
             identity: {{name}}.pem
             data_dir: {{name}}
             peers: [{name: {{peer.Name}}, fingerprint: {{peer.Fingerprint}}}]

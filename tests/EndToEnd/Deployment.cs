@@ -19,7 +19,7 @@ internal sealed class Deployment : IDisposable
     public static async Task<Deployment> StartCoordinatorAsync(TemporaryFolder folder)
     {
         Deployment deployment = new(folder);
-        foreach (string name in (string[])["bank", "retailer", "analyst"])
+        foreach (string name in (string[])["bank", "retailer", "analyst", "coordinator"])
         {
             ProgramResult made = await RunningProgram.RunVertfedAsync("identity", "create", folder[$"{name}.pem"]);
             Assert.True(made.ExitCode == 0, made.ToString());
@@ -28,6 +28,7 @@ internal sealed class Deployment : IDisposable
 
         folder.Write("coordinator.yaml", $"""
             listen: 127.0.0.1:0
+            identity: coordinator.pem
             data: coordinator-data
             parties:
               - name: bank
@@ -51,6 +52,7 @@ internal sealed class Deployment : IDisposable
             name: {name}
             role: {(name == "bank" ? "label" : "feature")}
             coordinator: {Address}
+            coordinator_fingerprint: {_fingerprints["coordinator"]}
             identity: {name}.pem
             data_dir: {name}-data
             peers:

@@ -13,12 +13,14 @@ internal sealed class DemoConfiguration
     public const string Bank = "bank";
     public const string Retailer = "retailer";
     public const string Analyst = "analyst";
+    public const string Coordinator = "coordinator";
 
     private readonly DemoFolder _folder;
     private readonly DemoOptions _options;
     private readonly string _bankFingerprint;
     private readonly string _retailerFingerprint;
     private readonly string _analystFingerprint;
+    private readonly string _coordinatorFingerprint;
 
     public DemoConfiguration(DemoFolder folder, DemoOptions options)
     {
@@ -27,11 +29,14 @@ internal sealed class DemoConfiguration
         _bankFingerprint = CreateIdentity(Bank);
         _retailerFingerprint = CreateIdentity(Retailer);
         _analystFingerprint = CreateIdentity(Analyst);
+        _coordinatorFingerprint = CreateIdentity(Coordinator);
     }
 
-    public void WriteCoordinator() => Write(_folder.CoordinatorConfig, $"""
-        # The coordinator relays what the parties seal for each other. Port 0: the system picks a free one.
-        listen: 127.0.0.1:0
+    /// <param name="port">Where to listen; 0 lets the system pick a free port. Once it has, a coordinator that is started again needs the same.</param>
+    public void WriteCoordinator(int port) => Write(_folder.CoordinatorConfig, string.Create(CultureInfo.InvariantCulture, $"""
+        # The coordinator relays what the parties seal for each other.
+        listen: 127.0.0.1:{port}
+        identity: identities/{Coordinator}.pem
         data: coordinator
         parties:
           - name: {Bank}
@@ -40,7 +45,7 @@ internal sealed class DemoConfiguration
             fingerprint: {_retailerFingerprint}
         submitters:
           - {_analystFingerprint}
-        """);
+        """));
 
     /// <param name="coordinator">The address that the coordinator printed in its ready line.</param>
     public void WriteParties(string coordinator, string bankCsv, string retailerCsv)
@@ -76,6 +81,7 @@ internal sealed class DemoConfiguration
         name: {name}
         role: {role}
         coordinator: {coordinator}
+        coordinator_fingerprint: {_coordinatorFingerprint}
         identity: identities/{name}.pem
         data_dir: {name}
         peers:

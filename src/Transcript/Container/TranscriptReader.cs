@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using VertFed.Protocol;
@@ -20,10 +21,11 @@ public sealed class TranscriptReader : IDisposable
 
     private readonly Stream _input;
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-    private readonly byte[] _buffer = new byte[BufferBytes];
+    private readonly byte[] _buffer = ArrayPool<byte>.Shared.Rent(BufferBytes);
     private int _start;
     private int _end;
     private long _number;
+    private bool _disposed;
     private RecordType? _last;
 
     public TranscriptReader(Stream input)
@@ -55,11 +57,20 @@ public sealed class TranscriptReader : IDisposable
         }
     }
 
-    public void Dispose() => _hash.Dispose();
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _hash.Dispose();
+            ArrayPool<byte>.Shared.Return(_buffer);
+        }
+    }
 
     /// <summary>As <see cref="ReadAsync"/>, with the rule that was broken.</summary>
     internal async ValueTask<TranscriptRecord?> NextAsync(CancellationToken cancellationToken)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         if (_last is null)
         {
             await ReadMagicAsync(cancellationToken);

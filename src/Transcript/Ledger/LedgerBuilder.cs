@@ -42,9 +42,12 @@ internal sealed class LedgerBuilder(JobSpecification specification, EntryCounts 
         foreach ((Role role, string self, string peer) in Sides())
         {
             Received received = counts.Of(role);
-            Add(self, $"number of {peer}'s ids", received.Ids > 0 ? 1 : 0, Step.BlindedIds);
-            Add(self, "which own ids are in the intersection", received.EvaluatedIds, Step.EvaluatedIds);
+            Add(self, $"{peer}'s number of rows", received.Ids > 0 ? 1 : 0, Step.BlindedIds);
+            Add(self, $"which of its own rows {peer} has too", received.EvaluatedIds > 0 ? _most : 0, Step.EvaluatedIds, isUpperBound: true);
         }
+
+        int lists = Sides().Count(side => counts.Of(side.Role).Ids > 0);
+        Add(TranscriptContext.CoordinatorName, "both parties' numbers of rows, from envelope sizes", lists, Step.BlindedIds);
     }
 
     private void Setup()

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Google.Protobuf;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
@@ -73,7 +72,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
             return verdict;
         }
 
-        IReadOnlyList<string> missing = failure is null && context.Header.State == JobState.Done ? NotCoSigned() : [];
+        List<string> missing = failure is null && context.Header.State == JobState.Done ? NotCoSigned() : [];
         return verdict with
         {
             Job = context.Header.Job,

@@ -50,7 +50,11 @@ internal static class ScriptedJob
             await BothAsync(channel, Step.OptimiserScalars, round, new OptimiserScalars { Values = { 0.5 } }, OptimiserScalars.Parser);
         }
 
-        await OneWayAsync(channel, label, Step.LinkTables, 0, new LinkTables { Version = 2 }, LinkTables.Parser);
+        if (family == Family.Logistic)
+        {
+            await OneWayAsync(channel, label, Step.LinkTables, 0, new LinkTables { Version = 2 }, LinkTables.Parser);
+        }
+
         await OneWayAsync(channel, !label, Step.LossRequest, 0, new LossRequest { PublicKey = Bytes(channel, Step.LossRequest, 0) }, LossRequest.Parser);
         await OneWayAsync(channel, label, Step.LossResponse, 0, new LossResponse { Ciphertext = Bytes(channel, Step.LossResponse, 0) }, LossResponse.Parser);
         await OneWayAsync(channel, !label, Step.LossScalar, 0, new LossScalar { Value = 7 }, LossScalar.Parser);
