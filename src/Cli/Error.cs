@@ -35,11 +35,12 @@ internal static class Error
     public static VertFedException HostMissing(string name, string path) =>
         new(ErrorCode.Usage, $"The {name} program is not at '{path}'. Start VertFed with its launcher, ./vertfed, which builds it.");
 
-    public static VertFedException ChildEnded(string name, int exitCode, string? lastLine, string logPath)
+    public static VertFedException ChildEnded(string name, int exitCode, int restarts, string? lastLine, string logPath)
     {
         ErrorCode code = Enum.IsDefined((ErrorCode)exitCode) ? (ErrorCode)exitCode : ErrorCode.Internal;
         string reason = string.IsNullOrEmpty(lastLine) ? "" : $": {lastLine}";
-        return new VertFedException(code, $"The {name} process ended with exit code {exitCode} before the job was done{reason} (its log: {logPath})")
+        string again = restarts > 0 ? $", after it had been started again {restarts} times" : "";
+        return new VertFedException(code, $"The {name} process ended with exit code {exitCode} before the job was done{again}{reason} (its log: {logPath})")
         {
             Party = name,
         };

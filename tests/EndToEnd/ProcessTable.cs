@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 
 namespace VertFed.EndToEnd;
@@ -20,8 +21,41 @@ internal static class ProcessTable
         return children;
     }
 
+    /// <summary>Kills (signal 9) the child of a process whose command line has a text in it.</summary>
+    /// <returns>False where there is none.</returns>
+    public static bool Kill(int parent, string text)
+    {
+        foreach (int child in ChildrenOf(parent))
+        {
+            if (CommandLine(child).Contains(text, StringComparison.Ordinal))
+            {
+                using Process kill = Process.Start("kill", ["-KILL", child.ToString(CultureInfo.InvariantCulture)]);
+                kill.WaitForExit();
+                return kill.ExitCode == 0;
+            }
+        }
+
+        return false;
+    }
+
     /// <summary>Whether a process runs; one that has ended and was not waited for does not.</summary>
     public static bool Runs(int id) => Fields(id) is { } fields && fields[0] is not ("Z" or "X");
+
+    /// <summary>Whether a process runs a program whose command line has a text in it.</summary>
+    public static bool Runs(int id, string text) => Runs(id) && CommandLine(id).Contains(text, StringComparison.Ordinal);
+
+    private static string CommandLine(int id)
+    {
+        try
+        {
+            return File.ReadAllText(string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/cmdline"));
+        }
+        catch (IOException)
+        {
+            // It ended meanwhile.
+            return "";
+        }
+    }
 
     private static int? Parent(int id) => Fields(id) is { } fields ? int.Parse(fields[1], CultureInfo.InvariantCulture) : null;
 

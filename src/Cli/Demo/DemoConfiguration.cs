@@ -32,9 +32,10 @@ internal sealed class DemoConfiguration
         _coordinatorFingerprint = CreateIdentity(Coordinator);
     }
 
-    public void WriteCoordinator() => Write(_folder.CoordinatorConfig, $"""
-        # The coordinator relays what the parties seal for each other. Port 0: the system picks a free one.
-        listen: 127.0.0.1:0
+    /// <param name="port">Where to listen; 0 lets the system pick a free port. Once it has, a coordinator that is started again needs the same.</param>
+    public void WriteCoordinator(int port) => Write(_folder.CoordinatorConfig, string.Create(CultureInfo.InvariantCulture, $"""
+        # The coordinator relays what the parties seal for each other.
+        listen: 127.0.0.1:{port}
         identity: identities/{Coordinator}.pem
         data: coordinator
         parties:
@@ -44,7 +45,7 @@ internal sealed class DemoConfiguration
             fingerprint: {_retailerFingerprint}
         submitters:
           - {_analystFingerprint}
-        """);
+        """));
 
     /// <param name="coordinator">The address that the coordinator printed in its ready line.</param>
     public void WriteParties(string coordinator, string bankCsv, string retailerCsv)

@@ -17,13 +17,15 @@ namespace VertFed.Cli.Demo;
 internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
 {
     private static readonly TimeSpan s_cancelPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(200);
     private readonly DemoFolder _folder = new(options.Out);
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly DemoProgress _progress = new();
-    private readonly List<double> _gradientNorms = [];
+    private readonly SortedDictionary<int, double> _gradientNorms = [];
     private readonly HashSet<string> _partiesDone = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource _allPartiesDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _job = "";
+    private bool _aligned;
 
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(CancellationToken interrupted)
@@ -65,11 +67,12 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     {
         (string bankCsv, string retailerCsv) = Data(interrupted);
         DemoConfiguration configuration = new(_folder, options);
-        configuration.WriteCoordinator();
+        configuration.WriteCoordinator(port: 0);
         configuration.WriteJob();
 
         await using DemoNodes nodes = new(_folder, OnEvent);
         Uri address = await nodes.StartCoordinatorAsync(interrupted);
+        configuration.WriteCoordinator(address.Port);
         configuration.WriteParties(address.GetLeftPart(UriPartial.Authority), bankCsv, retailerCsv);
         await nodes.StartPartiesAsync(interrupted);
         _progress.Note($"Coordinator, bank and retailer run as three processes; the coordinator listens on {address.Authority}");
@@ -77,22 +80,49 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         using Identity analyst = Identity.Load(_folder.Identity(DemoConfiguration.Analyst));
         using JobClient client = new(address);
         SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, out _job);
-        await client.SubmitAsync(signed, interrupted);
-        ReportError? error = await FollowAsync(client, analyst, nodes, interrupted);
-        if (error is null)
+        using CancellationTokenSource following = new();
+        Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
+        try
         {
-            await DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted);
-        }
+            await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
+            ReportError? error = await FollowAsync(client, analyst, givenUp, interrupted);
+            if (error is null)
+            {
+                await WhileSupervisedAsync(
+                    () => DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted), givenUp, interrupted);
+            }
 
-        return error;
+            return error;
+        }
+        finally
+        {
+            // Nothing is started again once the job is over.
+            await following.CancelAsync();
+            await givenUp.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        }
     }
 
-    private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, DemoNodes nodes, CancellationToken interrupted)
+    /// <summary>Repeats a call for as long as the coordinator cannot be reached and is not given up.</summary>
+    private static async Task<T> WhileSupervisedAsync<T>(Func<Task<T>> call, Task givenUp, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return await call();
+            }
+            catch (VertFedException e) when (e.Code == ErrorCode.PeerUnavailable && !givenUp.IsCompleted)
+            {
+                await Task.Delay(s_retry, cancellationToken);
+            }
+        }
+    }
+
+    private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, Task<VertFedException> givenUp, CancellationToken interrupted)
     {
         using CancellationTokenSource watching = new();
-        Task<JobStatus> watch = client.WatchAsync(_job, _progress.OnStatus, watching.Token);
-        Task<VertFedException> ended = nodes.FirstToEndAsync();
-        await Task.WhenAny(watch, ended, Task.Delay(Timeout.InfiniteTimeSpan, interrupted));
+        Task<JobStatus> watch = WhileSupervisedAsync(() => client.WatchAsync(_job, _progress.OnStatus, watching.Token), givenUp, watching.Token);
+        await Task.WhenAny(watch, givenUp, Task.Delay(Timeout.InfiniteTimeSpan, interrupted));
         if (interrupted.IsCancellationRequested && !watch.IsCompleted)
         {
             _progress.Note("Cancelling the job...");
@@ -102,16 +132,16 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
 
         if (!watch.IsCompleted)
         {
-            // A process ended. The coordinator may be about to tell the job's end with a better reason.
+            // A process was given up. The coordinator may be about to tell the job's end with a better reason.
             if (await Task.WhenAny(watch, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None)) != watch)
             {
                 await watching.CancelAsync();
-                throw await ended;
+                throw await givenUp;
             }
         }
 
         JobStatus status = await watch;
-        await Task.WhenAny(_allPartiesDone.Task, ended, Task.Delay(s_cancelPatience, CancellationToken.None));
+        await Task.WhenAny(_allPartiesDone.Task, givenUp, Task.Delay(s_cancelPatience, CancellationToken.None));
         if (status.State == JobState.Done)
         {
             return null;
@@ -162,18 +192,10 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     {
         switch (nodeEvent.Name)
         {
-            case "iteration" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal):
-                if (nodeEvent.Number("gradient_norm") is { } norm)
-                {
-                    lock (_gradientNorms)
-                    {
-                        _gradientNorms.Add(norm);
-                    }
-                }
-
+            case "iteration" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal) && IsNew(nodeEvent):
                 _progress.OnIteration(nodeEvent);
                 break;
-            case "aligned" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal):
+            case "aligned" when string.Equals(party, DemoConfiguration.Bank, StringComparison.Ordinal) && !Interlocked.Exchange(ref _aligned, true):
                 _progress.Note(string.Create(
                     CultureInfo.InvariantCulture,
                     $"Aligned: bank {nodeEvent.Number("own_rows"):N0} rows, retailer {nodeEvent.Number("peer_rows"):N0} rows, {nodeEvent.Number("rows"):N0} in both"));
@@ -188,6 +210,15 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
                 }
 
                 break;
+        }
+    }
+
+    /// <summary>A party that was started again goes through the rounds of its record once more.</summary>
+    private bool IsNew(NodeEvent iteration)
+    {
+        lock (_gradientNorms)
+        {
+            return _gradientNorms.TryAdd((int)(iteration.Number("round") ?? 0), iteration.Number("gradient_norm") ?? double.NaN);
         }
     }
 
@@ -276,7 +307,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         double[] norms;
         lock (_gradientNorms)
         {
-            norms = [.. _gradientNorms];
+            norms = [.. _gradientNorms.Values.Where(double.IsFinite)];
         }
 
         ReportText.Write(terminal.OutputConsole(), report, norms);

@@ -77,7 +77,8 @@ internal sealed class HostProcess : IAsyncDisposable
     }
 
     /// <summary>The error that names this process, its exit code and the last line of its log.</summary>
-    public VertFedException EndedEarly(int exitCode) => Error.ChildEnded(Name, exitCode, _lastErrorLine, LogPath);
+    /// <param name="restarts">How often it had been started again before.</param>
+    public VertFedException EndedEarly(int exitCode, int restarts = 0) => Error.ChildEnded(Name, exitCode, restarts, _lastErrorLine, LogPath);
 
     /// <summary>Closes the pipe, which asks the process to end, and kills its tree where it has not after the time given.</summary>
     public async Task StopAsync(TimeSpan patience)

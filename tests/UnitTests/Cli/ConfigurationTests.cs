@@ -32,7 +32,7 @@ public sealed class ConfigurationTests
         demo.Create();
         DemoOptions options = new(null, demo.Root, "linear", 0.5, 0.25, 3, 100, AcceptDisclosureRisk: true, DeadlineSeconds: 77);
         DemoConfiguration configuration = new(demo, options);
-        configuration.WriteCoordinator();
+        configuration.WriteCoordinator(port: 0);
         configuration.WriteParties("http://127.0.0.1:4321", "data/bank.csv", "/some 'where'/retailer.csv");
         configuration.WriteJob();
 

@@ -55,6 +55,27 @@ internal sealed class RecoveryCase : IDisposable
         return folder;
     }
 
+    /// <summary>Changes a party's file.</summary>
+    public void Change(string file, Func<string, string> change)
+    {
+        string text = File.ReadAllText(_place.At(file));
+        string changed = change(text);
+        if (changed == text)
+        {
+            throw new InvalidOperationException("The file stays as it is.");
+        }
+
+        File.WriteAllText(_place.At(file), changed);
+    }
+
+    /// <summary>Another spec under the same job id, signed by the same submitter; serialised.</summary>
+    public byte[] SignAgain(string title)
+    {
+        JobSpec spec = Job.Specification.ToMessage();
+        spec.Title = title;
+        return SignedJob.Create(JobSpecification.FromMessage(spec), _analyst).Message.ToByteArray();
+    }
+
     /// <summary>A party's configuration in a run, with its data folder of one life.</summary>
     public string Configuration(Role role, int port, string dataFolder)
     {

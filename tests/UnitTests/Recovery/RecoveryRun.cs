@@ -130,6 +130,10 @@ internal sealed class RecoveryRun : IAsyncDisposable
     /// <summary>Length of an actor's write-ahead log before its last write.</summary>
     public long LogLengthBeforeLastWrite(Actor actor) => _lives[actor].Gate.LogLengthBefore;
 
+    /// <summary>How many envelopes of a sender the coordinator keeps.</summary>
+    public async Task<int> RelayedAsync(Role sender) =>
+        (await Coordinator.Store.ReadEnvelopesAsync(_job.JobId, 1, sender, 0, int.MaxValue, default)).Count;
+
     /// <summary>Pages of an actor's store.</summary>
     public long PagesOf(Actor actor)
     {
@@ -238,7 +242,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
                     new SubmitRequest { Job = _job.Job.Message }, deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: cancellationToken);
                 return;
             }
-            catch (RpcException error) when (error.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded)
+            catch (RpcException error) when (error.StatusCode is StatusCode.Unavailable or StatusCode.DeadlineExceeded or StatusCode.ResourceExhausted)
             {
                 await Task.Delay(20, cancellationToken);
             }
@@ -293,8 +297,8 @@ internal sealed class RecoveryRun : IAsyncDisposable
     {
         foreach (string path in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
         {
-            // The shared memory of the write-ahead log and the lock die with the process.
-            if (path.EndsWith("-shm", StringComparison.Ordinal) || path.EndsWith(".lock", StringComparison.Ordinal))
+            // The shared memory of the write-ahead log and the lock die with the process; what was not renamed yet nobody reads.
+            if (path.EndsWith("-shm", StringComparison.Ordinal) || path.EndsWith(".lock", StringComparison.Ordinal) || path.EndsWith(".tmp", StringComparison.Ordinal))
             {
                 continue;
             }
