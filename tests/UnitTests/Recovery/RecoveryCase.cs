@@ -16,7 +16,7 @@ internal sealed class RecoveryCase : IDisposable
     private readonly Identity _analyst = Identity.Create();
     private int _runs;
 
-    public RecoveryCase(Family family, uint maxIterations)
+    public RecoveryCase(Family family, uint maxIterations, uint deadlineSeconds = 60)
     {
         WriteData(family);
         JobSpec spec = new()
@@ -29,7 +29,7 @@ internal sealed class RecoveryCase : IDisposable
             Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
             Train = new TrainSpec { Family = family, L2 = 1e-2, MaxIterations = maxIterations },
             Holdout = 0.2,
-            DeadlineSeconds = 60,
+            DeadlineSeconds = deadlineSeconds,
             Payloads = Payloads.Full,
             AcceptDisclosureRisk = true,
         };
