@@ -88,7 +88,8 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             ReportError? error = await FollowAsync(client, analyst, givenUp, interrupted);
             if (error is null)
             {
-                await DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted);
+                await WhileSupervisedAsync(
+                    () => DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted), givenUp, interrupted);
             }
 
             return error;
