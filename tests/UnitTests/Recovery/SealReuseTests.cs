@@ -1,5 +1,6 @@
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.PartyNode;
 using VertFed.UnitTests.Protocol;
@@ -70,7 +71,7 @@ public sealed class SealReuseTests : IDisposable
         string file = _place.At($"party{_stores++}.db");
         using CancellationTokenSource over = new();
         Task survivor = RunSideAsync(parties, Role.FeatureParty, parties.FeatureJournal, new Watcher(this, null), relay, 0, over.Token);
-        await using (SqlitePartyStore store = SqlitePartyStore.Open(file))
+        await using (SqlitePartyStore store = SqlitePartyStore.Open(file, SecretsKey.LoadOrCreate(file + ".key")))
         {
             await store.SaveAttemptAsync((await parties.LabelJournal.LoadAttemptAsync(job, 1, default))!, default);
             try
@@ -87,7 +88,7 @@ public sealed class SealReuseTests : IDisposable
             }
         }
 
-        await using SqlitePartyStore again = SqlitePartyStore.Open(file);
+        await using SqlitePartyStore again = SqlitePartyStore.Open(file, SecretsKey.LoadOrCreate(file + ".key"));
         try
         {
             Watcher watcher = new(this, null);
