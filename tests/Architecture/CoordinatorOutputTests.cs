@@ -8,7 +8,7 @@ namespace VertFed.Architecture;
 public sealed class CoordinatorOutputTests
 {
     private static readonly string[] Forbidden =
-        ["VertFed.Lattice", "VertFed.Psi", "VertFed.Vertical", "VertFed.Models", "VertFed.PartyNode", "BouncyCastle.Crypto", "Portable.BouncyCastle"];
+        ["VertFed.Lattice", "VertFed.Psi", "VertFed.Vertical", "VertFed.Models", "VertFed.PartyNode"];
 
     [Fact]
     public void The_built_coordinator_depends_on_none_of_the_protocols()

@@ -32,7 +32,8 @@ public sealed class TranscriptWriter : IDisposable
     }
 
     /// <summary>Begins a file.</summary>
-    /// <param name="header">Its entries field is the number of entries that will follow; its payloads field, whether theirs do.</param>
+    /// <param name="header">Its entries field is the number of entries that will follow; its payloads field, whether all their payloads do or
+    /// only those that travelled in the clear.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Internal"/>: the header is not one of this version.
     /// <see cref="ErrorCode.Storage"/>: the stream cannot be written.</exception>
     public static async Task<TranscriptWriter> CreateAsync(
@@ -82,7 +83,7 @@ public sealed class TranscriptWriter : IDisposable
         _last = view.Header;
         _written++;
 
-        // What travelled in the clear is small and may be kept where sealed payloads are not.
+        // What travelled in the clear stays where sealed payloads go.
         _payloadLeft = _payloads || !PhaseGrammar.Rule(view.Header.Step).Sealed ? view.Core.PayloadSize : 0;
     }
 
@@ -201,7 +202,7 @@ public sealed class TranscriptWriter : IDisposable
 
     private void RequirePayloadComplete()
     {
-        if (_payloadLeft != 0 && (_payloads || _partFilled != 0))
+        if (_payloadLeft != 0)
         {
             throw Error.Fault($"The payload of the last entry lacks {_payloadLeft} bytes.");
         }

@@ -70,9 +70,9 @@ internal sealed class PayloadCheck(TranscriptContext context) : IDisposable
 
         _entry = null;
         EnvelopeCore core = entry.Envelope.Core;
-        if (!_full && _size == 0)
+        if (!_full && !IsClear(entry))
         {
-            // Only hashes were kept.
+            // Only the hash was kept; a record would have been refused.
             return;
         }
 

@@ -51,7 +51,7 @@ internal sealed class TranscriptContext
             header.State is JobState.Done or JobState.Failed or JobState.Refused or JobState.Cancelled,
             Rules.Header,
             $"The job's state {header.State} is not that of one that has ended.");
-        Require((header.State == JobState.Done) == (header.Error is null), Rules.Header, "A job has an error exactly if it is not done.");
+        Require(header.State != JobState.Done || header.Error is null, Rules.Header, "A job that is done has no error.");
         Require(header.Attempt >= 1, Rules.Header, "Attempts count from 1.");
         Require(header.Payloads is Payloads.Full or Payloads.Hashes, Rules.Header, "The header does not say whether payloads follow.");
         SignedJob job = VerifyJob(header);

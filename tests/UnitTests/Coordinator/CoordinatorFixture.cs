@@ -68,10 +68,13 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
         return fixture;
     }
 
-    public async Task RestartAsync()
+    /// <param name="meanwhile">Runs on the store's file while no process has it open.</param>
+    public async Task RestartAsync(Func<string, Task>? meanwhile = null)
     {
         _channel.Dispose();
         await Host.DisposeAsync();
+        if (meanwhile is not null)
+            await meanwhile(Path.Combine(Config.DataFolder, "coordinator.db"));
         await StartHostAsync();
     }
 
@@ -111,10 +114,10 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     public FakeParty Stranger() => new("bank", Bank, SignerOf("bank", Bank), Role.LabelParty, _channel);
 
     /// <summary>A submitted job that both parties accepted and that runs.</summary>
-    public async Task<(string Job, FakeParty Bank, FakeParty Retailer)> RunningJobAsync(uint deadlineSeconds = 600)
+    public async Task<(string Job, FakeParty Bank, FakeParty Retailer)> RunningJobAsync(uint deadlineSeconds = 600, Action<JobSpec>? change = null)
     {
         FakeParty bank = await ConnectAsync("bank"), retailer = await ConnectAsync("retailer");
-        string job = (await SubmitAsync(NewJob(deadlineSeconds))).Job;
+        string job = (await SubmitAsync(NewJob(deadlineSeconds, change: change))).Job;
         foreach (FakeParty party in new[] { bank, retailer })
         {
             await party.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer);
@@ -290,6 +293,46 @@ internal sealed class FakeParty(string name, Identity identity, CheckpointSigner
         return frame.Deposited.Sequence == _sequence - 1 ? envelope : throw new InvalidOperationException($"another envelope was acknowledged: {frame}");
     }
 
+    /// <summary>Sends the next envelope of the chain and goes on.</summary>
+    public async Task SendAsync(string job, Step step, uint round = 0, byte[]? payload = null)
+    {
+        Envelope envelope = Next(job, payload ?? [(byte)role, (byte)step], header => (header.Step, header.Phase, header.Round) = (step, PhaseGrammar.Rule(step).Phase, round));
+        await SendEnvelopeAsync(envelope);
+        Advance(envelope);
+    }
+
+    /// <summary>Reads until a checkpoint is proposed; envelopes on the way are acknowledged, everything else is passed over.</summary>
+    public async Task<CheckpointProposal> ProposalAsync()
+    {
+        while (true)
+        {
+            CoordinatorFrame frame = await NextAsync();
+            if (frame.FrameCase == CoordinatorFrame.FrameOneofCase.Checkpoint)
+                return frame.Checkpoint;
+            if (frame.FrameCase == CoordinatorFrame.FrameOneofCase.Begin)
+                await AcknowledgeAsync(EnvelopeCodec.Parse(frame.Begin.Core, frame.Begin.Attestation).Header);
+        }
+    }
+
+    /// <summary>Co-signs a checkpoint unseen.</summary>
+    public Task CoSignAsync(CheckpointProposal proposal, CheckpointSigner? by = null) => SendAsync(new PartyFrame
+    {
+        Checkpoint = new CheckpointAnswer
+        {
+            Job = proposal.Job, Attempt = proposal.Attempt, Phase = proposal.Phase,
+            CoSignature = ByteString.CopyFrom(CheckpointNotes.CoSign(proposal.Note.Span, by ?? signer, DateTimeOffset.UnixEpoch.AddDays(20_000))),
+        },
+    });
+
+    public Task RefuseAsync(CheckpointProposal proposal) => SendAsync(new PartyFrame
+    {
+        Checkpoint = new CheckpointAnswer
+        {
+            Job = proposal.Job, Attempt = proposal.Attempt, Phase = proposal.Phase,
+            Refusal = new JobError { Code = nameof(ErrorCode.ProtocolViolation), Party = "coordinator", Message = "another tree" },
+        },
+    });
+
     /// <summary>Receives one envelope, chunk by chunk.</summary>
     public async Task<Envelope> ReceiveAsync()
     {
@@ -307,9 +350,10 @@ internal sealed class FakeParty(string name, Identity identity, CheckpointSigner
         return new Envelope { Core = begin.Core, Attestation = begin.Attestation, Payload = ByteString.CopyFrom(payload.ToArray()) };
     }
 
-    public async Task AcknowledgeAsync(Envelope envelope)
+    public Task AcknowledgeAsync(Envelope envelope) => AcknowledgeAsync(EnvelopeCodec.Parse(envelope).Header);
+
+    public async Task AcknowledgeAsync(EnvelopeHeader header)
     {
-        EnvelopeHeader header = EnvelopeCodec.Parse(envelope).Header;
         await SendAsync(new PartyFrame
         {
             Delivered = new EnvelopeRef { Job = header.Job, Attempt = header.Attempt, Sender = header.Sender, Sequence = header.Sequence },

@@ -151,28 +151,45 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_job_that_keeps_hashes_loses_payloads_as_they_are_delivered_and_all_at_its_end()
+    public async Task A_job_that_keeps_hashes_loses_sealed_payloads_as_they_are_delivered_and_all_at_its_end()
     {
         await RunningAsync(Payloads.Hashes);
         Depositor label = new(Store, Role.LabelParty);
-        EnvelopeDeposit first = await label.DepositAsync(Step.KeyExchange, 0), second = await label.DepositAsync(Step.Hello, 0);
-        Assert.Equal(first.Parts[0], await Store.ReadPayloadPartAsync(first.Key, 0, None));
-        await Store.MarkDeliveredAsync(first.Key, 5, None);
-        await Assert.ThrowsAsync<VertFedException>(() => Store.ReadPayloadPartAsync(first.Key, 0, None));
-        Assert.Equal(second.Parts[0], await Store.ReadPayloadPartAsync(second.Key, 0, None));
+        EnvelopeDeposit clear = await label.DepositAsync(Step.Commitment, 0), hello = await label.DepositAsync(Step.Hello, 0);
+        EnvelopeDeposit ids = await label.DepositAsync(Step.BlindedIds, 0);
+        Assert.Equal(hello.Parts[0], await Store.ReadPayloadPartAsync(hello.Key, 0, None));
+        await Store.MarkDeliveredAsync(hello.Key, 5, None);
+        await Assert.ThrowsAsync<VertFedException>(() => Store.ReadPayloadPartAsync(hello.Key, 0, None));
+        Assert.Equal(ids.Parts[0], await Store.ReadPayloadPartAsync(ids.Key, 0, None));
         await Store.EndJobAsync(Job, JobState.Failed, Refusal, 100, None);
-        await Assert.ThrowsAsync<VertFedException>(() => Store.ReadPayloadPartAsync(second.Key, 0, None));
+        await Assert.ThrowsAsync<VertFedException>(() => Store.ReadPayloadPartAsync(ids.Key, 0, None));
+
+        // Commitments cross in the clear, and whoever verifies needs them.
+        Assert.Equal(clear.Parts[0], await Store.ReadPayloadPartAsync(clear.Key, 0, None));
         IReadOnlyList<StoredEnvelope> entries = await Store.ReadEntriesAsync(Job, 1, Phase.Close, null, 10, None);
-        Assert.Equal([first.Core, second.Core], entries.Select(entry => entry.Core));
-        Assert.Equal([first.Attestation, second.Attestation], entries.Select(entry => entry.Attestation));
+        Assert.Equal([clear.Core, hello.Core, ids.Core], entries.Select(entry => entry.Core));
+        Assert.Equal([clear.Attestation, hello.Attestation, ids.Attestation], entries.Select(entry => entry.Attestation));
         Assert.False((await Store.FindJobAsync(Job, None))!.PayloadsKept);
+    }
+
+    [Fact]
+    public async Task A_sender_neither_goes_back_to_a_phase_nor_on_after_its_close()
+    {
+        await RunningAsync();
+        Depositor label = new(Store, Role.LabelParty);
+        EnvelopeDeposit first = await label.DepositAsync(Step.BlindedIds, 0);
+        Assert.Equal(DepositOutcome.OutOfPhase, (await Store.DepositAsync(label.Make(Step.Hello, 0), 5, None)).Outcome);
+        await label.DepositAsync(Step.JobClose, 0);
+        Assert.Equal(DepositOutcome.OutOfPhase, (await Store.DepositAsync(label.Make(Step.JobClose, 0), 5, None)).Outcome);
+        Assert.Equal(DepositOutcome.Duplicate, (await Store.DepositAsync(first, 5, None)).Outcome);
+        Assert.Equal(2, await Store.CountEntriesAsync(Job, 1, Phase.Close, None));
     }
 
     [Fact]
     public async Task A_job_that_keeps_payloads_says_so_until_they_are_pruned()
     {
         await RunningAsync();
-        EnvelopeDeposit first = await new Depositor(Store, Role.LabelParty).DepositAsync(Step.KeyExchange, 0);
+        EnvelopeDeposit first = await new Depositor(Store, Role.LabelParty).DepositAsync(Step.Hello, 0);
         await Store.MarkDeliveredAsync(first.Key, 5, None);
         await Store.EndJobAsync(Job, JobState.Failed, Refusal, 100, None);
         Assert.Equal(first.Parts[0], await Store.ReadPayloadPartAsync(first.Key, 0, None));
@@ -210,14 +227,21 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         private byte[] _previous = new byte[32];
         private long _sequence;
 
-        public async Task<EnvelopeDeposit> DepositAsync(Step step, uint round)
+        /// <summary>The sender's next envelope; nothing is sent.</summary>
+        public EnvelopeDeposit Make(Step step, uint round)
         {
             byte[] core = [.. _previous, (byte)sender, (byte)_sequence, (byte)step, (byte)round];
-            var deposit = new EnvelopeDeposit(
-                new EnvelopeKey(Job, 1, sender, _sequence++), core, SHA256.HashData(core), _previous, [5, (byte)_sequence], PhaseGrammar.Rule(step).Phase, step, round,
+            return new EnvelopeDeposit(
+                new EnvelopeKey(Job, 1, sender, _sequence), core, SHA256.HashData(core), _previous, [5, (byte)_sequence], PhaseGrammar.Rule(step).Phase, step, round,
                 2, [[1, (byte)_sequence]]);
-            _previous = deposit.CoreHash;
+        }
+
+        public async Task<EnvelopeDeposit> DepositAsync(Step step, uint round)
+        {
+            EnvelopeDeposit deposit = Make(step, round);
             Assert.Equal(DepositOutcome.Stored, (await store.DepositAsync(deposit, 4, None)).Outcome);
+            _previous = deposit.CoreHash;
+            _sequence++;
             return deposit;
         }
     }

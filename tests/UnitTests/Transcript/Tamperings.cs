@@ -277,6 +277,12 @@ internal static class Tamperings
         yield return Header("another job id", Rules.Header, Coordinator, model => model.Header.Job = new string('b', 32));
         yield return Header("a job that still runs", Rules.Header, Coordinator, model => model.Header.State = JobState.Running);
         yield return Header("an error in a job that is done", Rules.Header, Coordinator, model => model.Header.Error = new JobError { Code = "Refused" });
+        yield return new("a payload in the clear left out", Rules.Payload, Coordinator, model =>
+        {
+            model.Header.Payloads = Payloads.Hashes;
+            model.Find(Step.Commitment, Bank).Parts = [];
+            return (model.Write(), model.Index(Step.Commitment, Bank));
+        });
         yield return new("sealed payloads that the header denies", Rules.Payload, Coordinator, model =>
         {
             model.Header.Payloads = Payloads.Hashes;

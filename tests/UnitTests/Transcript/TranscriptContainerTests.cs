@@ -79,6 +79,8 @@ public sealed class TranscriptContainerTests : IAsyncLifetime
         using MemoryStream file = new();
         using TranscriptWriter writer = await TranscriptWriter.CreateAsync(file, _model.Header);
         await EntryAsync(writer, _model.Entries[0]);
+        await FaultAsync(() => writer.FinishAsync(bytes => _model.Keys.Coordinator.Sign(bytes)));
+        await writer.PayloadAsync(_model.Entries[0].Payload);
 
         await FaultAsync(() => EntryAsync(writer, _model.Entries[1]));
     }
@@ -99,7 +101,7 @@ public sealed class TranscriptContainerTests : IAsyncLifetime
         using TranscriptReader reader = new(slow);
         long number = 0;
         long offset = 8;
-        RecordType last = 0;
+        RecordType last = RecordType.Header;
         while (await reader.ReadAsync() is { } record)
         {
             Assert.Equal((++number, offset), (record.Number, record.Offset));
@@ -129,7 +131,6 @@ public sealed class TranscriptContainerTests : IAsyncLifetime
     [Fact]
     public async Task A_large_transcript_takes_no_more_memory_than_a_small_one()
     {
-        // Four payloads of 16 MiB and signed by the right party; the grammar refuses the second, but only after the first was read whole.
         ModelEntry entry = _model.Entries[^1];
         entry.Payload = new byte[Limits.MaxPayloadBytes];
         TranscriptModel.Sign(entry, entry.Header, _model.Keys.Identity(entry.Header.Sender));

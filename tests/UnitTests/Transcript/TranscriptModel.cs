@@ -51,7 +51,7 @@ internal sealed class TranscriptModel(TranscriptKeys keys, TranscriptHeader head
 
     /// <summary>Index of the nth entry of a step.</summary>
     public int Index(Step step, Role sender, uint round = 0, int nth = 0) =>
-        Entries.FindIndex(entry => entry.Header is { } header && header.Step == step && header.Sender == sender && header.Round == round && nth-- == 0);
+        Entries.FindIndex(entry => entry.Header is { } found && found.Step == step && found.Sender == sender && found.Round == round && nth-- == 0);
 
     public ModelEntry Find(Step step, Role sender, uint round = 0, int nth = 0) => Entries[Index(step, sender, round, nth)];
 
@@ -71,16 +71,16 @@ internal sealed class TranscriptModel(TranscriptKeys keys, TranscriptHeader head
         byte[] previous = sequence == 0 ? new byte[32] : SHA256.HashData(own[(int)sequence - 1].Core);
         for (int i = (int)sequence; i < own.Count; i++)
         {
-            EnvelopeHeader header = own[i].Header;
-            header.Sequence = (ulong)i;
-            header.PreviousCoreHash = ByteString.CopyFrom(previous);
+            EnvelopeHeader made = own[i].Header;
+            made.Sequence = (ulong)i;
+            made.PreviousCoreHash = ByteString.CopyFrom(previous);
             if ((ulong)i == sequence && !remove)
             {
-                change?.Invoke(header);
+                change?.Invoke(made);
                 own[i].Payload = payload ?? own[i].Payload;
             }
 
-            Sign(own[i], header, Keys.Identity(sender));
+            Sign(own[i], made, Keys.Identity(sender));
             previous = SHA256.HashData(own[i].Core);
         }
     }
@@ -148,7 +148,7 @@ internal sealed class TranscriptModel(TranscriptKeys keys, TranscriptHeader head
         foreach (ModelEntry entry in Entries)
         {
             Record(file, 2, new TranscriptEntry { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) }.ToByteArray());
-            bool kept = Header.Payloads == Payloads.Full;
+            bool kept = Header.Payloads == Payloads.Full || PhaseGrammar.Find(entry.Header.Step) is { Sealed: false };
             foreach (byte[] part in entry.Parts ?? (kept ? [.. entry.Payload.Chunk(1 << 20)] : []))
             {
                 Record(file, 3, part);
