@@ -21,7 +21,8 @@ internal sealed record JobStatusView(
     IReadOnlyList<string> Awaited,
     Reports.ReportError? Error,
     string LabelParty,
-    string FeatureParty)
+    string FeatureParty,
+    IReadOnlyList<string> NotCoSigned)
 {
     public static JobStatusView Of(JobStatus status) => new(
         status.Job,
@@ -39,7 +40,8 @@ internal sealed record JobStatusView(
             ? new Reports.ReportError(error.Code, error.Party, error.Step, error.Message)
             : null,
         status.LabelParty,
-        status.FeatureParty);
+        status.FeatureParty,
+        [.. status.NotCoSigned]);
 
     private static string? Time(long unixMilliseconds) => unixMilliseconds <= 0
         ? null
@@ -69,7 +71,7 @@ internal static class JobStatusText
         {
             table.AddRow(
                 Markup.Escape(job.Job),
-                Markup.Escape(JobOutcomes.Word(job.State)),
+                Markup.Escape(Error.OneLine(JobOutcomes.Describe(job))),
                 DateTimeOffset.FromUnixTimeMilliseconds(job.SubmittedUnixMs).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture),
                 Markup.Escape(Error.OneLine($"{job.LabelParty}, {job.FeatureParty}")),
                 Markup.Escape(At(job)),
@@ -83,7 +85,7 @@ internal static class JobStatusText
     /// <summary>One line for people.</summary>
     public static string Line(JobStatus status)
     {
-        string line = string.Create(CultureInfo.InvariantCulture, $"{status.Job}  {JobOutcomes.Word(status.State)}");
+        string line = string.Create(CultureInfo.InvariantCulture, $"{status.Job}  {JobOutcomes.Describe(status)}");
         if (!JobOutcomes.HasEnded(status.State))
         {
             if (At(status).Length > 0)

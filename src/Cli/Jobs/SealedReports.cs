@@ -35,6 +35,7 @@ internal static class SealedReports
             L2 = known?.L2 ?? 0,
             Holdout = known?.Holdout ?? 0,
             Version = known?.Version ?? "",
+            NotCoSigned = status.State == JobState.Done ? [.. status.NotCoSigned] : [],
             SecondsTotal = Math.Max(0, (status.EndedUnixMs - status.SubmittedUnixMs) / 1000.0),
         };
         return ReportMerger.Merge(frame, bank, retailer);

@@ -106,9 +106,12 @@ internal sealed class NodeFixture : IAsyncDisposable
         File.WriteAllText(_place.At("retailer.csv"), retailer.ToString());
     }
 
-    public RunningNode StartNode(Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null)
+    public RunningNode StartNode(
+        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null)
     {
-        PartyConfig config = PartyConfig.Parse("party.yaml", Configuration(role, policy), Folder);
+        string text = Configuration(role, policy).Replace(
+            _coordinatorIdentity.Fingerprint, otherCoordinator ?? _coordinatorIdentity.Fingerprint, StringComparison.Ordinal);
+        PartyConfig config = PartyConfig.Parse("party.yaml", text, Folder);
         RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role));
         _nodes.Add(node);
         return node;
@@ -179,6 +182,33 @@ internal sealed class NodeFixture : IAsyncDisposable
 
             await Task.Delay(50, patience.Token);
         }
+    }
+
+    /// <summary>The job's status once both parties have co-signed its end.</summary>
+    public async Task<JobStatus> CoSignedEndOfAsync(string job)
+    {
+        using CancellationTokenSource patience = new(Patience);
+        JobStatus status = await EndOfAsync(job);
+        while (status.State == JobState.Done && status.NotCoSigned.Count > 0)
+        {
+            await Task.Delay(20, patience.Token);
+            status = await Jobs.GetAsync(new GetJobRequest { Job = job }, cancellationToken: patience.Token);
+        }
+
+        return status;
+    }
+
+    /// <summary>The job's transcript file.</summary>
+    public async Task<byte[]> ExportAsync(string job)
+    {
+        using Grpc.Core.AsyncServerStreamingCall<ExportChunk> call = Audit.Export(new TranscriptRequest { Job = job });
+        using MemoryStream file = new();
+        while (await call.ResponseStream.MoveNext(CancellationToken.None))
+        {
+            call.ResponseStream.Current.Data.WriteTo(file);
+        }
+
+        return file.ToArray();
     }
 
     public async Task CancelAsync(string job)

@@ -194,7 +194,7 @@ public sealed class PartyHostTests
         await bank.WaitForAsync("disconnected");
         await fixture.StartCoordinatorAsync();
 
-        JobStatus status = await fixture.EndOfAsync(job);
+        JobStatus status = await fixture.CoSignedEndOfAsync(job);
         Assert.True(status.State == JobState.Done, $"{status.Error}\n{bank.Log}\n{retailer.Log}");
     }
 

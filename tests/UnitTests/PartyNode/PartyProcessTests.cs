@@ -57,7 +57,7 @@ public sealed class PartyProcessTests
 
         using Process second = Start("--config", config);
         Task<string> log = second.StandardError.ReadToEndAsync();
-        JobStatus status = await fixture.EndOfAsync(job);
+        JobStatus status = await fixture.CoSignedEndOfAsync(job);
         second.Kill();
         await second.WaitForExitAsync();
         Assert.True(status.State == JobState.Done, $"{status.Error}\n{bank.Log}\n{await log}");
