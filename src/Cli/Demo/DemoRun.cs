@@ -25,6 +25,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     private readonly HashSet<string> _partiesDone = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource _allPartiesDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _job = "";
+    private IReadOnlyList<string> _notCoSigned = [];
     private bool _aligned;
 
     /// <returns>The exit code.</returns>
@@ -88,8 +89,9 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             ReportError? error = await FollowAsync(client, analyst, givenUp, interrupted);
             if (error is null)
             {
-                await WhileSupervisedAsync(
+                JobStatus done = await WhileSupervisedAsync(
                     () => DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted), givenUp, interrupted);
+                _notCoSigned = [.. done.NotCoSigned];
             }
 
             return error;
@@ -229,6 +231,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             Job = _job,
             Status = failure is { } code ? JobOutcomes.Word(code) : ReportStatus.Done,
             Error = error,
+            NotCoSigned = _notCoSigned,
             Family = options.Family,
             L2 = options.L2,
             Holdout = options.Holdout,

@@ -12,9 +12,9 @@ internal static class DemoTranscript
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Waits for the last co-signatures, which come within moments of the job's end, and exports the file with or without them.</summary>
-    /// <returns>The file's size in bytes.</returns>
+    /// <returns>The job's status as of the export.</returns>
     /// <exception cref="VertFedException">The coordinator cannot be asked, or the file cannot be written.</exception>
-    public static async Task<long> ExportAsync(JobClient jobs, Uri address, string job, string path, CancellationToken cancellationToken)
+    public static async Task<JobStatus> ExportAsync(JobClient jobs, Uri address, string job, string path, CancellationToken cancellationToken)
     {
         long start = TimeProvider.System.GetTimestamp();
         JobStatus status = await jobs.GetAsync(job, cancellationToken);
@@ -25,6 +25,7 @@ internal static class DemoTranscript
         }
 
         using AuditClient audit = new(address);
-        return await audit.ExportAsync(job, path, _ => { }, cancellationToken);
+        await audit.ExportAsync(job, path, _ => { }, cancellationToken);
+        return status;
     }
 }

@@ -31,6 +31,7 @@ internal static class SealedReports
             Error = status.Error is { Message.Length: > 0 } error
                 ? new ReportError(error.Code, error.Party, error.Step, Error.OneLine(error.Message))
                 : null,
+            NotCoSigned = [.. status.NotCoSigned],
             Family = known?.Family ?? "",
             L2 = known?.L2 ?? 0,
             Holdout = known?.Holdout ?? 0,

@@ -26,6 +26,11 @@ internal static class ReportText
             console.WriteLine(Error.OneLine($"{error.Code}, raised by {error.Party}{step}: {error.Message}"));
         }
 
+        if (Jobs.JobStatusText.WithoutCoSignature(report.NotCoSigned) is { } without)
+        {
+            console.WriteLine(Error.OneLine($"The transcript is {without}."));
+        }
+
         WriteAlign(console, report.Align);
         WriteTrain(console, report.Train, gradientNorms ?? []);
         WriteTest(console, report.Test);
