@@ -33,7 +33,7 @@ public static class PartyCommand
             await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
             NodeLog log = new(errors, TimeProvider.System);
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
-            PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
+            using PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
             await RunUntilToldAsync(host, parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }

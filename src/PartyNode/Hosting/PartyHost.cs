@@ -17,7 +17,7 @@ namespace VertFed.PartyNode.Hosting;
 /// takes up those that were running when the node went down. A worker runs the accepted jobs one after the other. A job that
 /// fails ends that job only.
 /// </summary>
-public sealed class PartyHost
+public sealed class PartyHost : IDisposable
 {
     private const int MaxQueued = 64;
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
@@ -84,12 +84,13 @@ public sealed class PartyHost
         await connection.CancelAsync();
         await Quietly(Task.WhenAll(relay, events));
         await _witness.StopAsync();
-        _witness.Dispose();
         if (first != stopped)
         {
             await first;
         }
     }
+
+    public void Dispose() => _witness.Dispose();
 
     /// <summary>A computation that does not end in time is left behind; the coordinator hears of the end without a report.</summary>
     private void AbandonOpenJobs()

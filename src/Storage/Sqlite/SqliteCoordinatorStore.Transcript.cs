@@ -19,8 +19,8 @@ public sealed partial class SqliteCoordinatorStore
                     """,
                     new
                     {
-                        job, attempt = (long)attempt, last = (int)last, phase = (int)(after?.Phase ?? 0), round = (long)(after?.Round ?? 0),
-                        step = (int)(after?.Step ?? 0), sender = (int)(after?.Sender ?? 0), sequence = after?.Sequence ?? 0, limit,
+                        job, attempt = (long)attempt, last = (int)last, phase = (int)(after?.Phase ?? Phase.Unspecified), round = (long)(after?.Round ?? 0),
+                        step = (int)(after?.Step ?? Step.Unspecified), sender = (int)(after?.Sender ?? Role.Unspecified), sequence = after?.Sequence ?? 0, limit,
                     })
                 .Select(row => row.ToRecord(job, attempt))
                 .ToList(),

@@ -1,5 +1,4 @@
 using Dapper;
-using VertFed.Protocol.V1;
 
 namespace VertFed.Storage.Sqlite;
 
