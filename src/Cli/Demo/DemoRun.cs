@@ -89,9 +89,9 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             ReportError? error = await FollowAsync(client, analyst, givenUp, interrupted);
             if (error is null)
             {
-                JobStatus done = await WhileSupervisedAsync(
+                JobStatus settled = await WhileSupervisedAsync(
                     () => DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted), givenUp, interrupted);
-                _notCoSigned = [.. done.NotCoSigned];
+                _notCoSigned = [.. settled.NotCoSigned];
             }
 
             return error;

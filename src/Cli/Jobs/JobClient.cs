@@ -7,6 +7,8 @@ namespace VertFed.Cli.Jobs;
 /// <summary>The analyst's side of JobService.</summary>
 internal sealed class JobClient(Uri address) : IDisposable
 {
+    private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
     private readonly CoordinatorConnection _connection = new(address);
     private JobService.JobServiceClient? _client;
 
@@ -55,6 +57,23 @@ internal sealed class JobClient(Uri address) : IDisposable
         return last is not null && JobOutcomes.HasEnded(last.State)
             ? last
             : throw Error.Job(ErrorCode.PeerUnavailable, $"The coordinator at {_connection.Address} stopped telling about job {job} before it had ended.", "coordinator");
+    }
+
+    /// <summary>
+    /// The status of a job that has ended, once both parties have co-signed its record: that takes moments, and a party that withholds its
+    /// co-signature is not waited for longer.
+    /// </summary>
+    public async Task<JobStatus> SettleAsync(string job, CancellationToken cancellationToken)
+    {
+        long start = TimeProvider.System.GetTimestamp();
+        JobStatus status = await GetAsync(job, cancellationToken);
+        while (status is { State: JobState.Done, NotCoSigned.Count: > 0 } && TimeProvider.System.GetElapsedTime(start) < s_settling)
+        {
+            await Task.Delay(s_pause, cancellationToken);
+            status = await GetAsync(job, cancellationToken);
+        }
+
+        return status;
     }
 
     public void Dispose() => _connection.Dispose();

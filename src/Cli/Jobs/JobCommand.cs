@@ -144,22 +144,27 @@ internal static class JobCommand
     // A change a line: JSON on standard output for programs, words on standard error for people.
     private static async Task<int> FollowAsync(JobClient client, string job, bool json, Terminal terminal, CancellationToken cancellationToken)
     {
-        JobStatus last = await client.WatchAsync(
-            job,
-            status =>
-            {
-                if (json)
-                {
-                    terminal.Output.WriteLine(JobStatusText.Json(status));
-                    terminal.Output.Flush();
-                }
-                else
-                {
-                    terminal.Info(JobStatusText.Line(status));
-                }
-            },
-            cancellationToken);
+        JobStatus last = await client.WatchAsync(job, Show, cancellationToken);
+        if (last is { State: JobState.Done, NotCoSigned.Count: > 0 })
+        {
+            last = await client.SettleAsync(job, cancellationToken);
+            Show(last);
+        }
+
         return JobOutcomes.ExitCode(last);
+
+        void Show(JobStatus status)
+        {
+            if (json)
+            {
+                terminal.Output.WriteLine(JobStatusText.Json(status));
+                terminal.Output.Flush();
+            }
+            else
+            {
+                terminal.Info(JobStatusText.Line(status));
+            }
+        }
     }
 
     private static async Task<List<JobStatus>> ListAsync(JobClient client, int limit, CancellationToken cancellationToken)

@@ -22,6 +22,13 @@ internal static class JobOutcomes
         _ => "unknown",
     };
 
+    /// <summary>The state's word; of a job that is done, also whose co-signature of its record is not there.</summary>
+    public static string Describe(JobStatus status) => Describe(Word(status.State), status.State == JobState.Done ? status.NotCoSigned : []);
+
+    /// <summary>done, or "complete, not co-signed by" these parties.</summary>
+    public static string Describe(string word, IReadOnlyCollection<string> notCoSigned) =>
+        notCoSigned.Count == 0 ? word : $"complete, not co-signed by {string.Join(" and ", notCoSigned)}";
+
     /// <summary>0 when done, 130 when cancelled, else the code that the job's error names.</summary>
     public static int ExitCode(JobStatus status) => status.State switch
     {

@@ -71,7 +71,7 @@ internal static class JobStatusText
         {
             table.AddRow(
                 Markup.Escape(job.Job),
-                Markup.Escape(Error.OneLine(State(job))),
+                Markup.Escape(Error.OneLine(JobOutcomes.Describe(job))),
                 DateTimeOffset.FromUnixTimeMilliseconds(job.SubmittedUnixMs).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture),
                 Markup.Escape(Error.OneLine($"{job.LabelParty}, {job.FeatureParty}")),
                 Markup.Escape(At(job)),
@@ -85,7 +85,7 @@ internal static class JobStatusText
     /// <summary>One line for people.</summary>
     public static string Line(JobStatus status)
     {
-        string line = $"{status.Job}  {State(status)}";
+        string line = string.Create(CultureInfo.InvariantCulture, $"{status.Job}  {JobOutcomes.Describe(status)}");
         if (!JobOutcomes.HasEnded(status.State))
         {
             if (At(status).Length > 0)
@@ -108,16 +108,6 @@ internal static class JobStatusText
     {
         string where = error.Step.Length > 0 ? $" at {error.Step}" : "";
         return Error.OneLine(error.Party.Length > 0 ? $"{error.Party}{where}: {error.Message}" : error.Message);
-    }
-
-    /// <summary>"complete, not co-signed by X"; null for a job that is not done, or co-signed by both.</summary>
-    public static string? WithoutCoSignature(IReadOnlyCollection<string> notCoSigned) =>
-        notCoSigned.Count == 0 ? null : "complete, not co-signed by " + string.Join(", ", notCoSigned);
-
-    private static string State(JobStatus job)
-    {
-        string word = JobOutcomes.Word(job.State);
-        return WithoutCoSignature(job.NotCoSigned) is { } without ? $"{word} ({without})" : word;
     }
 
     private static string At(JobStatus job)

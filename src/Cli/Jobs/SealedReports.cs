@@ -31,11 +31,11 @@ internal static class SealedReports
             Error = status.Error is { Message.Length: > 0 } error
                 ? new ReportError(error.Code, error.Party, error.Step, Error.OneLine(error.Message))
                 : null,
-            NotCoSigned = [.. status.NotCoSigned],
             Family = known?.Family ?? "",
             L2 = known?.L2 ?? 0,
             Holdout = known?.Holdout ?? 0,
             Version = known?.Version ?? "",
+            NotCoSigned = status.State == JobState.Done ? [.. status.NotCoSigned] : [],
             SecondsTotal = Math.Max(0, (status.EndedUnixMs - status.SubmittedUnixMs) / 1000.0),
         };
         return ReportMerger.Merge(frame, bank, retailer);

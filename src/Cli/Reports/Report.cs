@@ -21,8 +21,9 @@ internal sealed record Report
 
     [JsonPropertyOrder(-26)] public ReportError? Error { get; init; }
 
-    /// <summary>With status done: the parties whose co-signature of the transcript's end the coordinator does not have.</summary>
-    [JsonPropertyOrder(-26)] public IReadOnlyList<string> NotCoSigned { get; init; } = [];
+    /// <summary>Parties, by name, that have not co-signed the record of a job that is done; empty otherwise. A party's own part does not
+    /// know.</summary>
+    [JsonPropertyOrder(-25)] public IReadOnlyList<string> NotCoSigned { get; init; } = [];
 
     /// <summary>logistic or linear.</summary>
     [JsonPropertyOrder(-25)] public string Family { get; init; } = "";

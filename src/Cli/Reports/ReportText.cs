@@ -19,16 +19,11 @@ internal static class ReportText
         console.WriteLine();
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"Job {report.Job}: {report.Status} after {report.SecondsTotal:0.0} s ({report.Family}, l2 {report.L2:g}, holdout {report.Holdout:g}, VertFed {SoftwareVersion.ReleaseOf(report.Version)})"));
+            $"Job {report.Job}: {Jobs.JobOutcomes.Describe(report.Status, report.NotCoSigned)} after {report.SecondsTotal:0.0} s ({report.Family}, l2 {report.L2:g}, holdout {report.Holdout:g}, VertFed {SoftwareVersion.ReleaseOf(report.Version)})"));
         if (report.Error is { } error)
         {
             string step = error.Step.Length > 0 ? $" at step {error.Step}" : "";
             console.WriteLine(Error.OneLine($"{error.Code}, raised by {error.Party}{step}: {error.Message}"));
-        }
-
-        if (Jobs.JobStatusText.WithoutCoSignature(report.NotCoSigned) is { } without)
-        {
-            console.WriteLine(Error.OneLine($"The transcript is {without}."));
         }
 
         WriteAlign(console, report.Align);

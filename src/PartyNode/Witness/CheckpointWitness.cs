@@ -20,6 +20,7 @@ internal sealed class CheckpointWitness(
     Action<string, VertFedException> endJob) : IDisposable
 {
     private const int MaxWaiting = 1024;
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Task> _tails = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
@@ -78,7 +79,7 @@ internal sealed class CheckpointWitness(
         CheckpointProposal proposal = proposed.Proposal;
         try
         {
-            relay.AnswerCheckpoint(await AnswerAsync(proposal, proposed.Coordinator, _stop.Token));
+            relay.AnswerCheckpoint(await AnswerWhenStoredAsync(proposal, proposed.Coordinator));
         }
         catch (OperationCanceledException) when (_stop.IsCancellationRequested)
         {
@@ -86,7 +87,6 @@ internal sealed class CheckpointWitness(
         }
         catch (VertFedException error)
         {
-            // A store that fails now may work when the coordinator asks again.
             log.CheckpointNotAnswered(proposal.Job, proposal.Phase, error.Message);
         }
         catch (Exception error)
@@ -98,6 +98,23 @@ internal sealed class CheckpointWitness(
             lock (_gate)
             {
                 _waiting--;
+            }
+        }
+    }
+
+    /// <summary>A store that fails now may work later: the coordinator asks only once a connection, so this party tries again by itself.</summary>
+    private async Task<CheckpointAnswer> AnswerWhenStoredAsync(CheckpointProposal proposal, CheckpointVerifier coordinator)
+    {
+        while (true)
+        {
+            try
+            {
+                return await AnswerAsync(proposal, coordinator, _stop.Token);
+            }
+            catch (VertFedException error) when (error.Code == ErrorCode.Storage)
+            {
+                log.CheckpointNotAnswered(proposal.Job, proposal.Phase, error.Message);
+                await Task.Delay(Retry, time, _stop.Token);
             }
         }
     }

@@ -65,18 +65,18 @@ internal static class EdwardsPoint
             return null;
         }
 
-        // x² = (y² − 1)/(d y² + 1); p = 5 mod 8 gives a candidate root in one power.
+        // x² = u/v = (y² − 1)/(d y² + 1); p = 5 mod 8 gives the candidate u v³ (u v⁷)^((p−5)/8), which may lack a factor √−1.
         BigInteger square = y * y % Prime;
         BigInteger u = Reduce(square - 1);
         BigInteger v = Reduce((D * square) + 1);
-        BigInteger quotient = u * BigInteger.ModPow(v, Prime - 2, Prime) % Prime;
-        BigInteger x = BigInteger.ModPow(quotient, (Prime + 3) / 8, Prime);
-        if (x * x % Prime != quotient)
+        BigInteger cube = v * v % Prime * v % Prime;
+        BigInteger x = u * cube % Prime * BigInteger.ModPow(u * cube % Prime * cube % Prime * v, (Prime - 5) / 8, Prime) % Prime;
+        if (v * x % Prime * x % Prime != u)
         {
             x = x * RootOfMinusOne % Prime;
         }
 
-        if (x * x % Prime != quotient || (x.IsZero && odd))
+        if (v * x % Prime * x % Prime != u || (x.IsZero && odd))
         {
             return null;
         }

@@ -1,3 +1,4 @@
+using VertFed.Cli;
 using VertFed.Cli.Reports;
 using VertFed.Protocol;
 using Xunit;
@@ -26,6 +27,23 @@ public sealed class ReportTests
         Guards = [new GuardEntry("rows per feature", 200, 300, "pass"), new GuardEntry("rows per feature", 200, 250, "pass")],
         Disclosures = [new DisclosureEntry("retailer", "own gradient block", 2, "MaskedScalars")],
     };
+
+    [Theory]
+    [InlineData("", "done")]
+    [InlineData("retailer", "complete, not co-signed by retailer")]
+    [InlineData("bank,retailer", "complete, not co-signed by bank and retailer")]
+    public void A_done_job_says_whose_co_signature_is_missing(string missing, string says)
+    {
+        string[] names = missing.Length == 0 ? [] : missing.Split(',');
+        VertFed.Protocol.V1.JobStatus status = new() { Job = "j", State = VertFed.Protocol.V1.JobState.Done, NotCoSigned = { names } };
+        using StringWriter text = new();
+        ReportText.Write(new Terminal(text, text, outputIsTerminal: false, errorIsTerminal: false).OutputConsole(), s_bank with { Status = ReportStatus.Done, NotCoSigned = names });
+
+        Assert.Equal(says, VertFed.Cli.Jobs.JobOutcomes.Describe(status));
+        Assert.Contains(says, VertFed.Cli.Jobs.JobStatusText.Line(status), StringComparison.Ordinal);
+        Assert.Contains(says, text.ToString(), StringComparison.Ordinal);
+        Assert.Equal("running", VertFed.Cli.Jobs.JobOutcomes.Describe(new VertFed.Protocol.V1.JobStatus { State = VertFed.Protocol.V1.JobState.Running, NotCoSigned = { names } }));
+    }
 
     [Fact]
     public void Merging_takes_from_each_part_what_the_other_lacks()

@@ -9,12 +9,14 @@ using Xunit;
 namespace VertFed.UnitTests.Recovery;
 
 /// <summary>A party that is killed and comes back to another file, spec or record ends the attempt, and nothing new leaves it.</summary>
-public sealed class AlteredResumeTests : IDisposable
+public sealed class AlteredResumeTests : IAsyncLifetime
 {
     private const int KilledAt = 14;
     private readonly RecoveryCase _job = new(Family.Linear, maxIterations: 1);
 
-    public void Dispose() => _job.Dispose();
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync() => await _job.DisposeAsync();
 
     [Fact]
     public Task Another_input_file_ends_the_attempt() => RequireDivergesAsync(
@@ -37,8 +39,11 @@ public sealed class AlteredResumeTests : IDisposable
         "envelope 2", folder => Execute(folder, $"UPDATE messages SET core = {Flipped("core")} WHERE inbound = 0 AND sequence = 2"));
 
     [Fact]
-    public Task Another_root_seed_ends_the_attempt() => RequireDivergesAsync(
-        "envelope 0", folder => Execute(folder, "UPDATE attempts SET root_seed = randomblob(32)"));
+    public Task Another_root_seed_ends_the_attempt() => RequireDivergesAsync("envelope 0", folder =>
+    {
+        using SecretsKey secrets = SecretsKey.LoadOrCreate(Path.Combine(folder, "secrets.key"));
+        Execute(folder, "UPDATE attempts SET sealed_seed = @seed", new { seed = secrets.Seal(_job.JobId, 1, new byte[32]) });
+    });
 
     /// <summary>An SQL expression: the last byte of a blob becomes 1, or 2 if it is 1.</summary>
     private static string Flipped(string column) =>

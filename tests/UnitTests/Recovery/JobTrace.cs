@@ -35,8 +35,28 @@ internal sealed record JobTrace(int Envelopes, string CoreRoot, string Payloads,
             payloads.AppendData(envelope.Payload.Span);
         }
 
+        await RequireCheckpointsAsync(job, coordinator, tree.Root());
         string reports = await ResultAsync(job, label) + await ResultAsync(job, feature);
         return new JobTrace(all.Count, Convert.ToHexString(tree.Root()), Convert.ToHexString(payloads.GetHashAndReset()), reports);
+    }
+
+    /// <summary>The coordinator's last checkpoint is over this tree, and both parties have co-signed all of them.</summary>
+    private static async Task RequireCheckpointsAsync(string job, ICoordinatorStore coordinator, byte[] root)
+    {
+        IReadOnlyList<StoredCheckpoint> checkpoints = await coordinator.ReadCheckpointsAsync(job, 1, default);
+        foreach (StoredCheckpoint checkpoint in checkpoints)
+        {
+            if (checkpoint.Label?.CoSignature is null || checkpoint.Feature?.CoSignature is null)
+            {
+                throw new InvalidDataException($"The checkpoint of {checkpoint.Checkpoint.Phase} is not co-signed by both parties.");
+            }
+        }
+
+        string note = Encoding.UTF8.GetString(checkpoints[^1].Checkpoint.Note);
+        if (checkpoints[^1].Checkpoint.Phase != Phase.Close || !note.Contains(Convert.ToBase64String(root), StringComparison.Ordinal))
+        {
+            throw new InvalidDataException("The last checkpoint is over another tree.");
+        }
     }
 
     private static (Phase, uint, Step, Role, ulong) Place(Envelope envelope)

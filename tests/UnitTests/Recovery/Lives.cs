@@ -7,6 +7,7 @@ using VertFed.PartyNode.Relay;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 
 namespace VertFed.UnitTests.Recovery;
 
@@ -26,6 +27,7 @@ internal sealed class PartyLife : ILife
     private readonly CancellationTokenSource _stop = new();
     private readonly StringWriter _output = new();
     private readonly StringWriter _errors = new();
+    private readonly CheckpointSigner _checkpoints;
 
     public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, SqliteOptions? options = null)
     {
@@ -33,10 +35,13 @@ internal sealed class PartyLife : ILife
         Gate = new DurableGate(point, Path.Combine(folder, "party.db-wal"));
         PartyConfig config = PartyConfig.Parse("party.yaml", job.Configuration(role, port, folder), Path.GetTempPath());
         options ??= new SqliteOptions { CommitHook = Gate.OnCommit };
-        Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), options), job.Attempts.GetValueOrDefault(role));
+        _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(folder, "checkpoint.key"), job.IdentityOf(role));
+        SecretsKey secrets = SecretsKey.LoadOrCreate(Path.Combine(folder, "secrets.key"));
+        Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), secrets, options), job.Attempts.GetValueOrDefault(role));
         PartyHost host = new(
             config,
             job.IdentityOf(role),
+            _checkpoints,
             Store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
@@ -44,6 +49,7 @@ internal sealed class PartyLife : ILife
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
+                CoordinatorFingerprint = config.CoordinatorFingerprint,
                 Party = config.Name,
                 FirstWait = TimeSpan.FromMilliseconds(10),
                 LongestWait = TimeSpan.FromMilliseconds(80),
@@ -68,6 +74,7 @@ internal sealed class PartyLife : ILife
         await _stop.CancelAsync();
         await Running.ContinueWith(_ => { }, TaskScheduler.Default);
         await Store.DisposeAsync();
+        _checkpoints.Dispose();
         _stop.Dispose();
         Gate.Dispose();
     }
@@ -100,6 +107,7 @@ internal sealed class CoordinatorLife : ILife
         CoordinatorConfig config = new()
         {
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
+            IdentityPath = job.CoordinatorIdentityPath,
             DataFolder = folder,
             Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
             {

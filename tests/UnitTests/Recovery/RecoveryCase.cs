@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text;
 using Google.Protobuf;
@@ -8,17 +9,20 @@ using VertFed.UnitTests.PartyNode;
 namespace VertFed.UnitTests.Recovery;
 
 /// <summary>A job that is run many times over: its keys, files and spec, and the root seeds that the first run drew.</summary>
-internal sealed class RecoveryCase : IDisposable
+internal sealed class RecoveryCase : IAsyncDisposable
 {
     private const int Rows = 240;
     private readonly TemporaryPlace _place = new();
     private readonly Dictionary<Role, Identity> _identities = new() { [Role.LabelParty] = Identity.Create(), [Role.FeatureParty] = Identity.Create() };
     private readonly Identity _analyst = Identity.Create();
+    private readonly Identity _coordinator = Identity.Create();
+    private readonly ConcurrentBag<Task> _buried = [];
     private int _runs;
 
-    public RecoveryCase(Family family, uint maxIterations)
+    public RecoveryCase(Family family, uint maxIterations, uint deadlineSeconds = 60)
     {
         WriteData(family);
+        _coordinator.Save(CoordinatorIdentityPath);
         JobSpec spec = new()
         {
             Version = 1,
@@ -29,7 +33,7 @@ internal sealed class RecoveryCase : IDisposable
             Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
             Train = new TrainSpec { Family = family, L2 = 1e-2, MaxIterations = maxIterations },
             Holdout = 0.2,
-            DeadlineSeconds = 60,
+            DeadlineSeconds = deadlineSeconds,
             Payloads = Payloads.Full,
             AcceptDisclosureRisk = true,
         };
@@ -42,6 +46,8 @@ internal sealed class RecoveryCase : IDisposable
 
     /// <summary>What the first run recorded of its attempt, by role; later runs begin with the same.</summary>
     public Dictionary<Role, AttemptRecord> Attempts { get; } = [];
+
+    public string CoordinatorIdentityPath => _place.At("coordinator.pem");
 
     public string Analyst => _analyst.Fingerprint;
 
@@ -85,6 +91,7 @@ internal sealed class RecoveryCase : IDisposable
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
             coordinator: http://127.0.0.1:{{port}}
+            coordinator_fingerprint: {{_coordinator.Fingerprint}}
             identity: {{name}}.pem
             data_dir: {{dataFolder}}
             peers: [{name: {{peer}}, fingerprint: {{IdentityOf(isLabel ? Role.FeatureParty : Role.LabelParty).Fingerprint}}}]
@@ -96,14 +103,19 @@ internal sealed class RecoveryCase : IDisposable
             """;
     }
 
-    public void Dispose()
+    /// <summary>What a finished run leaves to end by itself; awaited when the case is over.</summary>
+    public void Bury(Task run) => _buried.Add(run);
+
+    public async ValueTask DisposeAsync()
     {
+        await Task.WhenAll(_buried);
         foreach (Identity identity in _identities.Values)
         {
             identity.Dispose();
         }
 
         _analyst.Dispose();
+        _coordinator.Dispose();
         _place.Dispose();
     }
 

@@ -186,13 +186,20 @@ internal sealed class RecoveryRun : IAsyncDisposable
         }
     }
 
-    public async ValueTask DisposeAsync()
+    /// <summary>Ends all that is left. Nobody waits for it here: a node takes its time where it has nothing more to say.</summary>
+    public ValueTask DisposeAsync()
     {
         foreach (TcpLink link in _links.Values)
         {
             link.Cut();
         }
 
+        _job.Bury(EndAllAsync());
+        return ValueTask.CompletedTask;
+    }
+
+    private async Task EndAllAsync()
+    {
         await Task.WhenAll(_dead.Concat(_lives.Values).Select(life => life.DisposeAsync().AsTask()));
         await Task.WhenAll(_links.Values.Select(link => link.DisposeAsync().AsTask()));
         Directory.Delete(_folder, recursive: true);
@@ -256,7 +263,8 @@ internal sealed class RecoveryRun : IAsyncDisposable
             try
             {
                 JobRecord? record = await Coordinator.Store.FindJobAsync(_job.JobId, cancellationToken);
-                if (record is { IsOpen: false } && await HasWordAsync(Actor.Label, cancellationToken) && await HasWordAsync(Actor.Feature, cancellationToken))
+                if (record is { IsOpen: false } && await HasWordAsync(Actor.Label, cancellationToken) && await HasWordAsync(Actor.Feature, cancellationToken)
+                    && (record.State != JobState.Done || await IsCoSignedAsync(cancellationToken)))
                 {
                     return record;
                 }
@@ -288,6 +296,14 @@ internal sealed class RecoveryRun : IAsyncDisposable
                 await BeginLifeAsync(actor, life.Folder);
             }
         }
+    }
+
+    /// <summary>Whether both parties have co-signed the whole job, and all before it.</summary>
+    private async Task<bool> IsCoSignedAsync(CancellationToken cancellationToken)
+    {
+        IReadOnlyList<StoredCheckpoint> checkpoints = await Coordinator.Store.ReadCheckpointsAsync(_job.JobId, 1, cancellationToken);
+        return checkpoints.Any(checkpoint => checkpoint.Checkpoint.Phase == Phase.Close)
+            && checkpoints.All(checkpoint => checkpoint is { Label: not null, Feature: not null });
     }
 
     private async Task<bool> HasWordAsync(Actor party, CancellationToken cancellationToken) =>

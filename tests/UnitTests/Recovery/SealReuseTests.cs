@@ -1,5 +1,6 @@
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.PartyNode;
 using VertFed.UnitTests.Protocol;
@@ -13,9 +14,8 @@ namespace VertFed.UnitTests.Recovery;
 /// </summary>
 public sealed class SealReuseTests : IDisposable
 {
-    private const int NonceBytes = 12;
     private readonly TemporaryPlace _place = new();
-    private readonly Dictionary<string, string> _ciphertexts = new(StringComparer.Ordinal);
+    private readonly NonceBook _book = new();
     private int _stores;
 
     /// <summary>Where an outbound envelope stands when its sender dies.</summary>
@@ -39,14 +39,14 @@ public sealed class SealReuseTests : IDisposable
     {
         int sent = await RunAsync(kill: null, twist: 0);
         Assert.True(sent > 15);
-        int before = _ciphertexts.Count;
+        int before = _book.Count;
         int diverged = 0;
         foreach (Moment moment in Enum.GetValues<Moment>())
         {
             for (int at = 1; at <= sent; at += every)
             {
                 await RunAsync((at, moment), twist: 0);
-                Assert.Equal(before, _ciphertexts.Count);
+                Assert.Equal(before, _book.Count);
             }
 
             for (int at = 4; at <= sent; at += 2 * every)
@@ -54,12 +54,12 @@ public sealed class SealReuseTests : IDisposable
                 diverged += await RunAsync((at, moment), twist: 1) < 0 ? 1 : 0;
             }
 
-            before = _ciphertexts.Count;
+            before = _book.Count;
         }
 
         // Both kinds of resumption happened: what had been stored diverged, what had not came out with another plaintext, and nonce.
         Assert.True(diverged > 0);
-        Assert.True(_ciphertexts.Count > 2 * sent - 12, "every sealed envelope was seen");
+        Assert.True(_book.Count > 2 * sent - 12, "every sealed envelope was seen");
     }
 
     /// <summary>Runs a job whose label party dies once and is resumed; gives the number of its envelopes, or −1 if it diverged.</summary>
@@ -71,7 +71,7 @@ public sealed class SealReuseTests : IDisposable
         string file = _place.At($"party{_stores++}.db");
         using CancellationTokenSource over = new();
         Task survivor = RunSideAsync(parties, Role.FeatureParty, parties.FeatureJournal, new Watcher(this, null), relay, 0, over.Token);
-        await using (SqlitePartyStore store = SqlitePartyStore.Open(file))
+        await using (SqlitePartyStore store = SqlitePartyStore.Open(file, SecretsKey.LoadOrCreate(file + ".key")))
         {
             await store.SaveAttemptAsync((await parties.LabelJournal.LoadAttemptAsync(job, 1, default))!, default);
             try
@@ -88,7 +88,7 @@ public sealed class SealReuseTests : IDisposable
             }
         }
 
-        await using SqlitePartyStore again = SqlitePartyStore.Open(file);
+        await using SqlitePartyStore again = SqlitePartyStore.Open(file, SecretsKey.LoadOrCreate(file + ".key"));
         try
         {
             Watcher watcher = new(this, null);
@@ -111,24 +111,6 @@ public sealed class SealReuseTests : IDisposable
             parties.Options(role), watcher.Watch(new CancelledTransport(relay.Connect(role), over)), watcher.Watch(journal), over);
         using SealedChannel channel = await opening;
         await ScriptedJob.RunSideAsync(channel, Family.Logistic, rounds: 1, twist);
-    }
-
-    /// <summary>Takes down a sealed payload, wherever it was seen.</summary>
-    private void Note(Envelope envelope)
-    {
-        EnvelopeHeader header = EnvelopeCodec.Parse(envelope).Header;
-        if (!PhaseGrammar.Rule(header.Step).Sealed)
-        {
-            return;
-        }
-
-        string nonce = $"{header.Sender} {Convert.ToHexString(envelope.Payload.Span[..NonceBytes])}";
-        string ciphertext = Convert.ToHexString(envelope.Payload.Span[NonceBytes..]);
-        lock (_ciphertexts)
-        {
-            Assert.True(
-                _ciphertexts.TryAdd(nonce, ciphertext) || _ciphertexts[nonce] == ciphertext, $"a nonce of the {header.Sender} stands over two ciphertexts ({header.Step})");
-        }
     }
 
     /// <summary>Sees each outbound envelope when it is sealed and when it is sent, and dies at one of them.</summary>
@@ -193,7 +175,7 @@ public sealed class SealReuseTests : IDisposable
                 inner.AcknowledgeAsync(envelope, cancellationToken);
         }
 
-        private void Note(Envelope envelope) => test.Note(envelope);
+        private void Note(Envelope envelope) => test._book.Note(envelope);
     }
 
     /// <summary>Waits for nobody once the test is over.</summary>

@@ -49,5 +49,18 @@ internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPa
     public Task<PartyResult?> ReadResultAsync(string job, uint attempt, CancellationToken cancellationToken) =>
         inner.ReadResultAsync(job, attempt, cancellationToken);
 
+    public Task<IReadOnlyList<JournalEntry>> ReadEntriesAsync(
+        string job, uint attempt, bool inbound, ulong from, int limit, CancellationToken cancellationToken) =>
+        inner.ReadEntriesAsync(job, attempt, inbound, from, limit, cancellationToken);
+
+    public Task<JournalEntry?> FindLastEntryAsync(string job, uint attempt, bool inbound, CancellationToken cancellationToken) =>
+        inner.FindLastEntryAsync(job, attempt, inbound, cancellationToken);
+
+    public Task SaveCheckpointAsync(CoSignedCheckpoint checkpoint, CancellationToken cancellationToken) =>
+        inner.SaveCheckpointAsync(checkpoint, cancellationToken);
+
+    public Task<IReadOnlyList<CoSignedCheckpoint>> ReadCheckpointsAsync(string job, uint attempt, CancellationToken cancellationToken) =>
+        inner.ReadCheckpointsAsync(job, attempt, cancellationToken);
+
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

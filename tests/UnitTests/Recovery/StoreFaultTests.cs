@@ -1,6 +1,9 @@
 using System.Globalization;
+using Dapper;
+using Microsoft.Data.Sqlite;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.Storage.Sqlite;
 using Xunit;
 
@@ -87,6 +90,49 @@ public sealed class StoreFaultTests(UndisturbedLinear undisturbed) : IClassFixtu
         }
     }
 
+    /// <summary>More than an honest disk loses: what was acknowledged and sent is gone from the record, the seed perhaps too.</summary>
+    [Theory]
+    [Trait("Speed", "slow")]
+    [InlineData(0.1)]
+    [InlineData(0.35)]
+    [InlineData(0.6)]
+    [InlineData(0.9)]
+    public async Task A_log_that_lost_acknowledged_writes_opens_and_its_job_goes_on_or_ends_and_reuses_nothing(double kept)
+    {
+        await using RecoveryCase job = new(Family.Linear, maxIterations: 1, deadlineSeconds: 5);
+        NonceBook book = new();
+        await using RecoveryRun run = await RecoveryRun.StartAsync(job, new Kill(Actor.Label, new KillPoint(undisturbed.Writes[Actor.Label] * 2 / 3, CommitStage.After)));
+        run.BetweenLives = (_, folder) =>
+        {
+            NoteAll(book, folder);
+            string log = Path.Combine(folder, "party.db-wal");
+            using FileStream file = new(log, FileMode.Open, FileAccess.Write);
+            file.SetLength((long)(file.Length * kept));
+        };
+        JobRecord record = await run.RunToEndAsync();
+
+        Assert.True(
+            record.State == JobState.Done || (record.State == JobState.Failed && record.Error!.Code is "PeerUnavailable" or "Diverges" or "ProtocolViolation"),
+            $"{record.State} {record.Error}");
+        NoteAll(book, run.FolderOf(Actor.Label));
+        Assert.True(book.Count > 5);
+    }
+
+    /// <summary>Takes down all that a party's store has of sealed payloads, out and in.</summary>
+    private static void NoteAll(NonceBook book, string folder)
+    {
+        using SqliteConnection connection = new($"Data Source={Path.Combine(folder, "party.db")};Mode=ReadOnly;Pooling=False");
+        foreach ((byte[] core, byte[] attestation, byte[] payload) in connection.Query<(byte[], byte[], byte[])>("SELECT core, attestation, payload FROM messages"))
+        {
+            book.Note(new Envelope
+            {
+                Core = Google.Protobuf.ByteString.CopyFrom(core),
+                Attestation = Google.Protobuf.ByteString.CopyFrom(attestation),
+                Payload = Google.Protobuf.ByteString.CopyFrom(payload),
+            });
+        }
+    }
+
     /// <summary>Cuts the write-ahead log within its last transaction.</summary>
     private static void Tear(RecoveryRun run, Actor victim, string folder, double part)
     {
@@ -122,6 +168,11 @@ public sealed class StoreFaultTests(UndisturbedLinear undisturbed) : IClassFixtu
         if (victim == Actor.Coordinator)
         {
             Assert.Empty(run.Faults);
+        }
+        else if (run.Faults.Count == 0)
+        {
+            // It was a co-signature that could not be kept: nothing of the job depends on it, and it is tried again.
+            Assert.Contains("The disk failed", run.Logs(), StringComparison.Ordinal);
         }
         else
         {
