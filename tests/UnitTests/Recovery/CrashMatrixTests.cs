@@ -1,4 +1,3 @@
-using VertFed.Protocol.V1;
 using VertFed.Storage.Sqlite;
 using Xunit;
 using Xunit.Abstractions;
