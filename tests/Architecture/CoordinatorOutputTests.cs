@@ -7,6 +7,7 @@ namespace VertFed.Architecture;
 /// <summary>The coordinator as built and as published holds no code that could open what it relays.</summary>
 public sealed class CoordinatorOutputTests
 {
+    // BouncyCastle is there for the Ed25519 of checkpoints; what could open a payload is in the projects.
     private static readonly string[] Forbidden =
         ["VertFed.Lattice", "VertFed.Psi", "VertFed.Vertical", "VertFed.Models", "VertFed.PartyNode"];
 

@@ -1,3 +1,4 @@
+using Spectre.Console;
 using VertFed.Cli.Hosts;
 using VertFed.Cli.Jobs;
 using VertFed.Protocol;
@@ -86,5 +87,22 @@ public sealed class HostTests
         Assert.Contains("\"ended\":null", json, StringComparison.Ordinal);
         Assert.Contains("\"error\":null", json, StringComparison.Ordinal);
         Assert.Contains("\"awaited\":[\"bank\"]", json, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_done_job_without_a_co_signature_says_whose_it_lacks_wherever_it_is_shown()
+    {
+        JobStatus status = new() { Job = "j", State = JobState.Done, NotCoSigned = { "bank", "retailer" } };
+        Assert.StartsWith("j  complete, not co-signed by bank and retailer", JobStatusText.Line(status), StringComparison.Ordinal);
+        Assert.Contains("\"not_co_signed\":[\"bank\",\"retailer\"]", JobStatusText.Json(status), StringComparison.Ordinal);
+        using StringWriter text = new();
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Out = new AnsiConsoleOutput(text) });
+        console.Profile.Width = 300;
+        console.Write(JobStatusText.Table([status]));
+        Assert.Contains("complete, not co-signed by bank and retailer", text.ToString(), StringComparison.Ordinal);
+
+        status.NotCoSigned.Clear();
+        Assert.StartsWith("j  done  ", JobStatusText.Line(status), StringComparison.Ordinal);
+        Assert.Contains("\"not_co_signed\":[]", JobStatusText.Json(status), StringComparison.Ordinal);
     }
 }

@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
+using VertFed.Coordinator.Hosting;
+using VertFed.Protocol;
 using VertFed.UnitTests.Storage;
 using Xunit;
 
@@ -61,17 +63,31 @@ public sealed class ProcessTests : IDisposable
         Assert.Equal(0, process.ExitCode);
     }
 
+    [SkippableFact]
+    public async Task An_identity_that_is_missing_or_open_to_others_ends_it_with_2()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "file modes are Unix");
+        string identity = _folder.File("coordinator.pem");
+        await RefusedAsync("cannot be read");
+        using (Identity key = Identity.Create())
+            key.Save(identity);
+        File.SetUnixFileMode(identity, UnixFileMode.UserRead | UnixFileMode.GroupRead);
+        await RefusedAsync("chmod 600");
+
+        async Task RefusedAsync(string words)
+        {
+            var errors = new StringWriter();
+            Assert.Equal(2, await CoordinatorCommand.RunAsync(["--config", WriteConfiguration()], TextWriter.Null, errors));
+            Assert.Contains(identity, errors.ToString(), StringComparison.Ordinal);
+            Assert.Contains(words, errors.ToString(), StringComparison.Ordinal);
+        }
+    }
+
     private Process Start(params string[] more)
     {
-        string file = _folder.File("coordinator.yaml");
-        File.WriteAllText(file, $$"""
-            listen: "127.0.0.1:0"
-            data: ./store
-            parties:
-              - {name: bank, fingerprint: {{new string('a', 64)}}}
-              - {name: retailer, fingerprint: {{new string('b', 64)}}}
-            submitters: [{{new string('c', 64)}}]
-            """);
+        using (Identity identity = Identity.Create())
+            identity.Save(_folder.File("coordinator.pem"));
+        string file = WriteConfiguration();
         string program = Path.Combine(AppContext.BaseDirectory, "VertFed.Coordinator.dll");
         var start = new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath! : "dotnet")
         {
@@ -80,5 +96,20 @@ public sealed class ProcessTests : IDisposable
         foreach (string argument in (string[])[program, "--config", file, .. more])
             start.ArgumentList.Add(argument);
         return Process.Start(start)!;
+    }
+
+    private string WriteConfiguration()
+    {
+        string file = _folder.File("coordinator.yaml");
+        File.WriteAllText(file, $$"""
+            listen: "127.0.0.1:0"
+            identity: coordinator.pem
+            data: ./store
+            parties:
+              - {name: bank, fingerprint: {{new string('a', 64)}}}
+              - {name: retailer, fingerprint: {{new string('b', 64)}}}
+            submitters: [{{new string('c', 64)}}]
+            """);
+        return file;
     }
 }

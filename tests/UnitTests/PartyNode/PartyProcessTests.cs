@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using Xunit;
 
 namespace VertFed.UnitTests.PartyNode;
@@ -42,6 +43,30 @@ public sealed class PartyProcessTests
     }
 
     [Fact]
+    public async Task The_key_that_seals_seeds_comes_from_the_environment_and_must_be_the_stores()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(10);
+        string config = fixture.WriteConfiguration(Role.LabelParty);
+        string key = new('7', 64);
+        Assert.Equal(
+            (2, $"error: {SecretsKey.Variable}: the key that seals secrets is 64 hexadecimal digits"),
+            await RunAsync(With(SecretsKey.Variable, "77"), "--config", config));
+        using (Process process = Start(With(SecretsKey.Variable, key), "--config", config, "--parent-pipe"))
+        {
+            await ReadEventAsync(process, "ready");
+            process.StandardInput.Close();
+            Assert.Equal(130, await ExitAsync(process));
+        }
+
+        Assert.False(File.Exists(Path.Combine(fixture.Folder, "bank", "secrets.key")));
+        (int code, string error) = await RunAsync(With(SecretsKey.Variable, new string('8', 64)), "--config", config);
+        Assert.Equal(9, code);
+        Assert.Contains("the secrets key is not the one that sealed this store's seeds", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("8888", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     [Trait("Speed", "slow")]
     public async Task A_node_that_was_killed_goes_on_from_its_journal()
     {
@@ -77,7 +102,11 @@ public sealed class PartyProcessTests
         }
     }
 
-    private static Process Start(params string[] arguments)
+    private static Dictionary<string, string> With(string name, string value) => new(StringComparer.Ordinal) { [name] = value };
+
+    private static Process Start(params string[] arguments) => Start([], arguments);
+
+    private static Process Start(Dictionary<string, string> environment, params string[] arguments)
     {
         ProcessStartInfo start = new("dotnet")
         {
@@ -86,6 +115,11 @@ public sealed class PartyProcessTests
             RedirectStandardError = true,
             UseShellExecute = false,
         };
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         start.ArgumentList.Add(Program);
         foreach (string argument in arguments)
         {
@@ -95,9 +129,11 @@ public sealed class PartyProcessTests
         return Process.Start(start)!;
     }
 
-    private static async Task<(int Code, string Error)> RunAsync(params string[] arguments)
+    private static Task<(int Code, string Error)> RunAsync(params string[] arguments) => RunAsync([], arguments);
+
+    private static async Task<(int Code, string Error)> RunAsync(Dictionary<string, string> environment, params string[] arguments)
     {
-        using Process process = Start(arguments);
+        using Process process = Start(environment, arguments);
         string error = await process.StandardError.ReadToEndAsync().WaitAsync(NodeFixture.Patience);
         return (await ExitAsync(process), error.TrimEnd());
     }
