@@ -1,5 +1,6 @@
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.Protocol;
 using Xunit;
 
@@ -31,11 +32,25 @@ public sealed class ConnectionTests(UndisturbedLinear undisturbed) : IClassFixtu
     [InlineData(nameof(Actor.Feature))]
     public async Task A_connection_lost_for_thirty_seconds_changes_nothing(string actor)
     {
-        await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job);
+        Actor victim = Enum.Parse<Actor>(actor);
+        TcpLink? link = null;
+        TaskCompletionSource cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int writes = 0;
+        SqliteOptions cutting = new()
+        {
+            CommitHook = stage =>
+            {
+                if (stage == CommitStage.Before && ++writes == undisturbed.Writes[victim] / 2)
+                {
+                    link!.Cut();
+                    cut.SetResult();
+                }
+            },
+        };
+        await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, victim, cutting);
+        link = run.LinkOf(victim);
         Task<JobTrace> job = run.CompleteAsync();
-        await run.LoggedAsync("Align");
-        TcpLink link = run.LinkOf(Enum.Parse<Actor>(actor));
-        link.Cut();
+        await cut.Task;
         await Task.Delay(TimeSpan.FromSeconds(30));
         Assert.False(job.IsCompleted);
         link.Join(run.CoordinatorPort);
