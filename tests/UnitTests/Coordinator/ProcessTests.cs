@@ -71,7 +71,8 @@ public sealed class ProcessTests : IDisposable
         await RefusedAsync("cannot be read");
         using (Identity key = Identity.Create())
             key.Save(identity);
-        File.SetUnixFileMode(identity, UnixFileMode.UserRead | UnixFileMode.GroupRead);
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(identity, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         await RefusedAsync("chmod 600");
 
         async Task RefusedAsync(string words)

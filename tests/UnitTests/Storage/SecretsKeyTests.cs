@@ -54,7 +54,7 @@ public sealed class SecretsKeyTests : IDisposable
         Assert.Equal(seed, key.TryOpen(Job, 1, sealedSeed));
         Assert.Null(key.TryOpen(Job, 2, sealedSeed));
         Assert.Null(key.TryOpen(Job.Replace('1', '2'), 1, sealedSeed));
-        Assert.Null(key.TryOpen(Job, 1, sealedSeed[..^1]));
+        Assert.Null(key.TryOpen(Job, 1, sealedSeed.AsSpan(0, sealedSeed.Length - 1)));
         Assert.Null(key.TryOpen(Job, 1, []));
         for (int i = 0; i < sealedSeed.Length; i++)
         {

@@ -46,7 +46,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.Equal(expected, await PlacesAsync(Phase.Close, page: 100));
         Assert.Equal(expected, await PlacesAsync(Phase.Close, page: 3));
         Assert.Equal(expected[..7], await PlacesAsync(Phase.Train, page: 2));
-        Assert.Equal(new[] { 8L, 7L, 2L, 0L }, new[] { await CountAsync(Phase.Close), await CountAsync(Phase.Evaluate), await CountAsync(Phase.Align), await CountAsync(0) });
+        Assert.Equal(new[] { 8L, 7L, 2L, 0L }, new[] { await CountAsync(Phase.Close), await CountAsync(Phase.Evaluate), await CountAsync(Phase.Align), await CountAsync(Phase.Unspecified) });
         Assert.Equal(expected[3], EntryPlace.Of((await Store.FindEntryAsync(Job, 1, 3, None))!));
         Assert.Null(await Store.FindEntryAsync(Job, 1, 8, None));
         Assert.Empty(await Store.ReadEntriesAsync(Job, 2, Phase.Close, null, 10, None));
