@@ -48,7 +48,7 @@ internal sealed record JobTrace(int Envelopes, string CoreRoot, string Payloads,
         {
             if (checkpoint.Label?.CoSignature is null || checkpoint.Feature?.CoSignature is null)
             {
-                throw new InvalidDataException($"The checkpoint of {checkpoint.Checkpoint.Phase} is not co-signed by both parties.");
+                throw new InvalidDataException($"The checkpoint of {checkpoint.Checkpoint.Phase} is not co-signed by both parties: {checkpoint.Label?.Refusal} {checkpoint.Feature?.Refusal}");
             }
         }
 

@@ -35,6 +35,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     private readonly Dictionary<Actor, Actor[]> _together;
     private readonly Dictionary<Actor, ILife> _lives = [];
     private readonly Dictionary<Actor, TcpLink> _links = new() { [Actor.Label] = TcpLink.Open(), [Actor.Feature] = TcpLink.Open() };
+    private readonly List<TcpLink> _cut = [];
     private readonly List<ILife> _dead = [];
     private readonly Dictionary<Actor, SqliteOptions> _options = [];
     private int _begun;
@@ -201,7 +202,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     private async Task EndAllAsync()
     {
         await Task.WhenAll(_dead.Concat(_lives.Values).Select(life => life.DisposeAsync().AsTask()));
-        await Task.WhenAll(_links.Values.Select(link => link.DisposeAsync().AsTask()));
+        await Task.WhenAll(_links.Values.Concat(_cut).Select(link => link.DisposeAsync().AsTask()));
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -223,6 +224,14 @@ internal sealed class RecoveryRun : IAsyncDisposable
             }
 
             return;
+        }
+
+        if (!isFirst)
+        {
+            // A dead process does not dial again: what is left of it here keeps the old link, which stays cut.
+            _links[actor].Cut();
+            _cut.Add(_links[actor]);
+            _links[actor] = TcpLink.Open();
         }
 
         _links[actor].Join(Coordinator.Port);
