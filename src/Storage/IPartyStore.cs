@@ -44,4 +44,11 @@ public interface IPartyStore : IJournal, IAsyncDisposable
 
     /// <summary>What this party co-signed of an attempt, in the order of phases.</summary>
     Task<IReadOnlyList<CoSignedCheckpoint>> ReadCheckpointsAsync(string job, uint attempt, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Forgets what replay needs of jobs that ended before a time: their envelopes and root seeds. Job, report, model, ledger and co-signed
+    /// checkpoints stay, and so does the job id, which is never taken again.
+    /// </summary>
+    /// <returns>How many attempts were forgotten; 0: none is left.</returns>
+    Task<int> PruneAsync(long endedBeforeUnixMs, CancellationToken cancellationToken);
 }

@@ -13,6 +13,9 @@ public sealed record PinnedPeer(string Name, string Fingerprint);
 /// <summary>A party node's configuration, validated. Paths are absolute.</summary>
 public sealed class PartyConfig
 {
+    /// <summary>Two years: an audit of last year's jobs finds what it needs.</summary>
+    public const int DefaultRetainDays = 730;
+
     private PartyConfig()
     {
     }
@@ -36,6 +39,9 @@ public sealed class PartyConfig
 
     /// <summary>File with the key that seals root seeds; null: the environment's, or a file in the data folder.</summary>
     public required string? SecretsKeyPath { get; init; }
+
+    /// <summary>How many days after a job's end the node keeps what a replay of it needs, 1 to 36,500.</summary>
+    public required int RetainDays { get; init; }
 
     public required IReadOnlyList<PinnedPeer> Peers { get; init; }
 
@@ -80,6 +86,7 @@ public sealed class PartyConfig
             IdentityPath = Path.GetFullPath(map.Text("identity"), folder),
             DataDirectory = Path.GetFullPath(map.Text("data_dir"), folder),
             SecretsKeyPath = map.OptionalText("secrets_key") is { } secrets ? Path.GetFullPath(secrets, folder) : null,
+            RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
             Peers = ReadPeers(map, name),
             Submitters = ReadFingerprints(map, "submitters"),
             Data = ReadData(map.Map("data"), role, folder),

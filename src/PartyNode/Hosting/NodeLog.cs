@@ -60,6 +60,11 @@ public sealed class NodeLog(TextWriter output, TimeProvider time)
 
     public void NotWritten(string job, string file, string why) => Write("error", $"job {job}: {file} was not written: {Shown(why)}");
 
+    public void Pruned(int jobs, TimeSpan kept) => Write(
+        "info", string.Create(CultureInfo.InvariantCulture, $"envelopes and seeds of {jobs} job(s) forgotten, which ended more than {kept.TotalDays:0} days ago"));
+
+    public void NotPruned(string why) => Write("error", $"what is past its keep was not forgotten for now: {Shown(why)}");
+
     public void Unexpected(string job, Exception error) =>
         Write("error", $"job {job}: unexpected {error.GetType().FullName}\n{error.StackTrace}");
 

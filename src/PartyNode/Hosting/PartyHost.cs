@@ -59,6 +59,7 @@ public sealed class PartyHost : IDisposable
         Task relay = _relay.RunAsync(connection.Token);
         Task events = ListenAsync(connection.Token);
         Task work = WorkAsync();
+        Task retention = new Retention(_store, TimeSpan.FromDays(_config.RetainDays), _time, _log).RunAsync(connection.Token);
         Task stopped = Task.Delay(Timeout.Infinite, stop);
         Task first = await Task.WhenAny(relay, events, work, stopped);
         foreach (JobEntry entry in _entries.Values)
@@ -82,7 +83,7 @@ public sealed class PartyHost : IDisposable
         }
 
         await connection.CancelAsync();
-        await Quietly(Task.WhenAll(relay, events));
+        await Quietly(Task.WhenAll(relay, events, retention));
         await _witness.StopAsync();
         if (first != stopped)
         {

@@ -315,8 +315,9 @@ internal sealed class RecoveryRun : IAsyncDisposable
             && checkpoints.All(checkpoint => checkpoint is { Label: not null, Feature: not null });
     }
 
+    /// <summary>Whether the job has ended at a party. One that lost its very record of the job has nothing to end.</summary>
     private async Task<bool> HasWordAsync(Actor party, CancellationToken cancellationToken) =>
-        await StoreOf(party).FindJobAsync(_job.JobId, cancellationToken) is { State: not (JobState.Offered or JobState.Running) };
+        await StoreOf(party).FindJobAsync(_job.JobId, cancellationToken) is not { State: JobState.Offered or JobState.Running };
 
     private static void Copy(string from, string to)
     {

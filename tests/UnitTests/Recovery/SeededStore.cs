@@ -46,6 +46,8 @@ internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPa
     public Task<PartyJob?> SaveResultAsync(string job, uint attempt, PartyResult result, CancellationToken cancellationToken) =>
         inner.SaveResultAsync(job, attempt, result, cancellationToken);
 
+    public Task<int> PruneAsync(long endedBeforeUnixMs, CancellationToken cancellationToken) => inner.PruneAsync(endedBeforeUnixMs, cancellationToken);
+
     public Task<PartyResult?> ReadResultAsync(string job, uint attempt, CancellationToken cancellationToken) =>
         inner.ReadResultAsync(job, attempt, cancellationToken);
 

@@ -40,6 +40,34 @@ public abstract class PartyStoreContract : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Pruning_forgets_envelopes_and_seeds_of_jobs_that_ended_before_and_nothing_else()
+    {
+        foreach ((string job, long ended) in new[] { (Job, 1_000L), ("00000000000000000000000000000002", 2_000L), ("00000000000000000000000000000003", 0L) })
+        {
+            await Store.AddJobAsync(
+                new PartyJob { Job = job, Attempt = 1, Role = Role.LabelParty, SignedSpec = [1], State = JobState.Running, ReceivedUnixMs = 1 }, None);
+            await Store.SaveAttemptAsync(Attempt() with { Job = job }, None);
+            await Store.AppendOutboundAsync(job, 1, 0, Envelope(1, 10), None);
+            if (ended > 0)
+                await Store.SaveResultAsync(job, 1, new PartyResult(JobState.Done, null, [1], [2], [], [3], ended), None);
+        }
+
+        Assert.Equal(0, await Store.PruneAsync(1_000, None));
+        Assert.Equal(1, await Store.PruneAsync(2_000, None));
+        Assert.Equal(0, await Store.PruneAsync(2_000, None));
+
+        Assert.Null(await Store.LoadAttemptAsync(Job, 1, None));
+        Assert.Null(await Store.ReadOutboundAsync(Job, 1, 0, None));
+        Assert.Equal(new byte[] { 2 }, (await Store.ReadResultAsync(Job, 1, None))!.Model);
+        Assert.Equal(JobState.Done, (await Store.FindJobAsync(Job, None))!.State);
+        foreach (string kept in new[] { "00000000000000000000000000000002", "00000000000000000000000000000003" })
+        {
+            Assert.NotNull(await Store.LoadAttemptAsync(kept, 1, None));
+            Assert.NotNull(await Store.ReadOutboundAsync(kept, 1, 0, None));
+        }
+    }
+
+    [Fact]
     public async Task Envelopes_come_back_byte_for_byte_in_both_directions_also_after_a_reopen()
     {
         await Store.SaveAttemptAsync(Attempt(), None);
