@@ -106,9 +106,12 @@ internal sealed class JobHub(
     {
         DepositResult result = await store.DepositAsync(envelope, NowUnixMs, cancellationToken);
         Log.Deposited(logger, envelope.Key.Job, envelope.Key.Sequence, envelope.Key.Sender, envelope.Step, envelope.PayloadSize, result.Outcome);
-        if (result.Job is not null)
+
+        // A repeated envelope may be one whose first write was reported as failed and kept all the same: nobody was told of it then.
+        JobRecord? job = result.Outcome == DepositOutcome.Duplicate ? await store.FindJobAsync(envelope.Key.Job, cancellationToken) : result.Job;
+        if (job is not null)
         {
-            Publish(result.Job, envelope.Key.Sender);
+            Publish(job, envelope.Key.Sender);
             bool moves = envelope.Step == Step.JobClose
                 || (_live.TryGetValue(envelope.Key.Job, out LiveJob? live) && live.EntersPhase(envelope.Key.Sender, envelope.Phase));
             if (moves)

@@ -176,6 +176,27 @@ public sealed partial class SqlitePartyStore : IPartyStore
     public ValueTask<Envelope?> ReadInboundAsync(string job, uint attempt, ulong sequence, CancellationToken cancellationToken) =>
         ReadAsync(job, attempt, inbound: true, sequence, cancellationToken);
 
+    public Task<int> PruneAsync(long endedBeforeUnixMs, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection =>
+            {
+                // A few at a time: each takes its envelopes with it, and other writes wait meanwhile.
+                List<string> jobs = connection.Query<string>(
+                    """
+                    SELECT job FROM jobs WHERE ended_ms > 0 AND ended_ms < @endedBeforeUnixMs
+                    AND EXISTS (SELECT 1 FROM attempts WHERE attempts.job = jobs.job) LIMIT 4
+                    """,
+                    new { endedBeforeUnixMs }).AsList();
+                foreach (string job in jobs)
+                {
+                    connection.Execute("DELETE FROM messages WHERE job = @job", new { job });
+                    connection.Execute("DELETE FROM attempts WHERE job = @job", new { job });
+                }
+
+                return jobs.Count;
+            },
+            cancellationToken);
+
     public async ValueTask DisposeAsync()
     {
         await _database.DisposeAsync();
