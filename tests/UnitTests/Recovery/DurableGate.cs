@@ -3,7 +3,8 @@ using VertFed.Storage.Sqlite;
 namespace VertFed.UnitTests.Recovery;
 
 /// <summary>Before or after a durable write, by number from 1.</summary>
-internal readonly record struct KillPoint(int Write, CommitStage Stage)
+/// <param name="MustGrow">After the first write from this number on that left something in the log: some change nothing.</param>
+internal readonly record struct KillPoint(int Write, CommitStage Stage, bool MustGrow = false)
 {
     public override string ToString() => $"{Stage} write {Write}";
 }
@@ -48,7 +49,7 @@ internal sealed class DurableGate : IDisposable
             Volatile.Write(ref _logLength, new FileInfo(_log).Length);
         }
 
-        if (_point is { } point && point.Stage == stage && point.Write == _writes)
+        if (_point is { } point && point.Stage == stage && (point.MustGrow ? point.Write <= _writes && HasGrown() : point.Write == _writes))
         {
             _reached.TrySetResult();
             _released.Wait();
@@ -83,6 +84,8 @@ internal sealed class DurableGate : IDisposable
         _released.Dispose();
         _passage.Dispose();
     }
+
+    private bool HasGrown() => new FileInfo(_log).Length > LogLengthBefore;
 
     private void ThrowIfDead()
     {

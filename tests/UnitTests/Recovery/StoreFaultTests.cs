@@ -83,7 +83,7 @@ public sealed class StoreFaultTests(UndisturbedLinear undisturbed) : IClassFixtu
         int write = undisturbed.Writes[victim] / 2;
         foreach (double part in new[] { 0.1, 0.5, 0.999 })
         {
-            await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, new Kill(victim, new KillPoint(write, CommitStage.After)));
+            await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, new Kill(victim, new KillPoint(write, CommitStage.After, MustGrow: true)));
             run.BetweenLives = (_, folder) => Tear(run, victim, folder, part);
             Same(await run.CompleteAsync(), string.Create(CultureInfo.InvariantCulture, $"torn at {part}"));
             Assert.Equal(1, run.Revived);
