@@ -36,7 +36,7 @@ public sealed class AlteredResumeTests : IAsyncLifetime
 
     [Fact]
     public Task A_recorded_envelope_of_its_own_that_comes_out_otherwise_ends_the_attempt() => RequireDivergesAsync(
-        "envelope 2", folder => Execute(folder, $"UPDATE messages SET core = {Flipped("core")} WHERE inbound = 0 AND sequence = 2"));
+        "envelope 0", folder => Execute(folder, $"UPDATE messages SET core = {Flipped("core")} WHERE inbound = 0 AND sequence = 0"));
 
     [Fact]
     public Task Another_root_seed_ends_the_attempt() => RequireDivergesAsync("envelope 0", folder =>
