@@ -18,6 +18,9 @@ public sealed class JobSpecification
     /// <summary>Most iterations that a job may ask for; a party's policy may allow fewer.</summary>
     public const uint LargestMaxIterations = 200;
 
+    /// <summary>The data source that a spec means which names none.</summary>
+    public const string DefaultDataset = "default";
+
     private JobSpecification(JobSpec spec)
     {
         Job = spec.Job;
@@ -26,14 +29,17 @@ public sealed class JobSpecification
         FeatureParty = new PartyReference(spec.FeatureParty.Name, Convert.ToHexStringLower(spec.FeatureParty.Fingerprint.Span));
         Normalisation = [.. spec.Align.Normalisation];
         Duplicates = spec.Align.Duplicates;
-        Family = spec.Train.Family;
-        L2 = spec.Train.L2;
-        MaxIterations = (int)spec.Train.MaxIterations;
+        Family = spec.Train?.Family ?? Family.Unspecified;
+        L2 = spec.Train?.L2 ?? 0;
+        MaxIterations = (int)(spec.Train?.MaxIterations ?? 0);
+        Model = spec.Score?.Model;
         Holdout = spec.Holdout;
         AcceptDisclosureRisk = spec.AcceptDisclosureRisk;
         Deadline = TimeSpan.FromSeconds(spec.DeadlineSeconds);
         Payloads = spec.Payloads;
         Title = spec.Title;
+        Purpose = spec.Purpose;
+        Dataset = spec.Dataset.Length > 0 ? spec.Dataset : DefaultDataset;
     }
 
     /// <summary>32 lower-case hexadecimal digits, drawn by the submitter.</summary>
@@ -50,13 +56,23 @@ public sealed class JobSpecification
 
     public DuplicateIds Duplicates { get; }
 
+    /// <summary>Unspecified where the job trains nothing.</summary>
     public Family Family { get; }
 
-    /// <summary>The lambda of lambda/2·||w||², in [1e-6, 1e3].</summary>
+    /// <summary>The lambda of lambda/2·||w||², in [1e-6, 1e3]; 0 where the job trains nothing.</summary>
     public double L2 { get; }
 
-    /// <summary>1 to 200.</summary>
+    /// <summary>1 to 200; 0 where the job trains nothing.</summary>
     public int MaxIterations { get; }
+
+    /// <summary>The id of the job that trained the model to score with; null unless the kind is score.</summary>
+    public string? Model { get; }
+
+    /// <summary>What the result is for: a word, or empty where it is not stated.</summary>
+    public string Purpose { get; }
+
+    /// <summary>The name of the data source that each party takes; <see cref="DefaultDataset"/> if the spec names none.</summary>
+    public string Dataset { get; }
 
     /// <summary>Share of aligned rows in the test set, in [0, 0.9].</summary>
     public double Holdout { get; }
@@ -106,12 +122,15 @@ public sealed class JobSpecification
         LabelParty = Message(LabelParty),
         FeatureParty = Message(FeatureParty),
         Align = new AlignSpec { Normalisation = { Normalisation }, Duplicates = Duplicates },
-        Train = new TrainSpec { Family = Family, L2 = L2, MaxIterations = (uint)MaxIterations },
+        Train = Kind == JobKind.Train ? new TrainSpec { Family = Family, L2 = L2, MaxIterations = (uint)MaxIterations } : null,
+        Score = Model is null ? null : new ScoreSpec { Model = Model },
         Holdout = Holdout,
         AcceptDisclosureRisk = AcceptDisclosureRisk,
         DeadlineSeconds = (uint)Deadline.TotalSeconds,
         Title = Title,
         Payloads = Payloads,
+        Purpose = Purpose,
+        Dataset = Dataset == DefaultDataset ? "" : Dataset,
     };
 
     /// <summary>The title, or the job id where there is none.</summary>
@@ -124,7 +143,7 @@ public sealed class JobSpecification
         [
             (spec.Version == CurrentVersion, "version", $"is {spec.Version}; this software knows {CurrentVersion}"),
             (EnvelopeCodec.IsJobId(spec.Job), "job", "is not 32 lower-case hexadecimal digits"),
-            (spec.Kind is JobKind.Train, "kind", "is not train"),
+            (spec.Kind is JobKind.Train or JobKind.Score, "kind", "is neither train nor score"),
             .. PartyRules(spec.LabelParty, "label_party"),
             .. PartyRules(spec.FeatureParty, "feature_party"),
             (spec.LabelParty?.Name != spec.FeatureParty?.Name, "feature_party.name", "is the label party's"),
@@ -132,15 +151,15 @@ public sealed class JobSpecification
             (spec.Align is not null, "align", "is missing"),
             (IsAscending(spec.Align), "align.normalisation", "is not a list of known steps in their order, each once"),
             (spec.Align?.Duplicates is DuplicateIds.Refuse or DuplicateIds.KeepFirst, "align.duplicates", "is neither refuse nor keep_first"),
-            (spec.Train is not null, "train", "is missing"),
-            (spec.Train?.Family is Family.Logistic or Family.Linear or Family.Poisson, "train.family", "is none of logistic, linear, poisson"),
-            (spec.Train?.L2 is >= 1e-6 and <= 1e3, "train.l2", "is not between 1e-6 and 1e3"),
-            (spec.Train?.MaxIterations is >= 1 and <= LargestMaxIterations, "train.max_iterations", $"is not between 1 and {LargestMaxIterations}"),
+            .. spec.Kind == JobKind.Score ? ScoreRules(spec) : TrainRules(spec),
             (spec.Holdout is >= 0 and <= 0.9, "holdout", "is not between 0 and 0.9"),
             (spec.DeadlineSeconds is >= 1 and <= 86400, "deadline_seconds", "is not between 1 and 86400"),
             (spec.Payloads is Payloads.Full or Payloads.Hashes, "payloads", "is neither full nor hashes"),
             (spec.Title.Length <= MaxTitleLength, "title", $"is longer than {MaxTitleLength} characters"),
             (!spec.Title.Any(char.IsControl), "title", "has a control character"),
+            (spec.Purpose.Length == 0 || PartyReference.IsName(spec.Purpose), "purpose", "is not 1 to 64 of a-z, 0-9, - and _, starting with a letter"),
+            (spec.Dataset.Length == 0 || PartyReference.IsName(spec.Dataset), "dataset", "is not 1 to 64 of a-z, 0-9, - and _, starting with a letter"),
+            (spec.Dataset != DefaultDataset, "dataset", "names the default; leave it out"),
         ];
         foreach ((bool holds, string field, string wrong) in rules)
         {
@@ -152,6 +171,24 @@ public sealed class JobSpecification
 
         return null;
     }
+
+    private static IEnumerable<(bool Holds, string Field, string Wrong)> TrainRules(JobSpec spec) =>
+    [
+        (spec.Train is not null, "train", "is missing"),
+        (spec.Score is null, "score", "does not belong in a train job"),
+        (spec.Train?.Family is Family.Logistic or Family.Linear or Family.Poisson, "train.family", "is none of logistic, linear, poisson"),
+        (spec.Train?.L2 is >= 1e-6 and <= 1e3, "train.l2", "is not between 1e-6 and 1e3"),
+        (spec.Train?.MaxIterations is >= 1 and <= LargestMaxIterations, "train.max_iterations", $"is not between 1 and {LargestMaxIterations}"),
+    ];
+
+    private static IEnumerable<(bool Holds, string Field, string Wrong)> ScoreRules(JobSpec spec) =>
+    [
+        (spec.Score is not null, "score", "is missing"),
+        (spec.Train is null, "train", "does not belong in a score job"),
+        (EnvelopeCodec.IsJobId(spec.Score?.Model), "score.model", "is not the id of a job (32 lower-case hexadecimal digits)"),
+        (spec.Score?.Model != spec.Job, "score.model", "is the job's own id"),
+        (spec.Holdout == 0, "holdout", "is not 0, as a score job needs"),
+    ];
 
     private static IEnumerable<(bool Holds, string Field, string Wrong)> PartyRules(PartyRef? party, string field) =>
     [

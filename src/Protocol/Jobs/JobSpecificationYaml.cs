@@ -9,7 +9,9 @@ namespace VertFed.Protocol;
 /// <code>
 /// version: 1
 /// job: 0123456789abcdef0123456789abcdef   # drawn if absent
-/// kind: train
+/// kind: train                             # or score
+/// purpose: credit-risk                    # a word that the parties' policies may ask for; default none
+/// dataset: default                        # which of the parties' data sources
 /// title: Uplift of retail data
 /// label_party:   { name: bank,     fingerprint: 64 hexadecimal digits }
 /// feature_party: { name: retailer, fingerprint: 64 hexadecimal digits }
@@ -20,7 +22,9 @@ namespace VertFed.Protocol;
 ///   family: logistic                                            # or linear, poisson
 ///   l2: 1e-3
 ///   max_iterations: 30
-/// holdout: 0.2
+/// score:                                                        # instead of train, with kind: score
+///   model: fedcba9876543210fedcba9876543210                     # the job that trained the model
+/// holdout: 0.2                                                  # a score job has none
 /// accept_disclosure_risk: false
 /// deadline_seconds: 600
 /// payloads: full                                                # or hashes: what the coordinator keeps after delivery
@@ -28,7 +32,7 @@ namespace VertFed.Protocol;
 /// </summary>
 public static class JobSpecificationYaml
 {
-    private static readonly Dictionary<string, JobKind> Kinds = new(StringComparer.Ordinal) { ["train"] = JobKind.Train };
+    private static readonly Dictionary<string, JobKind> Kinds = new(StringComparer.Ordinal) { ["train"] = JobKind.Train, ["score"] = JobKind.Score };
 
     private static readonly Dictionary<string, Family> Families = new(StringComparer.Ordinal)
     {
@@ -91,26 +95,32 @@ public static class JobSpecificationYaml
     {
         YamlFields root = new(StrictYaml.Parse(text, file), file, "");
         YamlFields? align = root.Map("align");
-        YamlFields train = root.Map("train") ?? throw root.Wrong("train", "is missing");
+        JobKind kind = root.Word("kind", JobKind.Train, Kinds);
+        YamlFields? train = root.Map("train");
+        YamlFields? score = root.Map("score");
+        string dataset = root.Text("dataset") ?? "";
         JobSpec spec = new()
         {
             Version = root.Count("version", JobSpecification.CurrentVersion),
             Job = root.Text("job") ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
-            Kind = root.Word("kind", JobKind.Train, Kinds),
+            Kind = kind,
             LabelParty = Party(root, "label_party"),
             FeatureParty = Party(root, "feature_party"),
             Align = new AlignSpec { Duplicates = align?.Word("duplicates", DuplicateIds.Refuse, DuplicateRules) ?? DuplicateIds.Refuse },
-            Train = new TrainSpec
+            Train = train is null ? null : new TrainSpec
             {
                 Family = train.Has("family") ? train.Word("family", Family.Logistic, Families) : throw train.Wrong("family", "is missing"),
                 L2 = train.Number("l2", 1e-3),
                 MaxIterations = train.Count("max_iterations", 30),
             },
-            Holdout = root.Number("holdout", 0.2),
+            Score = score is null ? null : new ScoreSpec { Model = score.Text("model") ?? throw score.Wrong("model", "is missing") },
+            Holdout = root.Number("holdout", kind == JobKind.Score ? 0 : 0.2),
             AcceptDisclosureRisk = root.Flag("accept_disclosure_risk", otherwise: false),
             DeadlineSeconds = root.Count("deadline_seconds", 600),
             Title = root.Text("title") ?? "",
             Payloads = root.Word("payloads", Payloads.Full, PayloadWords),
+            Purpose = root.Text("purpose") ?? "",
+            Dataset = dataset == JobSpecification.DefaultDataset ? "" : dataset,
         };
         foreach (string word in align?.Words("normalisation") ?? [])
         {
@@ -118,7 +128,8 @@ public static class JobSpecificationYaml
         }
 
         align?.Done();
-        train.Done();
+        train?.Done();
+        score?.Done();
         root.Done();
         if (JobSpecification.FirstFault(spec) is not var (field, wrong))
         {
@@ -127,6 +138,7 @@ public static class JobSpecificationYaml
 
         YamlFields? owner = field.StartsWith("train.", StringComparison.Ordinal) ? train
             : field.StartsWith("align.", StringComparison.Ordinal) ? align
+            : field.StartsWith("score.", StringComparison.Ordinal) ? score
             : null;
         long line = owner?.LineOf(field[6..]) ?? root.LineOf(field.Split('.')[0]);
         throw StrictYaml.Wrong(file, line, $"{field} {wrong}");
