@@ -5,6 +5,7 @@ using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
@@ -19,13 +20,15 @@ namespace VertFed.Coordinator.Jobs;
 /// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
 /// </summary>
 internal sealed class JobHub(
-    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, TimeProvider time, ILogger<JobHub> logger)
+    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, CoordinatorTelemetry telemetry, ShutdownGate shutdown, TimeProvider time, ILogger<JobHub> logger)
 {
     private readonly ConcurrentDictionary<string, LiveJob> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Presence> _presence = new(StringComparer.Ordinal);
     private readonly long _started = time.GetTimestamp();
 
     public ICoordinatorStore Store => store;
+
+    public CoordinatorTelemetry Telemetry => telemetry;
 
     public IEnumerable<LiveJob> LiveJobs => _live.Values;
 
@@ -46,6 +49,7 @@ internal sealed class JobHub(
 
     public async Task<JobRecord> SubmitAsync(SignedJobSpec message, CancellationToken cancellationToken)
     {
+        shutdown.RequireOpen();
         SignedJob signed = SignedJob.Verify(message);
         JobSpecification spec = signed.Specification;
         if (!config.Submitters.Contains(signed.Submitter.Fingerprint))
@@ -106,6 +110,7 @@ internal sealed class JobHub(
     {
         DepositResult result = await store.DepositAsync(envelope, NowUnixMs, cancellationToken);
         Log.Deposited(logger, envelope.Key.Job, envelope.Key.Sequence, envelope.Key.Sender, envelope.Step, envelope.PayloadSize, result.Outcome);
+        telemetry.Deposited(envelope, result.Outcome);
 
         // A repeated envelope may be one whose first write was reported as failed and kept all the same: nobody was told of it then.
         JobRecord? job = result.Outcome == DepositOutcome.Duplicate ? await store.FindJobAsync(envelope.Key.Job, cancellationToken) : result.Job;
@@ -146,6 +151,7 @@ internal sealed class JobHub(
             Log.NotCoSigned(logger, job.Job, job.PartyName(role), phase, refusal.Code, refusal.Message);
         else
             Log.CoSigned(logger, job.Job, job.PartyName(role), phase);
+        telemetry.CheckpointAnswered(word.Refusal is null);
         if (_live.TryGetValue(job.Job, out LiveJob? live))
             live.Update(after.Value.Job, time.GetTimestamp(), Role.Unspecified);
         if (phase == Phase.Close)
@@ -210,6 +216,9 @@ internal sealed class JobHub(
         return working.Length == 2 && last != Role.Unspecified ? working.Where(role => role != last) : working;
     }
 
+    /// <summary>How many parties are connected.</summary>
+    public int Connected => _presence.Values.Count(presence => presence.Session is not null);
+
     public bool IsConnected(string party) => _presence.TryGetValue(party, out Presence? presence) && presence.Session is not null;
 
     /// <summary>Since when a party is away, as a timestamp of the clock; null while it is connected.</summary>
@@ -268,6 +277,7 @@ internal sealed class JobHub(
 
     private void LogState(JobRecord job)
     {
+        telemetry.StateChanged(job);
         if (job.Error is { } error)
             Log.EndedWithError(logger, job.Job, job.State, error.Code, error.Party, error.Step, error.Message);
         else
