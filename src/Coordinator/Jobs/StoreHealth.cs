@@ -51,7 +51,7 @@ internal sealed class StoreProbe(ICoordinatorStore store, StoreHealth health, Ti
             {
                 try
                 {
-                    _ = await store.ListJobsAsync(1, null, stoppingToken);
+                    _ = await store.ListJobsAsync(1, null, filter: null, stoppingToken);
                     _ = await store.MarkDeliveredAsync(Nothing, 0, stoppingToken);
                     health.Works();
                 }

@@ -16,7 +16,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, context.CancellationToken);
+        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, filter: null, context.CancellationToken);
         var response = new ListTranscriptsResponse { NextPageToken = PageRequest.Token(page.Before) };
         foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
         {

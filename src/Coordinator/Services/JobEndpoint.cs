@@ -27,7 +27,7 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, context.CancellationToken);
+        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, filter: null, context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;

@@ -21,22 +21,30 @@ internal sealed class DescriptorIndex
     /// <summary>Full names, in order.</summary>
     public IReadOnlyList<string> Services { get; }
 
-    /// <summary>The file of a name and all it imports, serialised; null where there is none.</summary>
+    /// <summary>The file of a name, then all it imports, serialised; null where there is none.</summary>
     public IReadOnlyList<ByteString>? File(string name) => _files.TryGetValue(name, out FileDescriptor? file) ? WithImports(file) : null;
 
-    /// <summary>The file that declares a symbol and all it imports, serialised; null where there is none.</summary>
+    /// <summary>The file that declares a symbol, then all it imports, serialised; null where there is none.</summary>
     public IReadOnlyList<ByteString>? FileOfSymbol(string fullName) => _symbols.TryGetValue(fullName, out FileDescriptor? file) ? WithImports(file) : null;
 
     /// <summary>Whether a message of this full name is known.</summary>
     public bool HasMessage(string fullName) =>
         _symbols.TryGetValue(fullName, out FileDescriptor? file) && AllMessages(file.MessageTypes).Any(message => message.FullName == fullName);
 
+    /// <summary>The file first, and every file before the ones that it imports.</summary>
     private static List<ByteString> WithImports(FileDescriptor file)
     {
-        var found = new List<FileDescriptor> { file };
-        for (int i = 0; i < found.Count; i++)
-            found.AddRange(found[i].Dependencies.Where(import => !found.Contains(import)));
-        return found.ConvertAll(one => one.SerializedData);
+        var done = new List<FileDescriptor>();
+        Visit(file);
+        done.Reverse();
+        return done.ConvertAll(one => one.SerializedData);
+
+        void Visit(FileDescriptor next)
+        {
+            foreach (FileDescriptor import in next.Dependencies.Where(import => !done.Contains(import)))
+                Visit(import);
+            done.Add(next);
+        }
     }
 
     private static IEnumerable<MessageDescriptor> AllMessages(IEnumerable<MessageDescriptor> messages) =>
@@ -73,8 +81,10 @@ internal sealed class DescriptorIndex
         foreach (EnumDescriptor type in enums)
         {
             _symbols[type.FullName] = file;
+            // Values stand beside their enum, not in it.
+            string scope = type.FullName[..(type.FullName.LastIndexOf('.') + 1)];
             foreach (EnumValueDescriptor value in type.Values)
-                _symbols[value.FullName] = file;
+                _symbols[scope + value.Name] = file;
         }
     }
 }

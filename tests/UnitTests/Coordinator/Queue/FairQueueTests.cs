@@ -8,7 +8,7 @@ namespace VertFed.UnitTests.Coordinator.Queue;
 /// <summary>Who starts next, decided without a clock.</summary>
 public sealed class FairQueueTests
 {
-    private static readonly Configuration Configuration = Config.QuickThrowOnFailure.WithMaxTest(300);
+    private static readonly Config ManyRuns = Config.QuickThrowOnFailure.WithMaxTest(300);
 
     [Fact]
     public void One_submitters_jobs_start_in_the_order_of_submission()
@@ -110,7 +110,7 @@ public sealed class FairQueueTests
             from slots in Gen.Choose(1, 5)
             from perParty in Gen.Choose(1, 3)
             select (jobs, slots, perParty);
-        Prop.ForAll(all.ToArbitrary(), run => Simulation.Run(run.Jobs, run.Slots, run.PerParty)).Check(Configuration);
+        Prop.ForAll(all.ToArbitrary(), run => Simulation.Run(run.Jobs, run.Slots, run.PerParty)).Check(ManyRuns);
     }
 
     private static FairQueue Queue(params (long Ordinal, string Submitter, string Label, string Feature)[] jobs)
