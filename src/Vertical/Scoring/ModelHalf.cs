@@ -81,10 +81,4 @@ public sealed class ModelHalf
             ? predictor
             : throw new VertFedException(ErrorCode.BadInput, "A customer's values are so far from those of training that its score is not a finite number.");
     }
-
-    /// <summary>Forgets the coefficients.</summary>
-    public void Clear()
-    {
-        Array.Clear(_weights);
-    }
 }
