@@ -200,7 +200,9 @@ internal sealed class JobWorker(
             Error = fault?.Error,
             Report = ReportSeal.Seal(entry.Id, config.Name, identity, entry.Job.Submitter, shared),
         };
-        PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
+        // The store holds coefficients in one place, the model, so that deleting that erases them.
+        byte[] kept = model is null ? own : ReportWriter.Serialise(part, withCoefficients: false);
+        PartyResult result = new(state, fault?.Error, kept, model, [.. part.Ledger], outcome.ToByteArray(), Now());
         await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
         if (model is not null)
         {

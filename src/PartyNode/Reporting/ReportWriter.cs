@@ -14,7 +14,7 @@ public static class ReportWriter
 {
     private const int SchemaVersion = 1;
 
-    private static readonly JsonWriterOptions Options =
+    internal static readonly JsonWriterOptions Options =
         new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The report part.</summary>
