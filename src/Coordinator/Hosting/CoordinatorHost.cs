@@ -9,6 +9,7 @@ using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
+using VertFed.Coordinator.Services.Reflection;
 using VertFed.Operations.Logging;
 using VertFed.Protocol;
 using VertFed.Storage;
@@ -46,6 +47,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
 
     /// <summary>Where the operator's pages are, as bound; null where none are configured.</summary>
     public IPEndPoint? AdminAddress => _operations.Address;
+
+    /// <summary>Whether the store works.</summary>
+    internal StoreHealth Store => _application.Services.GetRequiredService<StoreHealth>();
 
     /// <summary>Completes when the host was told to stop (a signal, or <see cref="RequestStop"/>).</summary>
     public Task StopRequested
@@ -114,6 +118,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             if (gate.IsClosed)
                 return;
             gate.Close();
+            Store.Changed.Signal();
             _draining = DrainAsync(patience);
         }
     }
@@ -158,11 +163,13 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<CheckpointQueue>();
         builder.Services.AddSingleton<CoordinatorTelemetry>();
         builder.Services.AddSingleton<ShutdownGate>();
+        builder.Services.AddSingleton<StoreHealth>();
         builder.Services.AddSingleton<JobHub>();
         builder.Services.AddSingleton(new ConnectionGate(config.Limits.MaxUnregistered, "connections that have not registered"));
         builder.Services.AddSingleton(new WatchGate(new ConnectionGate(config.Limits.MaxWatchers, "watchers")));
         builder.Services.AddHostedService<DeadlineMonitor>();
         builder.Services.AddHostedService<CheckpointKeeper>();
+        builder.Services.AddHostedService<StoreProbe>();
         builder.Services.AddGrpc(grpc =>
         {
             // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
@@ -176,6 +183,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
         application.MapGrpcService<JobEndpoint>();
         application.MapGrpcService<RelayEndpoint>();
         application.MapGrpcService<AuditEndpoint>();
+        application.MapGrpcService<HealthEndpoint>();
+        application.MapGrpcService<ReflectionEndpoint>();
+        application.MapGrpcService<AlphaReflectionEndpoint>();
         return application;
     }
 
