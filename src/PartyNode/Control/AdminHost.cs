@@ -20,7 +20,8 @@ internal sealed record AdminOptions
 
     public required IJobControl Jobs { get; init; }
 
-    public required IModelControl Models { get; init; }
+    /// <summary>Null: the control service answers calls about models with UNIMPLEMENTED.</summary>
+    public IModelControl? Models { get; init; }
 
     public required NodeLog Log { get; init; }
 
@@ -108,7 +109,11 @@ internal sealed class AdminHost : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(2));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(options.Jobs);
-        builder.Services.AddSingleton(options.Models);
+        if (options.Models is { } models)
+        {
+            builder.Services.AddSingleton(models);
+        }
+
         builder.Services.AddSingleton(options.Log);
         builder.Services.AddGrpc(grpc =>
         {

@@ -7,7 +7,7 @@ using VertFed.Protocol.V1;
 namespace VertFed.PartyNode.Control;
 
 /// <summary>The operator's service of a running node: checks what is asked, and passes it on.</summary>
-internal sealed class ControlService(IJobControl jobs, IModelControl models, NodeLog log) : PartyControl.PartyControlBase
+internal sealed class ControlService(IJobControl jobs, NodeLog log, IModelControl? models = null) : PartyControl.PartyControlBase
 {
     /// <summary>The trailer that holds the name of the <see cref="ErrorCode"/>.</summary>
     public const string CodeTrailer = "vertfed-code";
@@ -27,11 +27,13 @@ internal sealed class ControlService(IJobControl jobs, IModelControl models, Nod
     public override Task<NodeJob> Refuse(NodeDecision request, ServerCallContext context) => DecideAsync(request, approved: false, context);
 
     public override Task<NodeModels> ListModels(NodeListRequest request, ServerCallContext context) => GuardAsync(context, async cancellationToken =>
-        new NodeModels { Models = { await models.ListModelsAsync(LimitOf(request), cancellationToken) } });
+        new NodeModels { Models = { await Models.ListModelsAsync(LimitOf(request), cancellationToken) } });
 
     public override Task<NodeModel> ArchiveModel(NodeJobRequest request, ServerCallContext context) => SetStateAsync(request, ModelState.Archived, context);
 
     public override Task<NodeModel> DeleteModel(NodeJobRequest request, ServerCallContext context) => SetStateAsync(request, ModelState.Deleted, context);
+
+    private IModelControl Models => models ?? throw Wrong(StatusCode.Unimplemented, "this node keeps no models");
 
     private Task<NodeJob> DecideAsync(NodeDecision request, bool approved, ServerCallContext context) => GuardAsync(context, async cancellationToken =>
     {
@@ -45,7 +47,7 @@ internal sealed class ControlService(IJobControl jobs, IModelControl models, Nod
     });
 
     private Task<NodeModel> SetStateAsync(NodeJobRequest request, ModelState state, ServerCallContext context) => GuardAsync(
-        context, async cancellationToken => await models.SetModelStateAsync(RequireId(request.Job), state, cancellationToken) ?? throw Unknown("model"));
+        context, async cancellationToken => await Models.SetModelStateAsync(RequireId(request.Job), state, cancellationToken) ?? throw Unknown("model"));
 
     private async Task<T> GuardAsync<T>(ServerCallContext context, Func<CancellationToken, Task<T>> call)
     {

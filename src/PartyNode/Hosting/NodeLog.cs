@@ -29,6 +29,37 @@ public sealed class NodeLog(TextWriter output, TimeProvider time)
     public void Loaded(string job, string file, int rows, int columns, double seconds) =>
         Write("info", string.Create(CultureInfo.InvariantCulture, $"job {job}: {file} loaded, {rows} rows, {columns} features, {seconds:0.00} s"));
 
+    public void Loosened(IReadOnlyList<string> values)
+    {
+        if (values.Count > 0)
+        {
+            Write("warn", $"the policy is looser than the defaults in: {string.Join(", ", values)}");
+        }
+    }
+
+    public void NoControlSocket(string why) => Write("warn", $"the operator's commands cannot reach this node: {Shown(why)}");
+
+    public void ControlFailed(Exception error) => Write("error", $"operator's command: unexpected {error.GetType().FullName}\n{error.StackTrace}");
+
+    public void RuleWarns(string job, string rule, string why) => Write("warn", $"job {job}: rule '{rule}' warns: {Shown(why)}");
+
+    public void ColumnsNotAllowed(string job, IReadOnlyList<string> columns)
+    {
+        if (columns.Count > 0)
+        {
+            Write("warn", $"job {job}: columns that the policy's features leave out: {Shown(string.Join(", ", columns))}");
+        }
+    }
+
+    public void Held(string job, DateTimeOffset decideBefore) => Write(
+        "info", string.Create(CultureInfo.InvariantCulture, $"job {job} waits for approval until {decideBefore.UtcDateTime:yyyy-MM-dd'T'HH:mm:ss'Z'}: vertfed party approve|refuse {job}"));
+
+    public void Decided(string job, bool approved) => Write("info", $"job {job}: the operator {(approved ? "approved" : "refused")} it");
+
+    public void DryRun(string request, string verdict) => Write("info", $"dry run {request}: {verdict}");
+
+    public void DryRunDropped(string why) => Write("warn", $"a dry run was dropped: {Shown(why)}");
+
     public void Accepted(string job) => Write("info", $"job {job} accepted");
 
     public void Refused(string job, JobError error) => Write("warn", $"job {job} refused: {error.Code}: {Shown(error.Message)}");
@@ -62,6 +93,9 @@ public sealed class NodeLog(TextWriter output, TimeProvider time)
 
     public void Pruned(int jobs, TimeSpan kept) => Write(
         "info", string.Create(CultureInfo.InvariantCulture, $"envelopes and seeds of {jobs} job(s) forgotten, which ended more than {kept.TotalDays:0} days ago"));
+
+    public void IntersectionsForgotten(int count) =>
+        Write("info", string.Create(CultureInfo.InvariantCulture, $"{count} intersection(s) forgotten, which are no longer compared with"));
 
     public void NotPruned(string why) => Write("error", $"what is past its keep was not forgotten for now: {Shown(why)}");
 

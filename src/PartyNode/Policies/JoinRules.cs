@@ -11,14 +11,22 @@ namespace VertFed.PartyNode.Policies;
 /// <param name="OwnFingerprint">Fingerprint of this party's identity key.</param>
 public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerprint, string OwnFingerprint, PartyConfig Config)
 {
-    /// <summary>Jobs that this party has accepted within the last 24 hours, this one not counted.</summary>
-    public long JobsToday { get; init; }
+    /// <summary>What this party's record says beside the spec.</summary>
+    public PartyFacts Facts { get; init; } = PartyFacts.None;
 
     internal PartyReference Own => Spec.Party(Config.Role);
 
     internal PartyReference Peer => Spec.Party(Config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
 
     internal PartyPolicy Policy => Config.Policy;
+}
+
+/// <summary>What a party's record says of an offer.</summary>
+/// <param name="JobsToday">Jobs that this party has accepted within the last 24 hours, this one not counted.</param>
+/// <param name="Conflict">What speaks against the job id; null where it is new or stands for the same job.</param>
+public sealed record PartyFacts(long JobsToday, string? Conflict)
+{
+    public static PartyFacts None { get; } = new(0, Conflict: null);
 }
 
 /// <summary>A named condition on joining a job.</summary>
@@ -35,6 +43,7 @@ public static class JoinRules
 {
     public static IReadOnlyList<JoinRule> All { get; } =
     [
+        new("one-spec-per-job", job => job.Facts.Conflict),
         new("submitter-allowed", job => job.Config.Submitters.Contains(job.SubmitterFingerprint, StringComparer.Ordinal)
             ? null
             : "the submitter's key is not among 'submitters'"),
@@ -66,9 +75,9 @@ public static class JoinRules
         new("disclosure-risk", job => !job.Spec.AcceptDisclosureRisk || job.Policy.AllowDisclosureRisk
             ? null
             : "the spec accepts disclosure risk, the policy does not (allow_disclosure_risk)"),
-        new("jobs-per-day", job => job.JobsToday < job.Policy.JobsPerDay
+        new("jobs-per-day", job => job.Facts.JobsToday < job.Policy.JobsPerDay
             ? null
-            : string.Create(CultureInfo.InvariantCulture, $"{job.JobsToday} jobs were accepted within 24 hours, {job.Policy.JobsPerDay} are allowed")) { CanWarn = true },
+            : string.Create(CultureInfo.InvariantCulture, $"{job.Facts.JobsToday} jobs were accepted within 24 hours, {job.Policy.JobsPerDay} are allowed")) { CanWarn = true },
     ];
 
     /// <summary>Evaluates every rule. After one that fixes who asks and with whom, an objection ends the list: a stranger hears no more.</summary>
@@ -79,7 +88,7 @@ public static class JoinRules
         {
             RuleFinding finding = RuleFinding.Of(rule.Name, RuleMoment.Offer, rule.Objection(proposal), proposal.Policy);
             findings.Add(finding);
-            if (finding.Refuses && rule.Name is "submitter-allowed" or "own-identity" or "peer-pinned")
+            if (finding.Refuses && rule.Name is "one-spec-per-job" or "submitter-allowed" or "own-identity" or "peer-pinned")
             {
                 break;
             }

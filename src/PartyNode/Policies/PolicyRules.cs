@@ -20,7 +20,6 @@ public sealed record PolicyRule(string Name, RuleMoment Moment, bool CanWarn);
 /// <summary>Every rule of a party's own, in the order in which they are evaluated. docs/party.md says what each asks.</summary>
 public static class PolicyRules
 {
-    public const string OneSpecPerJob = "one-spec-per-job";
     public const string Approval = "approval";
     public const string Features = "features";
     public const string MinimumIntersection = "minimum-intersection";
@@ -31,7 +30,6 @@ public static class PolicyRules
 
     public static IReadOnlyList<PolicyRule> All { get; } =
     [
-        new(OneSpecPerJob, RuleMoment.Offer, CanWarn: false),
         .. JoinRules.All.Select(rule => new PolicyRule(rule.Name, RuleMoment.Offer, rule.CanWarn)),
         new(Features, RuleMoment.Input, CanWarn: true),
         new(Approval, RuleMoment.Input, CanWarn: false),

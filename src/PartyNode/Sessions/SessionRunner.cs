@@ -102,12 +102,25 @@ internal sealed class SessionRunner(
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
         VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
 
-        ulong[] hashes = history?.Hash(ids) ?? [];
-        record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history?.SmallestDifference(peer, job, hashes));
-        PolicyGuards.Require(record.Guards, config.Name);
-        AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
-        history?.Add(peer, job, hashes);
+        Judge(specification, input, aligned, ids, peer, record);
         return aligned;
+    }
+
+    /// <summary>Applies the policy's rules on the alignment; only what they are content with is kept for later comparisons.</summary>
+    private void Judge(JobSpecification specification, PreparedInput input, VerticalInput aligned, string[] ids, string peer, SessionRecord record)
+    {
+        // Scores are given out row by row whatever the intersections: comparing them guards nothing.
+        IntersectionHistory? kept = specification.Kind == JobKind.Train ? history : null;
+        ulong[] hashes = kept?.Hash(ids) ?? [];
+        lock (kept?.Gate ?? new Lock())
+        {
+            IReadOnlyList<Guard> guards = PolicyGuards.Evaluate(
+                config, specification, aligned, kept?.SmallestDifference(peer, specification.Job, hashes));
+            record.Guards = [.. record.Guards, .. guards];
+            PolicyGuards.Require(guards, config.Name);
+            AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
+            kept?.Add(peer, specification.Job, hashes);
+        }
     }
 
     private void Begin(Phase phase, SessionRecord record, string job)
