@@ -57,7 +57,8 @@ internal sealed class JobHub(
         if (known is null && _live.Count >= config.Limits.MaxOpenJobs)
         {
             throw GrpcErrors.Make(StatusCode.ResourceExhausted, ErrorCode.Refused,
-                string.Create(CultureInfo.InvariantCulture, $"{config.Limits.MaxOpenJobs} jobs are open, more are not accepted (max_open_jobs)"));
+                string.Create(CultureInfo.InvariantCulture, $"{config.Limits.MaxOpenJobs} jobs are open, more are not accepted (max_open_jobs)"),
+                new ErrorHint { Limit = "max_open_jobs" });
         }
 
         (AddJobOutcome outcome, JobRecord job) = await store.AddJobAsync(

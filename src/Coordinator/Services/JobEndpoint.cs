@@ -1,4 +1,3 @@
-using System.Globalization;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Relay;
@@ -12,8 +11,6 @@ namespace VertFed.Coordinator.Services;
 /// job's progress, and reports are sealed. Submitting and cancelling are signed.</summary>
 internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
 {
-    private const int DefaultPage = 100;
-    private const int MaxPage = 1000;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long a watch that saw the job running keeps its end back for the co-signatures that follow it.</summary>
@@ -29,15 +26,9 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
-        if (request.PageSize > MaxPage)
-            throw new VertFedException(ErrorCode.Usage, "page_size is at most 1000");
-        long before = 0;
-        bool first = request.PageToken.Length == 0;
-        if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
-            throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
-        JobPage page = await hub.Store.ListJobsAsync(
-            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, filter: null, context.CancellationToken);
-        var response = new ListJobsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
+        PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
+        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, filter: null, context.CancellationToken);
+        var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
     }

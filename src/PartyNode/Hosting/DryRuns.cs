@@ -5,6 +5,7 @@ using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 
 namespace VertFed.PartyNode.Hosting;
 
@@ -12,7 +13,8 @@ namespace VertFed.PartyNode.Hosting;
 /// Answers dry runs, one after the other: what the rules say of a job that is not offered, sealed to its submitter. Keeps nothing. The
 /// data is read for its shape only where the rules that need none are content and the submitter does not ask too often.
 /// </summary>
-internal sealed class DryRuns(PartyConfig config, Identity identity, Preflight preflight, RelayClient relay, NodeLog log, TimeProvider time)
+internal sealed class DryRuns(
+    PartyConfig config, Identity identity, IPartyStore store, Preflight preflight, RelayClient relay, NodeLog log, TimeProvider time)
 {
     /// <summary>Most dry runs a minute whose data is looked at, by submitter.</summary>
     internal const int MostPerMinute = 6;
@@ -83,7 +85,7 @@ internal sealed class DryRuns(PartyConfig config, Identity identity, Preflight p
 
         try
         {
-            PreparedInput input = await Task.Run(() => PreparedInput.Load(config, job.Specification, cancellationToken), cancellationToken);
+            PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
             return preflight.OfInput(job, input, PartyFacts.None);
         }
         catch (VertFedException error)

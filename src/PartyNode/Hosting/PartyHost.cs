@@ -55,7 +55,7 @@ public sealed class PartyHost : IDisposable
         _worker = new JobWorker(config, identity, store, _journal, _relay, progress, log, time);
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
         _preflight = new Preflight(config, identity);
-        _dryRuns = new DryRuns(config, identity, _preflight, _relay, log, time);
+        _dryRuns = new DryRuns(config, identity, store, _preflight, _relay, log, time);
         Jobs = new JobControl(config, store, _entries, log, time);
         _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);
     }

@@ -48,22 +48,38 @@ internal sealed class SessionRunner(
         IChannel conduct = Conduct(channel, input);
         VerticalInput aligned = await AlignAsync(channel, conduct, input, record, cancellationToken);
         Observer observer = new(this, record, channel);
+        ResultValues own;
         try
         {
-            record.Result = config.Role == Role.LabelParty
-                ? await new LabelParty(conduct, aligned, specification, observer).RunAsync(cancellationToken)
-                : await new FeatureParty(conduct, aligned, specification, observer).RunAsync(cancellationToken);
+            if (input.Model is { } model)
+            {
+                record.Score = await new Scorer(conduct, model.Half, model.Identity, specification, observer)
+                    .RunAsync(aligned.Features, aligned.IsTest.Length, cancellationToken);
+                own = Results.Of(record.Score, model.Half.Encode(config.Role == Role.LabelParty), record.AlignedIdsHash!);
+            }
+            else
+            {
+                record.Result = await TrainAsync(conduct, aligned, specification, observer, cancellationToken);
+                own = Results.Of(record.Result, record.AlignedIdsHash!);
+            }
         }
         finally
         {
             record.TrainBytes = channel.Statistics.BytesOf(Phase.Train);
+            record.EvaluateBytes = channel.Statistics.BytesOf(Phase.Evaluate);
             record.Disclosures.AddRange(channel.Disclosures);
         }
 
         Begin(Phase.Close, record, specification.Job);
-        record.Salts = await channel.CloseAsync(Results.Of(record.Result, record.AlignedIdsHash!), cancellationToken);
+        record.Close = await channel.CloseAsync(own, cancellationToken);
         record.Begin(Phase.Unspecified);
     }
+
+    private Task<VerticalResult> TrainAsync(
+        IChannel channel, VerticalInput aligned, JobSpecification specification, Observer observer, CancellationToken cancellationToken) =>
+        config.Role == Role.LabelParty
+            ? new LabelParty(channel, aligned, specification, observer).RunAsync(cancellationToken)
+            : new FeatureParty(channel, aligned, specification, observer).RunAsync(cancellationToken);
 
     private async Task<VerticalInput> AlignAsync(
         SealedChannel channel, IChannel conduct, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
@@ -100,8 +116,8 @@ internal sealed class SessionRunner(
         HoldoutRule holdout = new(specification.Holdout);
         bool[] isTest = Array.ConvertAll(ids, holdout.IsTest);
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
+        record.AlignedRows = rows;
         VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
-
         Judge(specification, input, aligned, ids, peer, record);
         return aligned;
     }
@@ -109,7 +125,7 @@ internal sealed class SessionRunner(
     /// <summary>Applies the policy's rules on the alignment; only what they are content with is kept for later comparisons.</summary>
     private void Judge(JobSpecification specification, PreparedInput input, VerticalInput aligned, string[] ids, string peer, SessionRecord record)
     {
-        // Scores are given out row by row whatever the intersections: comparing them guards nothing.
+        // The label party gets each customer's score, so a second score job over nearly the same customers tells it nothing more about one.
         IntersectionHistory? kept = specification.Kind == JobKind.Train ? history : null;
         ulong[] hashes = kept?.Hash(ids) ?? [];
         lock (kept?.Gate ?? new Lock())
@@ -118,7 +134,11 @@ internal sealed class SessionRunner(
                 config, specification, aligned, kept?.SmallestDifference(peer, specification.Job, hashes));
             record.Guards = [.. record.Guards, .. guards];
             PolicyGuards.Require(guards, config.Name);
-            AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
+            if (specification.Kind == JobKind.Train)
+            {
+                AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
+            }
+
             kept?.Add(peer, specification.Job, hashes);
         }
     }
