@@ -96,7 +96,7 @@ public sealed class AdminHostTests : IDisposable
         VertFedException error = await Assert.ThrowsAsync<VertFedException>(
             () => client.CallAsync((control, options) => control.ApproveAsync(new NodeDecision { Job = Id }, options), default));
         Assert.Equal((ErrorCode.Internal, "internal error; see the node's log"), (error.Code, error.Message));
-        Assert.Contains("unexpected System.FormatException", _log.ToString(), StringComparison.Ordinal);
+        Assert.Contains("unexpected failure System.FormatException", _log.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("4711", _log.ToString(), StringComparison.Ordinal);
     }
 
