@@ -164,10 +164,13 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<CoordinatorTelemetry>();
         builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
+        builder.Services.AddSingleton<JobQueue>();
         builder.Services.AddSingleton<JobHub>();
+        builder.Services.AddSingleton<DryRuns>();
         builder.Services.AddSingleton(new ConnectionGate(config.Limits.MaxUnregistered, "connections that have not registered"));
         builder.Services.AddSingleton(new WatchGate(new ConnectionGate(config.Limits.MaxWatchers, "watchers")));
         builder.Services.AddHostedService<DeadlineMonitor>();
+        builder.Services.AddHostedService<QueuePump>();
         builder.Services.AddHostedService<CheckpointKeeper>();
         builder.Services.AddHostedService<StoreProbe>();
         builder.Services.AddGrpc(grpc =>
