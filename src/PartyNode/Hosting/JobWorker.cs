@@ -96,7 +96,7 @@ internal sealed class JobWorker(
         PreparedInput input = await Task.Run(
             () => PreparedInput.Load(config, entry.Job.Specification, entry.Cancellation), entry.Cancellation);
         log.Loaded(
-            entry.Id, input.Table.File, input.Table.Rows, input.Table.Names.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            entry.Id, input.Table.Source, input.Table.Format, input.Table.Rows, input.Table.Columns.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return input;
     }
 

@@ -26,8 +26,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time)
 
     public void OfferRepeated(string job) => Write("info", $"job {job} offered again");
 
-    public void Loaded(string job, string file, int rows, int columns, double seconds) =>
-        Write("info", string.Create(CultureInfo.InvariantCulture, $"job {job}: {file} loaded, {rows} rows, {columns} features, {seconds:0.00} s"));
+    public void Loaded(string job, string source, string format, int rows, int columns, double seconds) =>
+        Write("info", string.Create(CultureInfo.InvariantCulture, $"job {job}: {source} loaded ({format}), {rows} rows, {columns} features, {seconds:0.00} s"));
 
     public void Accepted(string job) => Write("info", $"job {job} accepted");
 

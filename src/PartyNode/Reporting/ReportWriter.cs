@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -69,6 +70,12 @@ public static class ReportWriter
             }
 
             json.WriteEndArray();
+            if (part.Encoder is { } encoder)
+            {
+                json.WritePropertyName("encoding");
+                EncodingJson.Write(json, encoder);
+            }
+
             json.WriteEndObject();
         }
 

@@ -1,31 +1,31 @@
 using System.Security.Cryptography;
 using System.Text;
 using VertFed.PartyNode.Data;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
 
 namespace VertFed.PartyNode.Sessions;
 
-/// <summary>Brings a party's table into the joint order.</summary>
+/// <summary>Brings a party's table into the joint order and encodes its columns.</summary>
 internal static class AlignedRows
 {
-    /// <summary>Takes the aligned rows of every column. The table's columns are replaced one by one, so that memory grows by one
-    /// column only; the table is used up.</summary>
+    /// <summary>Takes the aligned rows of every column and encodes them by what the training rows among them teach. The table is used up.</summary>
     /// <param name="rows">Row numbers of the table in the joint order.</param>
-    public static VerticalInput Take(CsvTable table, int[] rows, bool[] isTest)
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Fit"/>.</exception>
+    public static (VerticalInput Input, ColumnEncoder Encoder) Take(RawTable table, int[] rows, bool[] isTest, DatasetOptions options)
     {
-        for (int i = 0; i < table.Columns.Length; i++)
-        {
-            table.Columns[i] = Gather(table.Columns[i], rows);
-        }
-
-        return new VerticalInput(table.Names, table.Columns, table.Labels is { } labels ? Gather(labels, rows) : null, isTest);
+        RawColumn[] aligned = table.TakeRows(rows);
+        ColumnEncoder encoder = ColumnEncoder.Fit(aligned, isTest, options, table.Source);
+        EncodedColumns encoded = encoder.Encode(aligned, table.Source);
+        double[]? labels = table.Labels is { } all ? Array.ConvertAll(rows, row => all[row]) : null;
+        return (new VerticalInput(encoded.Names, encoded.Columns, labels, isTest), encoder);
     }
 
     /// <summary>Refuses what no model can be fitted to, by file and column name.</summary>
-    public static void RequireVariation(VerticalInput input, CsvTable table, Family family)
+    public static void RequireVariation(VerticalInput input, RawTable table, Family family)
     {
-        CsvErrors errors = new(table.File);
+        InputErrors errors = new(table.Source);
         for (int i = 0; i < input.Features.Length; i++)
         {
             if (!Varies(input.Features[i], input.IsTest))
@@ -87,16 +87,5 @@ internal static class AlignedRows
         }
 
         return false;
-    }
-
-    private static double[] Gather(double[] values, int[] rows)
-    {
-        double[] taken = new double[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            taken[i] = values[rows[i]];
-        }
-
-        return taken;
     }
 }

@@ -7,12 +7,14 @@ using VertFed.Psi.Ids;
 namespace VertFed.PartyNode.Sessions;
 
 /// <summary>A party's input, loaded and checked before it answers an offer, so that bad input is a refusal and not a broken job.</summary>
-internal sealed record PreparedInput(CsvTable Table, IdList Ids, byte[] Root)
+internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdList Ids, byte[] Root)
 {
-    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming file, line and column.</exception>
+    /// <summary>Loads the dataset that the job names; a score job needs no label, and none is read.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column.
+    /// <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
     public static PreparedInput Load(PartyConfig config, JobSpecification specification, CancellationToken cancellationToken)
     {
-        LabelKind labels = config.Role == Role.FeatureParty
+        LabelKind labels = config.Role == Role.FeatureParty || specification.Kind == JobKind.Score
             ? LabelKind.None
             : specification.Family switch
             {
@@ -20,11 +22,12 @@ internal sealed record PreparedInput(CsvTable Table, IdList Ids, byte[] Root)
                 Family.Poisson => LabelKind.Count,
                 _ => LabelKind.Number,
             };
-        CsvTable table = CsvLoader.Load(config.Data, labels, cancellationToken);
-        return new PreparedInput(table, Normalise(table, specification), InputRoot.Of(table, config.Data));
+        DatasetOptions dataset = config.Dataset(specification.Dataset);
+        RawTable table = TableLoader.Load(dataset, labels, cancellationToken);
+        return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset));
     }
 
-    private static IdList Normalise(CsvTable table, JobSpecification specification)
+    private static IdList Normalise(RawTable table, JobSpecification specification)
     {
         try
         {
@@ -32,8 +35,8 @@ internal sealed record PreparedInput(CsvTable Table, IdList Ids, byte[] Root)
         }
         catch (VertFedException error) when (error.Code == ErrorCode.BadInput)
         {
-            // The list knows row numbers only; rows count from 1 below the header.
-            throw new VertFedException(ErrorCode.BadInput, $"{table.File}: {error.Message}", error);
+            // The list knows row numbers only; in a file, rows count from 1 below the header.
+            throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: {error.Message}", error);
         }
     }
 }

@@ -94,13 +94,13 @@ internal sealed class SessionRunner(
         if (ids.Length == 0)
         {
             throw new VertFedException(
-                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.File} is among those of '{peer}' (check the id column and the normalisation)");
+                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.Source} is among those of '{peer}' (check the id column and the normalisation)");
         }
 
         HoldoutRule holdout = new(specification.Holdout);
         bool[] isTest = Array.ConvertAll(ids, holdout.IsTest);
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
-        VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
+        (VerticalInput aligned, record.Encoder) = AlignedRows.Take(input.Table, rows, isTest, input.Dataset);
 
         ulong[] hashes = history?.Hash(ids) ?? [];
         record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history?.SmallestDifference(peer, job, hashes));
