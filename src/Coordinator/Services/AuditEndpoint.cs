@@ -26,7 +26,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
         if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
             throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
         JobPage page = await hub.Store.ListJobsAsync(
-            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, context.CancellationToken);
+            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, filter: null, context.CancellationToken);
         var response = new ListTranscriptsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
         foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
         {

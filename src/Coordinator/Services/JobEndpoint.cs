@@ -36,7 +36,7 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
             throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
         JobPage page = await hub.Store.ListJobsAsync(
-            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, context.CancellationToken);
+            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, filter: null, context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
