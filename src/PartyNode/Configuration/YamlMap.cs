@@ -86,12 +86,14 @@ internal sealed class YamlMap
         };
     }
 
-    public bool Flag(string key, bool otherwise)
+    public bool Flag(string key, bool otherwise) => OptionalFlag(key) ?? otherwise;
+
+    public bool? OptionalFlag(string key)
     {
         YamlNode? node = Find(key);
         return node switch
         {
-            null => otherwise,
+            null => null,
             YamlScalarNode { Value: "true" } => true,
             YamlScalarNode { Value: "false" } => false,
             _ => throw At(node, key, "true or false is expected"),
@@ -113,7 +115,18 @@ internal sealed class YamlMap
             : throw At(node, key, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most} is expected"));
     }
 
-    public IReadOnlyList<string>? OptionalTexts(string key)
+    /// <summary>A finite number.</summary>
+    public double Number(string key)
+    {
+        YamlNode node = Find(key) ?? throw Missing(key);
+        return node is YamlScalarNode scalar
+            && double.TryParse(scalar.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value)
+            ? value
+            : throw At(node, key, "a number is expected");
+    }
+
+    /// <param name="emptyToo">Whether an empty text may be in the list.</param>
+    public IReadOnlyList<string>? OptionalTexts(string key, bool emptyToo = false)
     {
         YamlNode? node = Find(key);
         if (node is null)
@@ -129,7 +142,7 @@ internal sealed class YamlMap
         List<string> texts = [];
         foreach (YamlNode item in list)
         {
-            if (item is not YamlScalarNode { Value: { Length: > 0 } text })
+            if (item is not YamlScalarNode { Value: { } text } || (text.Length == 0 && !emptyToo))
             {
                 throw At(item, key, "a list of texts is expected");
             }
@@ -144,6 +157,14 @@ internal sealed class YamlMap
 
         return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
     }
+
+    /// <summary>Keys that are names given by whoever wrote the file, in their order.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: a key is no text.</exception>
+    public IReadOnlyList<string> Keys =>
+        [.. _node.Children.Keys.Select(key => (key as YamlScalarNode)?.Value is { Length: > 0 } name ? name : throw At(key, "", "a name is expected"))];
+
+    /// <summary>Whether a key's value is a mapping, where it may be something else.</summary>
+    public bool IsMap(string key) => Find(key) is YamlMappingNode;
 
     public YamlMap Map(string key) => OptionalMap(key) ?? throw Missing(key);
 

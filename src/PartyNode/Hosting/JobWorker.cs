@@ -106,7 +106,7 @@ internal sealed class JobWorker(
                 : PreparedInput.Load(config, specification, model, entry.Cancellation),
             entry.Cancellation);
         log.Loaded(
-            entry.Id, input.Table.File, input.Table.Rows, input.Table.Names.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            entry.Id, input.Table.Source, input.Table.Format, input.Table.Rows, input.Table.Columns.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return input;
     }
 
@@ -230,7 +230,7 @@ internal sealed class JobWorker(
             string folder = Path.Combine(config.DataDirectory, "jobs", entry.Id);
             AtomicFile.CreateFolder(folder);
             counts = ScoreFile.Write(
-                Path.Combine(folder, ScoreFile.Name), config.Data.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
+                Path.Combine(folder, ScoreFile.Name), input.Dataset.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
         }
         else
         {

@@ -38,6 +38,9 @@ public static class JoinRules
             ? null
             : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
         new("job-kind", job => job.Spec.Kind is JobKind.Train or JobKind.Score ? null : "only train and score jobs are taken"),
+        new("dataset", job => job.Config.Datasets.ContainsKey(job.Spec.Dataset)
+            ? null
+            : $"'{job.Spec.Dataset}' is not among the configured datasets"),
         new("family", job => job.Spec.Kind == JobKind.Score || job.Spec.Family is Family.Logistic or Family.Linear
             ? null
             : "only the families logistic and linear are taken"),

@@ -1,31 +1,42 @@
 using System.Security.Cryptography;
 using System.Text;
 using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Scoring;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
 
 namespace VertFed.PartyNode.Sessions;
 
-/// <summary>Brings a party's table into the joint order.</summary>
+/// <summary>Brings a party's table into the joint order and encodes its columns.</summary>
 internal static class AlignedRows
 {
-    /// <summary>Takes the aligned rows of every column. The table's columns are replaced one by one, so that memory grows by one
-    /// column only; the table is used up.</summary>
+    /// <summary>Takes the aligned rows of every column and encodes them by what the training rows among them teach. The table is used up.</summary>
     /// <param name="rows">Row numbers of the table in the joint order.</param>
-    public static VerticalInput Take(CsvTable table, int[] rows, bool[] isTest)
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Fit"/>.</exception>
+    public static (VerticalInput Input, ColumnEncoder Encoder) Take(RawTable table, int[] rows, bool[] isTest, DatasetOptions options)
     {
-        for (int i = 0; i < table.Columns.Length; i++)
-        {
-            table.Columns[i] = Gather(table.Columns[i], rows);
-        }
+        RawColumn[] aligned = table.TakeRows(rows);
+        ColumnEncoder encoder = ColumnEncoder.Fit(aligned, isTest, options, table.Source);
+        EncodedColumns encoded = encoder.Encode(aligned, table.Source);
+        double[]? labels = table.Labels is { } all ? Array.ConvertAll(rows, row => all[row]) : null;
+        return (new VerticalInput(encoded.Names, encoded.Columns, labels, isTest), encoder);
+    }
 
-        return new VerticalInput(table.Names, table.Columns, table.Labels is { } labels ? Gather(labels, rows) : null, isTest);
+    /// <summary>Takes the aligned rows and encodes them as the model's training did. The table is used up.</summary>
+    /// <param name="unseen">By source column: rows whose level training did not know; they count as its reference level.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Encode"/>.</exception>
+    public static VerticalInput TakeForModel(RawTable table, int[] rows, ScoringModel model, out IReadOnlyDictionary<string, int> unseen)
+    {
+        EncodedColumns encoded = model.Encoder.Encode(table.TakeRows(rows), table.Source);
+        unseen = encoded.Unseen;
+        return new VerticalInput(encoded.Names, encoded.Columns, labels: null, new bool[rows.Length]);
     }
 
     /// <summary>Refuses what no model can be fitted to, by file and column name.</summary>
-    public static void RequireVariation(VerticalInput input, CsvTable table, Family family)
+    public static void RequireVariation(VerticalInput input, RawTable table, Family family)
     {
-        CsvErrors errors = new(table.File);
+        InputErrors errors = new(table.Source);
         for (int i = 0; i < input.Features.Length; i++)
         {
             if (!Varies(input.Features[i], input.IsTest))
@@ -87,16 +98,5 @@ internal static class AlignedRows
         }
 
         return false;
-    }
-
-    private static double[] Gather(double[] values, int[] rows)
-    {
-        double[] taken = new double[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            taken[i] = values[rows[i]];
-        }
-
-        return taken;
     }
 }

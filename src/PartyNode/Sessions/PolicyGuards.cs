@@ -47,9 +47,14 @@ internal static class PolicyGuards
         return [.. guards.Select(guard => guard with { Name = $"{config.Name}: {guard.Name}" })];
     }
 
-    /// <summary>The rules of a score job, which fits nothing: how many customers there are.</summary>
-    public static IReadOnlyList<Guard> EvaluateScoring(PartyConfig config, VerticalInput input) =>
-        [AtLeast($"{config.Name}: minimum-intersection", config.Policy.MinimumIntersection, input.IsTest.Length, acceptable: false)];
+    /// <summary>The rules of a score job, which fits nothing: how many customers there are, and a warning for levels that training did not know.</summary>
+    /// <param name="unseen">Rows of such levels, by column.</param>
+    public static IReadOnlyList<Guard> EvaluateScoring(PartyConfig config, VerticalInput input, IReadOnlyDictionary<string, int> unseen) =>
+    [
+        AtLeast($"{config.Name}: minimum-intersection", config.Policy.MinimumIntersection, input.IsTest.Length, acceptable: false),
+        .. unseen.OrderBy(column => column.Key, StringComparer.Ordinal)
+            .Select(column => new Guard($"{config.Name}: unseen_levels of {column.Key}", 0, column.Value, GuardVerdicts.Warn)),
+    ];
 
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>, naming the first rule that refuses.</exception>
     public static void Require(IReadOnlyList<Guard> guards, string party)

@@ -110,21 +110,23 @@ internal sealed class SessionRunner(
         if (ids.Length == 0)
         {
             throw new VertFedException(
-                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.File} is among those of '{peer}' (check the id column and the normalisation)");
+                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.Source} is among those of '{peer}' (check the id column and the normalisation)");
         }
 
         HoldoutRule holdout = new(specification.Holdout);
         bool[] isTest = Array.ConvertAll(ids, holdout.IsTest);
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
         record.AlignedRows = rows;
-        VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
-        if (specification.Kind == JobKind.Score)
+        if (input.Model is { } model)
         {
             // The label party gets each customer's score, so a second job over nearly the same customers tells it nothing more about one.
-            record.Guards = PolicyGuards.EvaluateScoring(config, aligned);
+            VerticalInput customers = AlignedRows.TakeForModel(input.Table, rows, model, out IReadOnlyDictionary<string, int> unseen);
+            record.Guards = PolicyGuards.EvaluateScoring(config, customers, unseen);
             PolicyGuards.Require(record.Guards, config.Name);
-            return aligned;
+            return customers;
         }
+
+        (VerticalInput aligned, record.Encoder) = AlignedRows.Take(input.Table, rows, isTest, input.Dataset);
 
         ulong[] hashes = history?.Hash(ids) ?? [];
         record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history?.SmallestDifference(peer, job, hashes));
