@@ -31,6 +31,11 @@ internal sealed class CsvRowSource : IRowSource
         _head = Guard(() => _stream.Peek(CsvFormat.HeadBytes));
         _marked = _head is [0xEF, 0xBB, 0xBF, ..];
         _delimiter = options.Delimiter is { } declared ? checked((byte)declared) : CsvFormat.Delimiter(_head, errors);
+        if (_delimiter == (byte)',' && options.DecimalComma == true)
+        {
+            throw errors.DecimalCommaNeedsDelimiter();
+        }
+
         _record = new CsvTokeniser(_stream, _delimiter, errors, _hash);
         _readRecord = _record.ReadRecord;
         if (!Guard(_readRecord))

@@ -25,6 +25,8 @@ internal sealed class InputErrors(string source, string unit = InputErrors.Line)
     public VertFedException AmbiguousDelimiter() =>
         Header("several delimiters stand in it equally often; declare delimiter");
 
+    public VertFedException DecimalCommaNeedsDelimiter() => Header("is comma-separated, and decimal_comma needs another delimiter than ','");
+
     public VertFedException AmbiguousDecimals(string column) =>
         Make($"column '{column}': its commas may mark decimals or thousands; declare decimal_comma");
 

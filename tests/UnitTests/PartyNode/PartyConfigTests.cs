@@ -72,7 +72,7 @@ public sealed class PartyConfigTests
     [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
     [InlineData("http://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected")]
     [InlineData("name: retailer", "name: bank", "party.yaml, line 8: peers.name: a peer's name is well-formed, unique and not the party's own")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true\n  delimiter: ','", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 12: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml, line 12: data.features: 'a' appears twice")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml, line 12: data.features: the list is empty")]
