@@ -166,6 +166,16 @@ internal sealed class YamlMap
     /// <summary>Whether a key's value is a mapping, where it may be something else.</summary>
     public bool IsMap(string key) => Find(key) is YamlMappingNode;
 
+    /// <summary>Whether the key's value is a single text, where either that or something else may stand.</summary>
+    public bool IsText(string key) => Find(key) is YamlScalarNode;
+
+    /// <summary>One of the given words.</summary>
+    public string Word(string key, string otherwise, params string[] words)
+    {
+        string word = OptionalText(key) ?? otherwise;
+        return words.Contains(word, StringComparer.Ordinal) ? word : throw Bad(key, $"{string.Join(" or ", words)} is expected");
+    }
+
     public YamlMap Map(string key) => OptionalMap(key) ?? throw Missing(key);
 
     public YamlMap? OptionalMap(string key)

@@ -31,7 +31,7 @@ public sealed class ScoringInputTests : IDisposable
         Assert.Equal([1, 0, 0, 0, 0], rows.Features[2]);
         Assert.Equal([0, 0, 0, 0, 1], rows.Features[3]);
         Assert.Equal(2, Assert.Single(unseen).Value);
-        Guard warning = PolicyGuards.EvaluateScoring(Config(), rows, unseen)[1];
+        Guard warning = Assert.Single(PolicyGuards.UnseenLevels(Config(), unseen));
         Assert.Equal(("bank: unseen_levels of region", 2.0, "warn"), (warning.Name, warning.Value, warning.Verdict));
     }
 
