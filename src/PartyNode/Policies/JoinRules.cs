@@ -37,11 +37,11 @@ public static class JoinRules
         new("peer-pinned", job => job.Config.Peers.Contains(new PinnedPeer(job.Peer.Name, job.Peer.Fingerprint))
             ? null
             : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
-        new("job-kind", job => job.Spec.Kind == JobKind.Train ? null : "only train jobs are taken"),
+        new("job-kind", job => job.Spec.Kind is JobKind.Train or JobKind.Score ? null : "only train and score jobs are taken"),
         new("dataset", job => job.Config.Datasets.ContainsKey(job.Spec.Dataset)
             ? null
             : $"'{job.Spec.Dataset}' is not among the configured datasets"),
-        new("family", job => job.Spec.Family is Family.Logistic or Family.Linear
+        new("family", job => job.Spec.Kind == JobKind.Score || job.Spec.Family is Family.Logistic or Family.Linear
             ? null
             : "only the families logistic and linear are taken"),
         new("max-iterations", job => job.Spec.MaxIterations <= job.Config.Policy.MaxIterations

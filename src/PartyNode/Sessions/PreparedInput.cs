@@ -1,5 +1,6 @@
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Psi.Ids;
@@ -9,12 +10,30 @@ namespace VertFed.PartyNode.Sessions;
 /// <summary>A party's input, loaded and checked before it answers an offer, so that bad input is a refusal and not a broken job.</summary>
 internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdList Ids, byte[] Root)
 {
-    /// <summary>Loads the dataset that the job names; a score job needs no label, and none is read.</summary>
+    /// <summary>The model to score with; null in a job that trains one.</summary>
+    public ScoringModel? Model { get; init; }
+
+    /// <summary>The input of a score job: the columns that the model was trained on and no others, understood as then, and no label.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column, a column of the model that the
+    /// data does not have included. <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
+    public static PreparedInput Load(PartyConfig config, JobSpecification specification, ScoringModel model, CancellationToken cancellationToken)
+    {
+        DatasetOptions dataset = config.Dataset(specification.Dataset) with
+        {
+            Label = null,
+            Features = [.. model.Encoder.Sources.Select(column => column.Source)],
+            Columns = model.Encoder.Sources.ToDictionary(column => column.Source, column => column.Declaration, StringComparer.Ordinal),
+        };
+        RawTable table = TableLoader.Load(dataset, LabelKind.None, cancellationToken);
+        return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset)) { Model = model };
+    }
+
+    /// <summary>Loads the dataset that the job names.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column.
     /// <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
     public static PreparedInput Load(PartyConfig config, JobSpecification specification, CancellationToken cancellationToken)
     {
-        LabelKind labels = config.Role == Role.FeatureParty || specification.Kind == JobKind.Score
+        LabelKind labels = config.Role == Role.FeatureParty
             ? LabelKind.None
             : specification.Family switch
             {
