@@ -9,7 +9,7 @@ internal static class ColumnReader
     public static IReadOnlyDictionary<string, ColumnDeclaration> Read(YamlMap? map)
     {
         Dictionary<string, ColumnDeclaration> columns = new(StringComparer.Ordinal);
-        foreach (string name in map?.Keys ?? [])
+        foreach (string name in map?.Keys() ?? [])
         {
             YamlMap column = map!.Map(name);
             columns[name] = column.Text("type") switch

@@ -22,7 +22,7 @@ internal static class DatasetReader
             return datasets;
         }
 
-        foreach (string name in others.Keys)
+        foreach (string name in others.Keys())
         {
             if (!PartyReference.IsName(name) || !datasets.TryAdd(name, ReadDataset(others.Map(name), role, folder)))
             {

@@ -158,11 +158,6 @@ internal sealed class YamlMap
         return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
     }
 
-    /// <summary>Keys that are names given by whoever wrote the file, in their order.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: a key is no text.</exception>
-    public IReadOnlyList<string> Keys =>
-        [.. _node.Children.Keys.Select(key => (key as YamlScalarNode)?.Value is { Length: > 0 } name ? name : throw At(key, "", "a name is expected"))];
-
     /// <summary>Whether a key's value is a mapping, where it may be something else.</summary>
     public bool IsMap(string key) => Find(key) is YamlMappingNode;
 
@@ -175,6 +170,9 @@ internal sealed class YamlMap
         string word = OptionalText(key) ?? otherwise;
         return words.Contains(word, StringComparer.Ordinal) ? word : throw Bad(key, $"{string.Join(" or ", words)} is expected");
     }
+
+    /// <summary>The keys in their order, for a mapping whose keys are names.</summary>
+    public IReadOnlyList<string> Keys() => [.. _node.Children.Keys.Select(key => (key as YamlScalarNode)?.Value ?? throw Wrong($"{_file}, line {key.Start.Line}: a name is expected as key"))];
 
     public YamlMap Map(string key) => OptionalMap(key) ?? throw Missing(key);
 

@@ -48,6 +48,10 @@ public sealed class ColumnEncoder
     /// <summary>Whether encoding changes nothing: plain numbers only.</summary>
     public bool IsIdentity => Sources.All(source => source is FittedNumeric { Missing: MissingRule.Refuse });
 
+    /// <summary>The encoder of columns that are plain numbers.</summary>
+    public static ColumnEncoder Plain(IReadOnlyList<string> columns) =>
+        new([.. columns.Select(name => new FittedNumeric(name, MissingRule.Refuse, Fill: 0, HasIndicator: false))]);
+
     /// <summary>Learns means, levels and reference levels from the aligned training rows.</summary>
     /// <param name="aligned">The features, in the joint order.</param>
     /// <param name="isTest">[row]: not to be learnt from.</param>

@@ -11,6 +11,9 @@ public abstract record FittedColumn(string Source)
     /// <summary>Names of columns that were left out because they have one value in all training rows.</summary>
     public IReadOnlyList<string> Dropped { get; init; } = [];
 
+    /// <summary>How the source column of new rows is to be read.</summary>
+    public abstract ColumnDeclaration Declaration { get; }
+
     /// <summary>Encodes rows, training rows or new ones.</summary>
     /// <param name="unseen">Rows whose level, or whose being missing, no column stands for: they are encoded like the reference level.</param>
     internal abstract double[][] Encode(RawColumn raw, InputErrors errors, out int unseen);
@@ -22,6 +25,8 @@ public abstract record FittedColumn(string Source)
 public sealed record FittedNumeric(string Source, MissingRule Missing, double Fill, bool HasIndicator) : FittedColumn(Source)
 {
     public override IReadOnlyList<string> Names => HasIndicator ? [Source, ColumnEncoder.MissingName(Source)] : [Source];
+
+    public override ColumnDeclaration Declaration => new() { Kind = ColumnKind.Numeric, Missing = Missing, Constant = Fill };
 
     /// <param name="train">Indices of the training rows.</param>
     internal static FittedNumeric Fit(NumericColumn column, ColumnDeclaration declared, int[] train, InputErrors errors)
@@ -72,6 +77,8 @@ public sealed record FittedCategorical(
         .. HasOther ? [ColumnEncoder.OtherName(Source)] : Array.Empty<string>(),
         .. HasMissing ? [ColumnEncoder.MissingName(Source)] : Array.Empty<string>(),
     ];
+
+    public override ColumnDeclaration Declaration => new() { Kind = ColumnKind.Categorical, Missing = Missing, Reference = Reference, Levels = Levels };
 
     /// <param name="train">Indices of the training rows.</param>
     internal static FittedCategorical Fit(CategoricalColumn column, ColumnDeclaration declared, int[] train, InputErrors errors)

@@ -30,6 +30,9 @@ public sealed record ReportPart
     /// <summary>How the own columns were encoded; null where the job did not come to it.</summary>
     public ColumnEncoder? Encoder { get; init; }
 
+    /// <summary>By source column: aligned rows whose level no encoded column stands for.</summary>
+    public IReadOnlyDictionary<string, int>? Unseen { get; init; }
+
     /// <summary>Null where training did not end.</summary>
     public VerticalResult? Result { get; init; }
 

@@ -8,7 +8,7 @@ namespace VertFed.PartyNode.Scoring;
 
 /// <summary>A model.json as read: the own half, and what binds it to the transcript of the job that trained it.</summary>
 /// <param name="Party">The party whose half it is, by name.</param>
-/// <param name="Encoder">Turns source columns into the half's.</param>
+/// <param name="Encoder">Turns a source's columns into those that the coefficients are of.</param>
 /// <param name="Salt">Opens the own commitment in <paramref name="Identity"/>, 32 bytes.</param>
 internal sealed record ModelFile(string Party, ModelHalf Half, ColumnEncoder Encoder, ModelIdentity Identity, byte[] Salt)
 {
@@ -70,12 +70,10 @@ internal sealed record ModelFile(string Party, ModelHalf Half, ColumnEncoder Enc
             "linear" => Family.Linear,
             _ => throw Wrong("it is of no family that scores"),
         };
-        ColumnEncoder encoder = root.TryGetProperty("encoding", out JsonElement encoding)
-            ? EncodingJson.Read(encoding)
-            : new ColumnEncoder([.. columns.Select(column => new FittedNumeric(column, MissingRule.Refuse, Fill: 0, HasIndicator: false))]);
+        ColumnEncoder encoder = root.TryGetProperty("encoding", out JsonElement encoding) ? EncodingJson.Read(encoding) : ColumnEncoder.Plain(columns);
         if (!encoder.Names.SequenceEqual(columns, StringComparer.Ordinal))
         {
-            throw Wrong("its encoding gives other columns than there are coefficients for");
+            throw Wrong("its encoding and its coefficients are not of the same columns");
         }
 
         return new ModelFile(

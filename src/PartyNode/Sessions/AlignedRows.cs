@@ -14,13 +14,22 @@ internal static class AlignedRows
     /// <summary>Takes the aligned rows of every column and encodes them by what the training rows among them teach. The table is used up.</summary>
     /// <param name="rows">Row numbers of the table in the joint order.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Fit"/>.</exception>
-    public static (VerticalInput Input, ColumnEncoder Encoder) Take(RawTable table, int[] rows, bool[] isTest, DatasetOptions options)
+    public static (VerticalInput Input, ColumnEncoder Encoder, IReadOnlyDictionary<string, int> Unseen) Take(
+        RawTable table, int[] rows, bool[] isTest, DatasetOptions options)
     {
         RawColumn[] aligned = table.TakeRows(rows);
         ColumnEncoder encoder = ColumnEncoder.Fit(aligned, isTest, options, table.Source);
         EncodedColumns encoded = encoder.Encode(aligned, table.Source);
         double[]? labels = table.Labels is { } all ? Array.ConvertAll(rows, row => all[row]) : null;
-        return (new VerticalInput(encoded.Names, encoded.Columns, labels, isTest), encoder);
+        return (new VerticalInput(encoded.Names, encoded.Columns, labels, isTest), encoder, encoded.Unseen);
+    }
+
+    /// <summary>Takes the aligned rows of the columns that a model was trained on, encoded as it was. The table is used up.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Encode"/>.</exception>
+    public static (VerticalInput Input, IReadOnlyDictionary<string, int> Unseen) TakeAs(RawTable table, int[] rows, bool[] isTest, ColumnEncoder encoder)
+    {
+        EncodedColumns encoded = encoder.Encode(table.TakeRows(rows), table.Source);
+        return (new VerticalInput(encoded.Names, encoded.Columns, labels: null, isTest), encoded.Unseen);
     }
 
     /// <summary>Takes the aligned rows and encodes them as the model's training did. The table is used up.</summary>

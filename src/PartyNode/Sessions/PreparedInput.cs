@@ -13,17 +13,22 @@ internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdL
     /// <summary>The model to score with; null in a job that trains one.</summary>
     public ScoringModel? Model { get; init; }
 
-    /// <summary>The input of a score job: what the model takes of the dataset that the job names, understood as in training, and no label.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column, a column of the model that the data
-    /// does not have included. <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
+    /// <summary>The input of a score job: the columns that the model was trained on and no others, understood as then, and no label.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column, a column of the model that the
+    /// data does not have included. <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
     public static PreparedInput Load(PartyConfig config, JobSpecification specification, ScoringModel model, CancellationToken cancellationToken)
     {
-        DatasetOptions dataset = model.Narrow(config.Dataset(specification.Dataset));
+        DatasetOptions dataset = config.Dataset(specification.Dataset) with
+        {
+            Label = null,
+            Features = [.. model.Encoder.Sources.Select(column => column.Source)],
+            Columns = model.Encoder.Sources.ToDictionary(column => column.Source, column => column.Declaration, StringComparer.Ordinal),
+        };
         RawTable table = TableLoader.Load(dataset, LabelKind.None, cancellationToken);
         return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset)) { Model = model };
     }
 
-    /// <summary>Loads the dataset that a training job names.</summary>
+    /// <summary>Loads the dataset that the job names.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column.
     /// <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
     public static PreparedInput Load(PartyConfig config, JobSpecification specification, CancellationToken cancellationToken)

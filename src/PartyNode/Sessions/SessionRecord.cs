@@ -20,6 +20,9 @@ internal sealed class SessionRecord(JobSpecification specification, string party
     /// <summary>What was learnt of the own columns; null before the alignment.</summary>
     public ColumnEncoder? Encoder { get; set; }
 
+    /// <summary>By source column: aligned rows whose level no column stands for.</summary>
+    public IReadOnlyDictionary<string, int>? Unseen { get; set; }
+
     public VerticalResult? Result { get; set; }
 
     /// <summary>The result of a score job; null in a job that trains.</summary>
@@ -69,6 +72,7 @@ internal sealed class SessionRecord(JobSpecification specification, string party
         SecondsTotal = _clock.Elapsed.TotalSeconds,
         Align = Align,
         Encoder = Encoder,
+        Unseen = Unseen,
         Result = Result,
         Score = ScorePart,
         Close = Close,

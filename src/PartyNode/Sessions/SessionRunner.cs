@@ -120,12 +120,11 @@ internal sealed class SessionRunner(
         VerticalInput aligned;
         if (input.Model is { } model)
         {
-            aligned = AlignedRows.TakeForModel(input.Table, rows, model, out IReadOnlyDictionary<string, int> unseen);
-            record.Guards = [.. record.Guards, .. PolicyGuards.UnseenLevels(config, unseen)];
+            (aligned, record.Unseen) = AlignedRows.TakeAs(input.Table, rows, isTest, model.Encoder);
         }
         else
         {
-            (aligned, record.Encoder) = AlignedRows.Take(input.Table, rows, isTest, input.Dataset);
+            (aligned, record.Encoder, record.Unseen) = AlignedRows.Take(input.Table, rows, isTest, input.Dataset);
         }
 
         Judge(specification, input, aligned, ids, peer, record);

@@ -33,7 +33,7 @@ public sealed class SessionPartsTests : IDisposable
     public void Aligned_columns_follow_the_joint_order()
     {
         RawTable table = Load("id,y,x\na,0,1\nb,1,2\nc,0,3\n");
-        (VerticalInput input, _) = AlignedRows.Take(table, [2, 0], [false, true], Bank);
+        (VerticalInput input, _, _) = AlignedRows.Take(table, [2, 0], [false, true], Bank);
         Assert.Equal([3.0, 1.0], input.Features[0]);
         Assert.Equal([0.0, 0.0], input.Labels!);
     }
@@ -42,7 +42,7 @@ public sealed class SessionPartsTests : IDisposable
     public void A_feature_that_is_constant_in_the_training_rows_is_named()
     {
         RawTable table = Load("id,y,x,z\na,0,7,1\nb,1,7,2\nc,1,8,3\n");
-        (VerticalInput input, _) = AlignedRows.Take(table, [0, 1, 2], [false, false, true], Bank);
+        (VerticalInput input, _, _) = AlignedRows.Take(table, [0, 1, 2], [false, false, true], Bank);
         VertFedException error = Assert.Throws<VertFedException>(() => AlignedRows.RequireVariation(input, table, Family.Logistic));
         Assert.Equal("bank.csv: column 'x' has zero variance in the aligned training rows; leave it out (data.features)", error.Message);
         Assert.Equal(ErrorCode.BadInput, error.Code);
@@ -52,7 +52,7 @@ public sealed class SessionPartsTests : IDisposable
     public void A_label_of_one_class_is_named()
     {
         RawTable table = Load("id,y,x\na,1,7\nb,1,8\nc,0,9\n");
-        (VerticalInput input, _) = AlignedRows.Take(table, [0, 1, 2], [false, false, true], Bank);
+        (VerticalInput input, _, _) = AlignedRows.Take(table, [0, 1, 2], [false, false, true], Bank);
         VertFedException error = Assert.Throws<VertFedException>(() => AlignedRows.RequireVariation(input, table, Family.Logistic));
         Assert.Equal("bank.csv: label column 'y' holds one class only in the aligned training rows", error.Message);
     }
