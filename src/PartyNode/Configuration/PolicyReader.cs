@@ -129,7 +129,7 @@ internal static class PolicyReader
     private static WordList Warnings(YamlMap? map)
     {
         List<string> warnings = [];
-        foreach (string name in map?.Keys ?? [])
+        foreach (string name in map?.Keys() ?? [])
         {
             PolicyRule rule = PolicyRules.All.FirstOrDefault(known => known.Name == name)
                 ?? throw map!.Bad(name, $"there is no rule of this name (rules: {string.Join(", ", PolicyRules.All.Select(known => known.Name))})");

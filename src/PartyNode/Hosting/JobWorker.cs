@@ -372,47 +372,6 @@ internal sealed class JobWorker(
         progress.JobEnded(entry.Id, status, fault?.Error);
     }
 
-    /// <summary>Keeps the scores before anyone hears that the job is done. They are in no other place.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be written.</exception>
-    private void KeepScores(JobEntry entry, PreparedInput input, SessionRecord record)
-    {
-        if (record.Score is not { } score || input.Model is not { } model)
-        {
-            return;
-        }
-
-        ScoreCounts counts;
-        if (score.Scores is { } scores)
-        {
-            string folder = Path.Combine(config.DataDirectory, "jobs", entry.Id);
-            AtomicFile.CreateFolder(folder);
-            counts = ScoreFile.Write(
-                Path.Combine(folder, ScoreFile.Name), input.Dataset.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
-        }
-        else
-        {
-            counts = new ScoreCounts(score.Rows, input.Ids.Ids.Count - score.Rows, input.Table.Rows - input.Ids.Ids.Count);
-        }
-
-        record.ScorePart = new ScorePart(
-            model.Identity, model.Half.Family, counts, ScorePart.QuantilesOf(score.Scores), record.SecondsOf(Phase.Evaluate), record.EvaluateBytes, score.Disclosures);
-    }
-
-    private void Write(string job, string name, byte[] content)
-    {
-        try
-        {
-            string folder = Path.Combine(config.DataDirectory, "jobs", job);
-            AtomicFile.CreateFolder(folder);
-            AtomicFile.Write(Path.Combine(folder, name), content);
-        }
-        catch (VertFedException error)
-        {
-            // The store holds report and model as well; its own failure would be the job's.
-            log.NotWritten(job, name, error.Message);
-        }
-    }
-
     private Task<PartyJob> AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(
         new PartyJob
         {

@@ -9,14 +9,6 @@ namespace VertFed.PartyNode.Scoring;
 /// <summary>The own half of the model that a score job names, found and checked before the job is answered.</summary>
 internal sealed record ScoringModel(ModelHalf Half, ColumnEncoder Encoder, ModelIdentity Identity)
 {
-    /// <summary>The dataset with the model's source columns, and no others, as training understood them: whatever is declared now, the same cell
-    /// means the same.</summary>
-    public DatasetOptions Narrow(DatasetOptions dataset) => dataset with
-    {
-        Features = [.. Encoder.Sources.Select(source => source.Source)],
-        Columns = Encoder.Sources.ToDictionary(source => source.Source, Declare, StringComparer.Ordinal),
-    };
-
     /// <summary>
     /// Finds the model: it is known here, of the same two parties in the same roles, neither archived nor deleted, and its coefficients
     /// open the commitment that this party made at the end of the training job.
@@ -55,19 +47,6 @@ internal sealed record ScoringModel(ModelHalf Half, ColumnEncoder Encoder, Model
 
         return new ScoringModel(file.Half, file.Encoder, file.Identity);
     }
-
-    private static ColumnDeclaration Declare(FittedColumn column) => column switch
-    {
-        FittedNumeric numeric => new ColumnDeclaration { Kind = ColumnKind.Numeric, Missing = numeric.Missing, Constant = numeric.Fill },
-        FittedCategorical words => new ColumnDeclaration
-        {
-            Kind = ColumnKind.Categorical,
-            Missing = words.Missing,
-            Reference = words.Reference,
-            Levels = [.. words.Levels, .. words.Reference is { } reference ? [reference] : Array.Empty<string>()],
-        },
-        _ => throw new ArgumentException("A column of a kind that nobody fits.", nameof(column)),
-    };
 
     private static ModelFile Parse(string party, byte[] json)
     {

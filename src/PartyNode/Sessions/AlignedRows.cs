@@ -1,7 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
 using VertFed.PartyNode.Data;
-using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -30,16 +29,6 @@ internal static class AlignedRows
     {
         EncodedColumns encoded = encoder.Encode(table.TakeRows(rows), table.Source);
         return (new VerticalInput(encoded.Names, encoded.Columns, labels: null, isTest), encoded.Unseen);
-    }
-
-    /// <summary>Takes the aligned rows and encodes them as the model's training did. The table is used up.</summary>
-    /// <param name="unseen">By source column: rows whose level training did not know; they count as its reference level.</param>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Encode"/>.</exception>
-    public static VerticalInput TakeForModel(RawTable table, int[] rows, ScoringModel model, out IReadOnlyDictionary<string, int> unseen)
-    {
-        EncodedColumns encoded = model.Encoder.Encode(table.TakeRows(rows), table.Source);
-        unseen = encoded.Unseen;
-        return new VerticalInput(encoded.Names, encoded.Columns, labels: null, new bool[rows.Length]);
     }
 
     /// <summary>Refuses what no model can be fitted to, by file and column name.</summary>

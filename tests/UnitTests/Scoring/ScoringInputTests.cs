@@ -23,7 +23,7 @@ public sealed class ScoringInputTests : IDisposable
         File.WriteAllText(_place.At("new.csv"), "id,region,spare,age\n1,south,x,30\n2,,y,\n3,mars,z,50\n4,north,w,60\n5,east,v,70\n");
         PreparedInput input = Load(Model());
 
-        VerticalInput rows = AlignedRows.TakeForModel(input.Table, [4, 3, 2, 1, 0], input.Model!, out IReadOnlyDictionary<string, int> unseen);
+        (VerticalInput rows, IReadOnlyDictionary<string, int> unseen) = AlignedRows.TakeAs(input.Table, [4, 3, 2, 1, 0], new bool[5], input.Model!.Encoder);
 
         Assert.Equal(["age", "age=(missing)", "region=east", "region=south"], rows.Columns);
         Assert.Equal([70, 60, 50, 41.5, 30], rows.Features[0]);
