@@ -27,7 +27,11 @@ public static class PartyCommand
         {
             (string file, bool parentPipe) = Parse(arguments);
             PartyConfig config = PartyConfig.Load(file);
-            CsvLoader.RequireReadable(config.Data);
+            foreach (DatasetOptions dataset in config.Datasets.Values)
+            {
+                TableLoader.RequireReadable(dataset);
+            }
+
             using Identity identity = Identity.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
             using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);
@@ -68,7 +72,7 @@ public static class PartyCommand
             return null;
         }
 
-        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Log = log }, CancellationToken.None);
+        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Models = host.Models, Log = log }, CancellationToken.None);
     }
 
     private static async Task RunUntilToldAsync(PartyHost host, Stream? parentPipe, NodeLog log)
