@@ -15,8 +15,9 @@ public sealed partial class OperationsDocumentTests
     public void The_table_of_log_lines_is_that_of_the_code()
     {
         string[] expected = [.. Lines().OrderBy(line => line.Id).Select(line => $"| {line.Id} | {line.Level} | {line.Name} | {line.Text.Replace("|", @"\|", StringComparison.Ordinal)} |")];
+        string[] listed = [.. LogRow().Matches(Document).Select(match => match.Value)];
 
-        Assert.Equal(expected, [.. LogRow().Matches(Document).Select(match => match.Value)]);
+        Assert.Equal(expected, listed);
     }
 
     [Fact]
