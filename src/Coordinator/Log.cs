@@ -12,8 +12,11 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Information, "stopping")]
     public static partial void Stopping(ILogger logger);
 
-    [LoggerMessage(3, LogLevel.Warning, "{Address} is reachable from other machines without transport encryption; put a TLS proxy in front")]
-    public static partial void NotLoopback(ILogger logger, string address);
+    [LoggerMessage(4, LogLevel.Warning, "a TLS handshake was refused: {Reason}")]
+    public static partial void HandshakeRefused(ILogger logger, string reason);
+
+    [LoggerMessage(5, LogLevel.Warning, "a call of key {Fingerprint} to {Method} was denied: {Reason}")]
+    public static partial void CallDenied(ILogger logger, string fingerprint, string method, string reason);
 
     [LoggerMessage(10, LogLevel.Information, "party {Party} connected, software {Version}")]
     public static partial void Connected(ILogger logger, string party, string version);

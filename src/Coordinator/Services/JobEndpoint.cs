@@ -2,14 +2,15 @@ using System.Globalization;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Services;
 
-/// <summary>What analysts call. Reading needs no key: the coordinator knows nothing that a submitter or party may not see of a
-/// job's progress, and reports are sealed. Submitting and cancelling are signed.</summary>
+/// <summary>What analysts call, and whoever else may see a job. A job that the caller may not know of is answered as one that is not there.
+/// Submitting and cancelling are signed besides.</summary>
 internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
 {
     private const int DefaultPage = 100;
@@ -22,10 +23,10 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
         request.Job is null
             ? throw new VertFedException(ErrorCode.Usage, "the request holds no job")
-            : hub.Describe(await hub.SubmitAsync(request.Job, context.CancellationToken));
+            : hub.Describe(await hub.SubmitAsync(request.Job, Caller.Of(context), context.CancellationToken));
 
     public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
-        hub.Describe(await FindAsync(request.Job, context.CancellationToken));
+        hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
@@ -35,8 +36,8 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         bool first = request.PageToken.Length == 0;
         if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
             throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
-        JobPage page = await hub.Store.ListJobsAsync(
-            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, context.CancellationToken);
+        JobPage page = await VisibleJobs.PageAsync(
+            hub.Store, Caller.Of(context).MaySee, request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
@@ -55,7 +56,7 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
                 // Taken before the look, so that a change during the look is not missed.
                 Task? next = hub.ChangesOf(request.Job)?.Next;
                 Task coSigned = hub.ClosingAnswered.Next;
-                JobRecord job = await FindAsync(request.Job, ending.Token);
+                JobRecord job = await FindAsync(request.Job, Caller.Of(context), ending.Token);
                 if (last is not null && await IsBeingCoSignedAsync(job, ending.Token))
                 {
                     patience ??= Task.Delay(CoSigning, time, ending.Token);
@@ -83,12 +84,12 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
 
     public override async Task<JobStatus> Cancel(CancelRequest request, ServerCallContext context) =>
         EnvelopeCodec.IsJobId(request.Job)
-            ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, context.CancellationToken))
+            ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, Caller.Of(context), context.CancellationToken))
             : throw GrpcErrors.UnknownJob();
 
     public override async Task<ReportResponse> Report(GetJobRequest request, ServerCallContext context)
     {
-        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         var response = new ReportResponse { Status = hub.Describe(job) };
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
@@ -105,8 +106,10 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         return close?.Label is null || close.Feature is null;
     }
 
-    private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken) =>
-        (EnvelopeCodec.IsJobId(job) ? await hub.Store.FindJobAsync(job, cancellationToken) : null) ?? throw GrpcErrors.UnknownJob();
+    private async Task<JobRecord> FindAsync(string job, Caller caller, CancellationToken cancellationToken) =>
+        EnvelopeCodec.IsJobId(job) && await hub.Store.FindJobAsync(job, cancellationToken) is { } record && caller.MaySee(record)
+            ? record
+            : throw GrpcErrors.UnknownJob();
 }
 
 /// <summary>Bounds the Watch streams.</summary>

@@ -145,6 +145,9 @@ internal sealed class YamlMap
         return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
     }
 
+    /// <summary>A single text, or a list of them without repetitions.</summary>
+    public IReadOnlyList<string> OneOrMore(string key) => Find(key) is YamlSequenceNode ? OptionalTexts(key)! : [Text(key)];
+
     public YamlMap Map(string key) => OptionalMap(key) ?? throw Missing(key);
 
     public YamlMap? OptionalMap(string key)

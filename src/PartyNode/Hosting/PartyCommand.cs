@@ -27,13 +27,13 @@ public static class PartyCommand
             (string file, bool parentPipe) = Parse(arguments);
             PartyConfig config = PartyConfig.Load(file);
             CsvLoader.RequireReadable(config.Data);
-            using Identity identity = Identity.Load(config.IdentityPath);
+            using Credential credential = Credential.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
-            using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);
+            using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), credential.Identity);
             await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
             NodeLog log = new(errors, TimeProvider.System);
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
-            using PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
+            using PartyHost host = new(config, credential, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
             await RunUntilToldAsync(host, parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }

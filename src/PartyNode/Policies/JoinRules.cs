@@ -34,7 +34,7 @@ public static class JoinRules
             : string.Create(
                 CultureInfo.InvariantCulture,
                 $"the spec does not name '{job.Config.Name}' with its own fingerprint as {RoleName(job.Config.Role)}")),
-        new("peer-pinned", job => job.Config.Peers.Contains(new PinnedPeer(job.Peer.Name, job.Peer.Fingerprint))
+        new("peer-pinned", job => job.Config.Peers.Any(peer => peer.Name == job.Peer.Name && peer.Holds(job.Peer.Fingerprint))
             ? null
             : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
         new("job-kind", job => job.Spec.Kind == JobKind.Train ? null : "only train jobs are taken"),

@@ -18,7 +18,8 @@ public sealed class ConfigTests : IDisposable
         parties:
           - {name: bank, fingerprint: {{A}}}
           - {name: retailer, fingerprint: {{B}}}
-        submitters: [{{C}}]
+        principals:
+          - {name: ann, fingerprint: {{C}}, roles: [analyst, auditor]}
         limits: {max_open_jobs: 5, retain_payload_days: 0}
         log: {level: debug, format: json}
         """;
@@ -34,8 +35,10 @@ public sealed class ConfigTests : IDisposable
         Assert.Equal(new IPEndPoint(IPAddress.IPv6Loopback, 7000), config.Listen);
         Assert.Equal(_folder.File("keys/coordinator.pem"), config.IdentityPath);
         Assert.Equal(_folder.File("store"), config.DataFolder);
-        Assert.Equal(A, config.Parties["bank"].Fingerprint);
-        Assert.Equal([C], config.Submitters);
+        Assert.Equal([A], config.Parties["bank"].Fingerprints);
+        Principal ann = Assert.Single(config.Principals);
+        Assert.Equal(("ann", CallerRoles.Analyst | CallerRoles.Auditor), (ann.Name, ann.Roles));
+        Assert.Equal([C], ann.Fingerprints);
         Assert.Equal((5, 0, 256), (config.Limits.MaxOpenJobs, config.Limits.RetainPayloadDays, config.Limits.MaxWatchers));
         Assert.True(config.Log.Json);
     }
