@@ -19,7 +19,19 @@ public sealed record NewJob(
     string FeatureParty,
     int DeadlineSeconds,
     long SubmittedUnixMs,
-    Payloads Payloads);
+    Payloads Payloads)
+{
+    public JobKind Kind { get; init; } = JobKind.Train;
+
+    /// <summary>What the result is for; empty: not stated.</summary>
+    public string Purpose { get; init; } = "";
+
+    /// <summary>The submitter's own name for this request, which it may repeat; null: none.</summary>
+    public string? ClientToken { get; init; }
+
+    /// <summary>Whether the job begins as QUEUED; else as OFFERED.</summary>
+    public bool Queued { get; init; }
+}
 
 /// <summary>What <see cref="ICoordinatorStore.AddJobAsync"/> found.</summary>
 public enum AddJobOutcome
@@ -29,7 +41,7 @@ public enum AddJobOutcome
     /// <summary>The same spec by the same submitter is there already.</summary>
     Same,
 
-    /// <summary>Another spec holds this job id.</summary>
+    /// <summary>Another spec holds this job id, or this client token of the submitter.</summary>
     Different,
 }
 
@@ -67,7 +79,18 @@ public sealed record JobRecord
 
     public required int DeadlineSeconds { get; init; }
 
+    public required JobKind Kind { get; init; }
+
+    /// <summary>As the spec says; empty where it says nothing.</summary>
+    public required string Purpose { get; init; }
+
+    /// <summary>Null where the submitter gave none.</summary>
+    public required string? ClientToken { get; init; }
+
     public required long SubmittedUnixMs { get; init; }
+
+    /// <summary>When it left the queue; 0 while it waits there.</summary>
+    public required long OfferedUnixMs { get; init; }
 
     public required long StartedUnixMs { get; init; }
 
@@ -107,8 +130,8 @@ public sealed record JobRecord
     /// <summary>Null unless the job ended without a result.</summary>
     public required JobError? Error { get; init; }
 
-    /// <summary>Offered or running.</summary>
-    public bool IsOpen => State is JobState.Offered or JobState.Running;
+    /// <summary>Queued, offered or running.</summary>
+    public bool IsOpen => State is JobState.Queued or JobState.Offered or JobState.Running;
 
     /// <summary>Whether entries, checkpoints and deliveries of it are kept.</summary>
     public bool HasTranscript => Payloads is Payloads.Full or Payloads.Hashes;
@@ -131,6 +154,11 @@ public sealed record JobRecord
 /// <summary>A page of jobs, newest first.</summary>
 /// <param name="Before">Ordinal to ask the next page with; null after the last.</param>
 public sealed record JobPage(IReadOnlyList<JobRecord> Jobs, long? Before);
+
+/// <summary>Which jobs a list holds: those that meet every condition that is given.</summary>
+/// <param name="Submitter">Fingerprint of the submitter's key.</param>
+/// <param name="Party">Name of either party.</param>
+public sealed record JobFilter(string? Submitter = null, string? Party = null, JobState? State = null);
 
 /// <summary>Names an envelope within the store.</summary>
 public readonly record struct EnvelopeKey(string Job, uint Attempt, Role Sender, long Sequence);

@@ -3,24 +3,32 @@ using VertFed.Protocol.V1;
 namespace VertFed.Storage;
 
 /// <summary>
-/// The coordinator's durable state: jobs, signed specs, answers, envelopes with their sealed payloads, deliveries, outcomes
-/// and sealed reports. Each call is one atomic transition: when its task completes the change is durable, when it throws
+/// The coordinator's durable state: jobs, signed specs, answers, envelopes with their sealed payloads, deliveries, outcomes,
+/// sealed reports, the states of models and the log of accesses. Each call is one atomic transition: when its task completes the change is durable, when it throws
 /// nothing of it was kept, unless the message says that the result is unknown. All calls may run concurrently.
 /// </summary>
 /// <remarks>Every method throws <see cref="Protocol.VertFedException"/> with code Storage where the store cannot do it. Writes are
 /// idempotent, so that a caller who did not hear the result may repeat them.</remarks>
 public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
 {
-    /// <summary>Adds a job in state OFFERED, attempt 1.</summary>
+    /// <summary>
+    /// Adds a job in state QUEUED or OFFERED, attempt 1. A submitter's client token that is there already returns the job it came with:
+    /// Same for the same spec, else Different.
+    /// </summary>
     Task<(AddJobOutcome Outcome, JobRecord Job)> AddJobAsync(NewJob job, CancellationToken cancellationToken);
 
     /// <summary>The job, or null.</summary>
     Task<JobRecord?> FindJobAsync(string job, CancellationToken cancellationToken);
 
-    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>.</summary>
-    Task<JobPage> ListJobsAsync(int pageSize, long? before, CancellationToken cancellationToken);
+    /// <summary>Lets a job leave the queue: QUEUED becomes OFFERED. A job in another state stays as it is.</summary>
+    /// <returns>The job afterwards, or null where there is none.</returns>
+    Task<JobRecord?> OfferJobAsync(string job, long nowUnixMs, CancellationToken cancellationToken);
 
-    /// <summary>All jobs that are offered or running, oldest first.</summary>
+    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>.</summary>
+    /// <param name="filter">Null: all.</param>
+    Task<JobPage> ListJobsAsync(int pageSize, long? before, JobFilter? filter, CancellationToken cancellationToken);
+
+    /// <summary>All jobs that are queued, offered or running, oldest first.</summary>
     Task<IReadOnlyList<JobRecord>> ListOpenJobsAsync(CancellationToken cancellationToken);
 
     /// <summary>Jobs that ended at or after a time and whose party of this name has accepted but not given its last word.</summary>
@@ -71,4 +79,25 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     /// <summary>Drops the sealed payloads (not what crossed in the clear, cores, attestations or reports) of jobs that ended before a time.</summary>
     /// <returns>How many jobs lost payloads.</returns>
     Task<int> PrunePayloadsAsync(long endedBeforeUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>Keeps what a party says of its half of a model. A half that was deleted stays deleted.</summary>
+    /// <returns>The model afterwards, or null where there is no job of this name that trained one and is done.</returns>
+    Task<ModelRecord?> RecordModelAsync(string job, Role role, ModelState state, CancellationToken cancellationToken);
+
+    /// <summary>Models newest first, from those whose job has an ordinal below <paramref name="before"/>.</summary>
+    /// <param name="filter">Null: all.</param>
+    Task<ModelPage> ListModelsAsync(int pageSize, long? before, ModelFilter? filter, CancellationToken cancellationToken);
+
+    /// <summary>The model that a job trained, or null.</summary>
+    Task<ModelRecord?> FindModelAsync(string job, CancellationToken cancellationToken);
+
+    /// <summary>Adds a line to the access log.</summary>
+    Task RecordAccessAsync(AccessEntry entry, CancellationToken cancellationToken);
+
+    /// <summary>The access log from an ordinal on, in order.</summary>
+    Task<IReadOnlyList<AccessEntry>> ReadAccessAsync(long from, int limit, CancellationToken cancellationToken);
+
+    /// <summary>Drops lines of the access log that are older than a time, at most 1000 a call.</summary>
+    /// <returns>How many were dropped.</returns>
+    Task<int> PruneAccessAsync(long beforeUnixMs, CancellationToken cancellationToken);
 }

@@ -51,4 +51,39 @@ public interface IPartyStore : IJournal, IAsyncDisposable
     /// </summary>
     /// <returns>How many attempts were forgotten; 0: none is left.</returns>
     Task<int> PruneAsync(long endedBeforeUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>How many jobs began to run at or after a time, however they ended.</summary>
+    Task<int> CountJobsSinceAsync(long acceptedSinceUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>Notes that an OFFERED job waits for the operator. The first time stays; a job in another state stays as it is.</summary>
+    /// <returns>The job afterwards, or null where there is none with this attempt.</returns>
+    Task<PartyJob?> HoldJobAsync(string job, uint attempt, long nowUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>Jobs that wait for the operator's decision, oldest first.</summary>
+    Task<IReadOnlyList<PartyJob>> ListHeldAsync(CancellationToken cancellationToken);
+
+    /// <summary>Keeps what the operator decided. The first decision stays.</summary>
+    /// <returns>The decision as the store holds it, or null where there is no job with this attempt.</returns>
+    Task<OperatorDecision?> RecordDecisionAsync(
+        string job, uint attempt, bool isApproved, string reason, long nowUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>What the operator decided, or null.</summary>
+    Task<OperatorDecision?> FindDecisionAsync(string job, uint attempt, CancellationToken cancellationToken);
+
+    /// <summary>Models newest first, from those whose job has an ordinal below <paramref name="before"/>. <see cref="SaveResultAsync"/>
+    /// adds one, ACTIVE, with a DONE job that left a model.</summary>
+    Task<IReadOnlyList<StoredModel>> ListModelsAsync(int limit, long? before, CancellationToken cancellationToken);
+
+    /// <summary>The model that a job trained, or null.</summary>
+    Task<StoredModel?> FindModelAsync(string job, CancellationToken cancellationToken);
+
+    /// <summary>Makes a model ACTIVE, ARCHIVED or DELETED. Deleting erases its bytes wherever the store holds them, for good.</summary>
+    /// <returns>The model afterwards, or null where there is none.</returns>
+    Task<StoredModel?> SetModelStateAsync(string job, ModelState state, CancellationToken cancellationToken);
+
+    /// <summary>Binds a model to the transcript of the job that trained it. Binding it to the same again changes nothing.</summary>
+    /// <param name="transcriptRoot">Root of the closing checkpoint's tree, 32 bytes.</param>
+    /// <returns>The model afterwards, or null where there is none.</returns>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Diverges"/>: it is bound to another one.</exception>
+    Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken);
 }

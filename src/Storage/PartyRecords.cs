@@ -23,6 +23,12 @@ public sealed record PartyJob
 
     public required long ReceivedUnixMs { get; init; }
 
+    /// <summary>When it first ran; the store sets it.</summary>
+    public long AcceptedUnixMs { get; init; }
+
+    /// <summary>Since when an OFFERED job waits for the operator's approval; the store sets it.</summary>
+    public long HeldUnixMs { get; init; }
+
     public long EndedUnixMs { get; init; }
 
     /// <summary>Null unless the job ended without a result.</summary>
@@ -43,6 +49,34 @@ public sealed record PartyResult(
     IReadOnlyList<Disclosure> Ledger,
     byte[] Outcome,
     long EndedUnixMs);
+
+/// <summary>What the operator decided on a job that waited for approval.</summary>
+/// <param name="Reason">The operator's words; may be empty.</param>
+public sealed record OperatorDecision(string Job, uint Attempt, bool IsApproved, string Reason, long DecidedUnixMs);
+
+/// <summary>The own half of a model as the party keeps it; the job that trained it names it.</summary>
+public sealed record StoredModel
+{
+    public required string Job { get; init; }
+
+    /// <summary>That job's place in the order of arrival.</summary>
+    public required long Ordinal { get; init; }
+
+    public required uint Attempt { get; init; }
+
+    /// <summary>The own side in that job.</summary>
+    public required Role Role { get; init; }
+
+    /// <summary>JSON, UTF-8; null once it is deleted.</summary>
+    public required byte[]? Model { get; init; }
+
+    public required ModelState State { get; init; }
+
+    /// <summary>Root of the closing checkpoint's tree, 32 bytes; null until it is bound.</summary>
+    public required byte[]? TranscriptRoot { get; init; }
+
+    public required long TrainedUnixMs { get; init; }
+}
 
 /// <summary>A checkpoint that this party has co-signed.</summary>
 /// <param name="TreeSize">Entries up to and including the phase.</param>

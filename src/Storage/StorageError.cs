@@ -79,6 +79,9 @@ internal static class StorageError
     public static VertFedException SeedDamaged(string job, uint attempt) =>
         new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: the sealed seed does not open; it was altered or belongs to another attempt"));
 
+    public static VertFedException OtherTranscript(string job) =>
+        new(ErrorCode.Diverges, $"job {job}: its model is bound to another transcript");
+
     public static VertFedException OtherCheckpoint(CoSignedCheckpoint checkpoint) =>
         new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {checkpoint.Job}, attempt {checkpoint.Attempt}: another checkpoint was co-signed at the end of phase {checkpoint.Phase}"));
 }

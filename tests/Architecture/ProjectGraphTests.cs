@@ -15,8 +15,9 @@ public sealed class ProjectGraphTests
         ["Vertical"] = ["Lattice", "Models", "Primitives", "Protocol"],
         ["Transcript"] = ["Protocol"],
         ["Storage"] = ["Protocol", "Transcript"],
-        ["PartyNode"] = ["Lattice", "Models", "Primitives", "Protocol", "Psi", "Storage", "Transcript", "Vertical"],
-        ["Coordinator"] = ["Protocol", "Storage", "Transcript"],
+        ["Operations"] = ["Protocol"],
+        ["PartyNode"] = ["Lattice", "Models", "Operations", "Primitives", "Protocol", "Psi", "Storage", "Transcript", "Vertical"],
+        ["Coordinator"] = ["Operations", "Protocol", "Storage", "Transcript"],
         ["Cli"] = ["Models", "Protocol", "Transcript"],
     };
 

@@ -154,6 +154,6 @@ public sealed class AuditTests(DemoFixture demo) : IClassFixture<DemoFixture>
     private async Task<string> FingerprintAsync(string name)
     {
         ProgramResult result = await RunningProgram.RunVertfedAsync("identity", "show", Path.Combine(demo.Out, "identities", name + ".pem"), "--json");
-        return result.Output.Trim();
+        return JsonDocument.Parse(result.Output).RootElement.GetProperty("fingerprint").GetString()!;
     }
 }

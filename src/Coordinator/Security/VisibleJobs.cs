@@ -13,7 +13,7 @@ internal static class VisibleJobs
         List<JobRecord> visible = [];
         for (int scanned = 0; ;)
         {
-            JobPage page = await store.ListJobsAsync(size, before, cancellationToken);
+            JobPage page = await store.ListJobsAsync(size, before, filter: null, cancellationToken);
             foreach (JobRecord job in page.Jobs)
             {
                 scanned++;

@@ -134,5 +134,28 @@ internal static class CoordinatorSchema
             PRIMARY KEY (job, attempt, ordinal)
         ) WITHOUT ROWID;
         """,
+        """
+        -- Up to here every job trained (kind 1), was offered as it was submitted, and left active models (state 1) where it was done.
+        ALTER TABLE jobs ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE jobs ADD COLUMN purpose TEXT NOT NULL DEFAULT '';
+        ALTER TABLE jobs ADD COLUMN client_token TEXT;
+        ALTER TABLE jobs ADD COLUMN offered_ms BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN label_model INTEGER NOT NULL DEFAULT 1;
+        ALTER TABLE jobs ADD COLUMN feature_model INTEGER NOT NULL DEFAULT 1;
+        UPDATE jobs SET offered_ms = submitted_ms;
+        CREATE UNIQUE INDEX jobs_client_token ON jobs (submitter, client_token);
+        CREATE TABLE access_log (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            time_ms BIGINT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            name TEXT NOT NULL,
+            role TEXT NOT NULL,
+            call TEXT NOT NULL,
+            job TEXT NOT NULL,
+            allowed INTEGER NOT NULL,
+            detail TEXT NOT NULL
+        );
+        CREATE INDEX access_log_time ON access_log (time_ms);
+        """,
     ]);
 }

@@ -8,7 +8,8 @@ internal sealed class JobRow : ErrorColumns
     public const string Columns = $"""
         job AS Job, ordinal AS Ordinal, attempt AS Attempt, state AS State, signed_spec AS SignedSpec, spec_hash AS SpecHash,
         submitter AS Submitter, title AS Title, label_party AS LabelParty, feature_party AS FeatureParty,
-        deadline_seconds AS DeadlineSeconds, submitted_ms AS SubmittedMs, started_ms AS StartedMs, ended_ms AS EndedMs,
+        deadline_seconds AS DeadlineSeconds, kind AS Kind, purpose AS Purpose, client_token AS ClientToken,
+        submitted_ms AS SubmittedMs, offered_ms AS OfferedMs, started_ms AS StartedMs, ended_ms AS EndedMs,
         phase AS Phase, step AS Step, round AS Round, bytes AS Bytes, envelopes AS Envelopes,
         label_answer AS LabelAnswer, feature_answer AS FeatureAnswer, label_outcome AS LabelOutcome,
         feature_outcome AS FeatureOutcome, payloads AS Payloads, pruned AS Pruned,
@@ -37,7 +38,15 @@ internal sealed class JobRow : ErrorColumns
 
     public long DeadlineSeconds { get; set; }
 
+    public long Kind { get; set; }
+
+    public string Purpose { get; set; } = "";
+
+    public string? ClientToken { get; set; }
+
     public long SubmittedMs { get; set; }
+
+    public long OfferedMs { get; set; }
 
     public long StartedMs { get; set; }
 
@@ -82,7 +91,11 @@ internal sealed class JobRow : ErrorColumns
         LabelParty = LabelParty,
         FeatureParty = FeatureParty,
         DeadlineSeconds = checked((int)DeadlineSeconds),
+        Kind = (JobKind)Kind,
+        Purpose = Purpose,
+        ClientToken = ClientToken,
         SubmittedUnixMs = SubmittedMs,
+        OfferedUnixMs = OfferedMs,
         StartedUnixMs = StartedMs,
         EndedUnixMs = EndedMs,
         Phase = (Phase)Phase,

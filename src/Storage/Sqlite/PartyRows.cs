@@ -8,7 +8,7 @@ internal sealed class PartyJobRow : ErrorColumns
 {
     public const string Columns = $"""
         job AS Job, ordinal AS Ordinal, attempt AS Attempt, role AS Role, signed_spec AS SignedSpec, state AS State,
-        received_ms AS ReceivedMs, ended_ms AS EndedMs, {ErrorNames}
+        received_ms AS ReceivedMs, accepted_ms AS AcceptedMs, held_ms AS HeldMs, ended_ms AS EndedMs, {ErrorNames}
         """;
 
     public string Job { get; set; } = "";
@@ -25,6 +25,10 @@ internal sealed class PartyJobRow : ErrorColumns
 
     public long ReceivedMs { get; set; }
 
+    public long AcceptedMs { get; set; }
+
+    public long HeldMs { get; set; }
+
     public long EndedMs { get; set; }
 
     public PartyJob ToRecord() => new()
@@ -36,6 +40,8 @@ internal sealed class PartyJobRow : ErrorColumns
         SignedSpec = SignedSpec,
         State = (JobState)State,
         ReceivedUnixMs = ReceivedMs,
+        AcceptedUnixMs = AcceptedMs,
+        HeldUnixMs = HeldMs,
         EndedUnixMs = EndedMs,
         Error = ToError(),
     };

@@ -84,5 +84,31 @@ internal static class PartySchema
             PRIMARY KEY (job, attempt, phase)
         );
         """,
+        """
+        -- States: 1 offered, 2 running, 3 done, 5 refused; phase 5 is the close, whose checkpoint covers the whole transcript.
+        ALTER TABLE jobs ADD COLUMN accepted_ms BIGINT NOT NULL DEFAULT 0;
+        ALTER TABLE jobs ADD COLUMN held_ms BIGINT NOT NULL DEFAULT 0;
+        UPDATE jobs SET accepted_ms = received_ms WHERE state NOT IN (1, 5);
+        CREATE INDEX jobs_accepted ON jobs (accepted_ms);
+        CREATE TABLE decisions (
+            job TEXT NOT NULL REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            approved INTEGER NOT NULL,
+            reason TEXT NOT NULL,
+            decided_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, attempt)
+        );
+        CREATE TABLE models (
+            job TEXT PRIMARY KEY REFERENCES jobs (job),
+            attempt INTEGER NOT NULL,
+            state INTEGER NOT NULL,
+            transcript_root BLOB,
+            trained_ms BIGINT NOT NULL
+        );
+        INSERT INTO models (job, attempt, state, transcript_root, trained_ms)
+            SELECT r.job, r.attempt, 1,
+                (SELECT c.root_hash FROM checkpoints AS c WHERE c.job = r.job AND c.attempt = r.attempt AND c.phase = 5), r.ended_ms
+            FROM results AS r WHERE r.model IS NOT NULL AND r.state = 3;
+        """,
     ]);
 }

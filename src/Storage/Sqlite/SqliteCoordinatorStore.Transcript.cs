@@ -115,11 +115,11 @@ public sealed partial class SqliteCoordinatorStore
             connection => connection.Query<string>(
                 """
                 SELECT job FROM jobs
-                WHERE payloads <> 0 AND (ended_ms = 0 OR ended_ms >= @endedSinceUnixMs)
+                WHERE payloads <> 0 AND state <> @queued AND (ended_ms = 0 OR ended_ms >= @endedSinceUnixMs)
                   AND NOT EXISTS (SELECT 1 FROM checkpoints AS c WHERE c.job = jobs.job AND c.attempt = jobs.attempt AND c.phase = @close)
                 ORDER BY ordinal
                 """,
-                new { endedSinceUnixMs, close = (int)Phase.Close }).ToList(),
+                new { endedSinceUnixMs, queued = (int)JobState.Queued, close = (int)Phase.Close }).ToList(),
             cancellationToken);
 
     public Task<byte[]> RecordKeyAsync(string job, uint attempt, Role role, byte[] key, CancellationToken cancellationToken) =>

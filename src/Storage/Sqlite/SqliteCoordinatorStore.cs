@@ -27,7 +27,7 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
         _database.WriteAsync(
             connection =>
             {
-                JobRecord? known = Find(connection, job.Job);
+                JobRecord? known = WithToken(connection, job.Submitter, job.ClientToken) ?? Find(connection, job.Job);
                 if (known is not null)
                 {
                     bool same = known.SpecHash.AsSpan().SequenceEqual(job.SpecHash);
@@ -36,13 +36,16 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
 
                 connection.Execute(
                     """
-                    INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds, submitted_ms, payloads)
-                    VALUES (@Job, 1, @state, @SignedSpec, @SpecHash, @Submitter, @Title, @LabelParty, @FeatureParty, @DeadlineSeconds, @SubmittedUnixMs, @payloads)
+                    INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds,
+                        kind, purpose, client_token, submitted_ms, offered_ms, payloads)
+                    VALUES (@Job, 1, @state, @SignedSpec, @SpecHash, @Submitter, @Title, @LabelParty, @FeatureParty, @DeadlineSeconds,
+                        @kind, @Purpose, @ClientToken, @SubmittedUnixMs, @offeredMs, @payloads)
                     """,
                     new
                     {
-                        job.Job, state = (int)JobState.Offered, job.SignedSpec, job.SpecHash, job.Submitter, job.Title,
-                        job.LabelParty, job.FeatureParty, job.DeadlineSeconds, job.SubmittedUnixMs, payloads = (int)job.Payloads,
+                        job.Job, state = (int)(job.Queued ? JobState.Queued : JobState.Offered), job.SignedSpec, job.SpecHash, job.Submitter, job.Title,
+                        job.LabelParty, job.FeatureParty, job.DeadlineSeconds, kind = (int)job.Kind, job.Purpose, job.ClientToken,
+                        job.SubmittedUnixMs, offeredMs = job.Queued ? 0 : job.SubmittedUnixMs, payloads = (int)job.Payloads,
                     });
                 return (AddJobOutcome.Added, Find(connection, job.Job)!);
             },
@@ -51,7 +54,18 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
     public Task<JobRecord?> FindJobAsync(string job, CancellationToken cancellationToken) =>
         _database.ReadAsync(connection => Find(connection, job), cancellationToken);
 
-    public Task<JobPage> ListJobsAsync(int pageSize, long? before, CancellationToken cancellationToken)
+    public Task<JobRecord?> OfferJobAsync(string job, long nowUnixMs, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection =>
+            {
+                connection.Execute(
+                    "UPDATE jobs SET state = @offered, offered_ms = @nowUnixMs WHERE job = @job AND state = @queued",
+                    new { job, nowUnixMs, offered = (int)JobState.Offered, queued = (int)JobState.Queued });
+                return Find(connection, job);
+            },
+            cancellationToken);
+
+    public Task<JobPage> ListJobsAsync(int pageSize, long? before, JobFilter? filter, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
         return _database.ReadAsync(
@@ -59,8 +73,15 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
             {
                 // One more than asked for tells whether there is a next page.
                 List<JobRecord> jobs = Jobs(connection,
-                    $"SELECT {JobRow.Columns} FROM jobs WHERE ordinal < @before ORDER BY ordinal DESC LIMIT @limit",
-                    new { before = before ?? long.MaxValue, limit = pageSize + 1L });
+                    $"""
+                    SELECT {JobRow.Columns} FROM jobs
+                    WHERE ordinal < @before
+                      AND (@Submitter IS NULL OR submitter = @Submitter)
+                      AND (@Party IS NULL OR label_party = @Party OR feature_party = @Party)
+                      AND (@state IS NULL OR state = @state)
+                    ORDER BY ordinal DESC LIMIT @limit
+                    """,
+                    new { before = before ?? long.MaxValue, filter?.Submitter, filter?.Party, state = (int?)filter?.State, limit = pageSize + 1L });
                 bool more = jobs.Count > pageSize;
                 if (more)
                     jobs.RemoveAt(pageSize);
@@ -72,8 +93,8 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
     public Task<IReadOnlyList<JobRecord>> ListOpenJobsAsync(CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<JobRecord>>(
             connection => Jobs(connection,
-                $"SELECT {JobRow.Columns} FROM jobs WHERE state IN (@offered, @running) ORDER BY ordinal",
-                new { offered = (int)JobState.Offered, running = (int)JobState.Running }),
+                $"SELECT {JobRow.Columns} FROM jobs WHERE state IN (@queued, @offered, @running) ORDER BY ordinal",
+                new { queued = (int)JobState.Queued, offered = (int)JobState.Offered, running = (int)JobState.Running }),
             cancellationToken);
 
     public Task<IReadOnlyList<JobRecord>> ListEndedWithoutWordAsync(string party, long endedSinceUnixMs, CancellationToken cancellationToken) =>
@@ -81,12 +102,12 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
             connection => Jobs(connection,
                 $"""
                 SELECT {JobRow.Columns} FROM jobs
-                WHERE state NOT IN (@offered, @running) AND ended_ms >= @endedSinceUnixMs
+                WHERE state NOT IN (@queued, @offered, @running) AND ended_ms >= @endedSinceUnixMs
                   AND ((label_party = @party AND label_answer = 1 AND label_outcome = 0)
                     OR (feature_party = @party AND feature_answer = 1 AND feature_outcome = 0))
                 ORDER BY ordinal LIMIT 100
                 """,
-                new { offered = (int)JobState.Offered, running = (int)JobState.Running, endedSinceUnixMs, party }),
+                new { queued = (int)JobState.Queued, offered = (int)JobState.Offered, running = (int)JobState.Running, endedSinceUnixMs, party }),
             cancellationToken);
 
     public Task<JobRecord?> RecordAnswerAsync(string job, uint attempt, Role role, JobError? refusal, long nowUnixMs, CancellationToken cancellationToken) =>
@@ -328,6 +349,12 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
 
     private static JobRecord? Find(SqliteConnection connection, string job) =>
         connection.QuerySingleOrDefault<JobRow>(OneJob, new { job })?.ToRecord();
+
+    private static JobRecord? WithToken(SqliteConnection connection, string submitter, string? token) =>
+        token is null
+            ? null
+            : connection.QuerySingleOrDefault<JobRow>(
+                $"SELECT {JobRow.Columns} FROM jobs WHERE submitter = @submitter AND client_token = @token", new { submitter, token })?.ToRecord();
 
     private static List<JobRecord> Jobs(SqliteConnection connection, string sql, object parameters) =>
         connection.Query<JobRow>(sql, parameters).Select(row => row.ToRecord()).ToList();

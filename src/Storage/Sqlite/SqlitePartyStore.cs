@@ -59,14 +59,14 @@ public sealed partial class SqlitePartyStore : IPartyStore
             {
                 connection.Execute(
                     """
-                    INSERT INTO jobs (job, attempt, role, signed_spec, state, received_ms, ended_ms, error_code, error_party, error_step, error_message)
-                    VALUES (@Job, @attempt, @role, @SignedSpec, @state, @ReceivedUnixMs, @EndedUnixMs, @Code, @Party, @Step, @Message)
+                    INSERT INTO jobs (job, attempt, role, signed_spec, state, received_ms, accepted_ms, ended_ms, error_code, error_party, error_step, error_message)
+                    VALUES (@Job, @attempt, @role, @SignedSpec, @state, @ReceivedUnixMs, @acceptedMs, @EndedUnixMs, @Code, @Party, @Step, @Message)
                     ON CONFLICT (job) DO NOTHING
                     """,
                     new
                     {
                         job.Job, attempt = (long)job.Attempt, role = (int)job.Role, job.SignedSpec, state = (int)job.State, job.ReceivedUnixMs,
-                        job.EndedUnixMs, job.Error?.Code, job.Error?.Party, job.Error?.Step, job.Error?.Message,
+                        acceptedMs = job.State == JobState.Running ? job.ReceivedUnixMs : 0, job.EndedUnixMs, job.Error?.Code, job.Error?.Party, job.Error?.Step, job.Error?.Message,
                     });
                 return Find(connection, job.Job)!;
             },
@@ -112,6 +112,8 @@ public sealed partial class SqlitePartyStore : IPartyStore
                     });
                 if (added == 0)
                     return Find(connection, job);
+                if (result is { State: JobState.Done, Model: not null })
+                    AddModel(connection, job, attempt, result.EndedUnixMs);
                 for (int ordinal = 0; ordinal < result.Ledger.Count; ordinal++)
                 {
                     Disclosure entry = result.Ledger[ordinal];
@@ -289,12 +291,13 @@ public sealed partial class SqlitePartyStore : IPartyStore
         bool ended = state is not (JobState.Offered or JobState.Running);
         connection.Execute(
             """
-            UPDATE jobs SET state = @state, ended_ms = @endedMs, error_code = @Code, error_party = @Party, error_step = @Step, error_message = @Message
+            UPDATE jobs SET state = @state, accepted_ms = CASE WHEN accepted_ms = 0 AND @state = @running THEN @nowUnixMs ELSE accepted_ms END,
+                ended_ms = @endedMs, error_code = @Code, error_party = @Party, error_step = @Step, error_message = @Message
             WHERE job = @job AND state IN (@offered, @running)
             """,
             new
             {
-                job, state = (int)state, endedMs = ended ? nowUnixMs : 0, error?.Code, error?.Party, error?.Step, error?.Message,
+                job, state = (int)state, nowUnixMs, endedMs = ended ? nowUnixMs : 0, error?.Code, error?.Party, error?.Step, error?.Message,
                 offered = (int)JobState.Offered, running = (int)JobState.Running,
             });
     }

@@ -64,5 +64,31 @@ internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPa
     public Task<IReadOnlyList<CoSignedCheckpoint>> ReadCheckpointsAsync(string job, uint attempt, CancellationToken cancellationToken) =>
         inner.ReadCheckpointsAsync(job, attempt, cancellationToken);
 
+    public Task<int> CountJobsSinceAsync(long acceptedSinceUnixMs, CancellationToken cancellationToken) =>
+        inner.CountJobsSinceAsync(acceptedSinceUnixMs, cancellationToken);
+
+    public Task<PartyJob?> HoldJobAsync(string job, uint attempt, long nowUnixMs, CancellationToken cancellationToken) =>
+        inner.HoldJobAsync(job, attempt, nowUnixMs, cancellationToken);
+
+    public Task<IReadOnlyList<PartyJob>> ListHeldAsync(CancellationToken cancellationToken) => inner.ListHeldAsync(cancellationToken);
+
+    public Task<OperatorDecision?> RecordDecisionAsync(
+        string job, uint attempt, bool isApproved, string reason, long nowUnixMs, CancellationToken cancellationToken) =>
+        inner.RecordDecisionAsync(job, attempt, isApproved, reason, nowUnixMs, cancellationToken);
+
+    public Task<OperatorDecision?> FindDecisionAsync(string job, uint attempt, CancellationToken cancellationToken) =>
+        inner.FindDecisionAsync(job, attempt, cancellationToken);
+
+    public Task<IReadOnlyList<StoredModel>> ListModelsAsync(int limit, long? before, CancellationToken cancellationToken) =>
+        inner.ListModelsAsync(limit, before, cancellationToken);
+
+    public Task<StoredModel?> FindModelAsync(string job, CancellationToken cancellationToken) => inner.FindModelAsync(job, cancellationToken);
+
+    public Task<StoredModel?> SetModelStateAsync(string job, ModelState state, CancellationToken cancellationToken) =>
+        inner.SetModelStateAsync(job, state, cancellationToken);
+
+    public Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken) =>
+        inner.BindModelAsync(job, transcriptRoot, cancellationToken);
+
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

@@ -7,7 +7,7 @@ using Xunit;
 namespace VertFed.UnitTests.Storage;
 
 /// <summary>What every <see cref="ICoordinatorStore"/> must do. A store's own test class inherits it and says how to open one.</summary>
-public abstract class CoordinatorStoreContract : IAsyncLifetime
+public abstract partial class CoordinatorStoreContract : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private static readonly JobError Reason = new() { Code = "Refused", Party = "bank", Step = "Hello", Message = "rule rows_per_feature" };
@@ -57,7 +57,7 @@ public abstract class CoordinatorStoreContract : IAsyncLifetime
         long? before = null;
         do
         {
-            JobPage page = await Store.ListJobsAsync(3, before, None);
+            JobPage page = await Store.ListJobsAsync(3, before, filter: null, None);
             Assert.InRange(page.Jobs.Count, 1, 3);
             seen.AddRange(page.Jobs.Select(job => job.Job));
             before = page.Before;

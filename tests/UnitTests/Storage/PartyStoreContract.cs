@@ -8,7 +8,7 @@ using Xunit;
 namespace VertFed.UnitTests.Storage;
 
 /// <summary>What every <see cref="IPartyStore"/> must do.</summary>
-public abstract class PartyStoreContract : IAsyncLifetime
+public abstract partial class PartyStoreContract : IAsyncLifetime
 {
     protected const string Job = "00000000000000000000000000000001";
     private static readonly CancellationToken None = CancellationToken.None;

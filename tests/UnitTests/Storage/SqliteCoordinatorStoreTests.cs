@@ -45,7 +45,7 @@ public sealed class SqliteCoordinatorStoreTests : CoordinatorStoreContract, IDis
         await ExecuteAsync("INSERT INTO schema_version (component, version, applied_ms) VALUES ('coordinator', 7, 0)");
         VertFedException exception = Assert.Throws<VertFedException>(() => SqliteCoordinatorStore.Open(File));
         Assert.Equal(ErrorCode.Storage, exception.Code);
-        Assert.Contains("schema version 7 is newer than this software knows (2)", exception.Message, StringComparison.Ordinal);
+        Assert.Contains("schema version 7 is newer than this software knows (3)", exception.Message, StringComparison.Ordinal);
         await ExecuteAsync("DELETE FROM schema_version WHERE version = 7");
         await InitializeAsync();
     }

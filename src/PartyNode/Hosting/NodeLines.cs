@@ -1,0 +1,86 @@
+using Microsoft.Extensions.Logging;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>
+/// The texts of every line that a party node logs, each with its event id, from 201 on; docs/operations.md lists them. None takes an
+/// id, a value of a row or key material. A number stays with its meaning for ever.
+/// </summary>
+internal static partial class NodeLines
+{
+    [LoggerMessage(201, LogLevel.Information, "party '{Party}', version {Version}, data folder {DataFolder}")]
+    public static partial void Starting(ILogger logger, string party, string version, string dataFolder);
+
+    [LoggerMessage(202, LogLevel.Information, "registered; coordinator {CoordinatorVersion}, {RunningJobs} running job(s)")]
+    public static partial void Registered(ILogger logger, string coordinatorVersion, int runningJobs);
+
+    [LoggerMessage(203, LogLevel.Warning, "connection lost ({Reason}); next try in {RetrySeconds:0.0} s")]
+    public static partial void Disconnected(ILogger logger, string reason, double retrySeconds);
+
+    [LoggerMessage(204, LogLevel.Information, "stopping: {Why}")]
+    public static partial void Stopping(ILogger logger, string why);
+
+    [LoggerMessage(210, LogLevel.Information, "job {Job} offered ({Title})")]
+    public static partial void Offered(ILogger logger, string job, string title);
+
+    [LoggerMessage(211, LogLevel.Warning, "an offer was dropped: {Why}")]
+    public static partial void OfferUnreadable(ILogger logger, string why);
+
+    [LoggerMessage(212, LogLevel.Information, "job {Job} offered again")]
+    public static partial void OfferRepeated(ILogger logger, string job);
+
+    [LoggerMessage(213, LogLevel.Information, "job {Job}: {File} loaded, {Rows} rows, {Columns} features, {Seconds:0.00} s")]
+    public static partial void Loaded(ILogger logger, string job, string file, int rows, int columns, double seconds);
+
+    [LoggerMessage(214, LogLevel.Information, "job {Job} accepted")]
+    public static partial void Accepted(ILogger logger, string job);
+
+    [LoggerMessage(215, LogLevel.Warning, "job {Job} refused: {Code}: {Why}")]
+    public static partial void Refused(ILogger logger, string job, string code, string why);
+
+    [LoggerMessage(216, LogLevel.Information, "job {Job}: resuming attempt {Attempt} from the journal")]
+    public static partial void Resuming(ILogger logger, string job, uint attempt);
+
+    [LoggerMessage(217, LogLevel.Warning, "job {Job} runs at the coordinator, and this node has no record of it")]
+    public static partial void UnknownRunningJob(ILogger logger, string job);
+
+    [LoggerMessage(220, LogLevel.Information, "job {Job}: {Phase}")]
+    public static partial void PhaseStarted(ILogger logger, string job, string phase);
+
+    [LoggerMessage(221, LogLevel.Information, "job {Job}: {Status}")]
+    public static partial void Ended(ILogger logger, string job, string status);
+
+    [LoggerMessage(222, LogLevel.Warning, "job {Job}: {Status}: {Code}: {Why}")]
+    public static partial void EndedWithError(ILogger logger, string job, string status, string code, string why);
+
+    [LoggerMessage(223, LogLevel.Information, "job {Job}: the coordinator ended it as {State}")]
+    public static partial void EndedAtCoordinator(ILogger logger, string job, JobState state);
+
+    [LoggerMessage(224, LogLevel.Error, "job {Job}: {File} was not written: {Why}")]
+    public static partial void NotWritten(ILogger logger, string job, string file, string why);
+
+    [LoggerMessage(225, LogLevel.Error, "job {Job}: unexpected failure")]
+    public static partial void Unexpected(ILogger logger, Exception exception, string job);
+
+    [LoggerMessage(230, LogLevel.Information, "job {Job}: co-signed the checkpoint at the end of {Phase}")]
+    public static partial void CoSigned(ILogger logger, string job, string phase);
+
+    [LoggerMessage(231, LogLevel.Warning, "job {Job}: not co-signed, the checkpoint at the end of {Phase}: {Why}")]
+    public static partial void NotCoSigned(ILogger logger, string job, string phase, string why);
+
+    [LoggerMessage(232, LogLevel.Error, "job {Job}: THE COORDINATOR'S RECORD IS NOT THIS PARTY'S, at the end of {Phase}: {Why}")]
+    public static partial void CheckpointRefused(ILogger logger, string job, string phase, string why);
+
+    [LoggerMessage(233, LogLevel.Error, "job {Job}: no answer to the checkpoint at the end of {Phase} for now: {Why}")]
+    public static partial void CheckpointNotAnswered(ILogger logger, string job, string phase, string why);
+
+    [LoggerMessage(234, LogLevel.Warning, "job {Job}: a checkpoint was dropped, too many wait for an answer")]
+    public static partial void CheckpointDropped(ILogger logger, string job);
+
+    [LoggerMessage(240, LogLevel.Information, "envelopes and seeds of {Jobs} job(s) forgotten, which ended more than {Days:0} days ago")]
+    public static partial void Pruned(ILogger logger, int jobs, double days);
+
+    [LoggerMessage(241, LogLevel.Error, "what is past its keep was not forgotten for now: {Why}")]
+    public static partial void NotPruned(ILogger logger, string why);
+}
