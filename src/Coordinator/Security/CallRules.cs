@@ -5,7 +5,7 @@ namespace VertFed.Coordinator.Security;
 
 /// <summary>
 /// Which roles may make which call. What is not here nobody may call. Whose jobs a caller may ask about is decided where the job is known
-/// (<see cref="Caller.MaySee"/>, <see cref="Caller.MayAudit"/>).
+/// (<see cref="Caller"/>).
 /// </summary>
 internal static class CallRules
 {

@@ -175,7 +175,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         while (true)
         {
             JobStatus status = await Jobs.GetAsync(new GetJobRequest { Job = job }, cancellationToken: patience.Token);
-            if (status.State is not (JobState.Offered or JobState.Running))
+            if (status.State is not (JobState.Queued or JobState.Offered or JobState.Running))
             {
                 return status;
             }
@@ -291,6 +291,8 @@ internal sealed class RunningNode : IAsyncDisposable
     public string Events => _output.ToString();
 
     public string Log => _errors.ToString();
+
+    public IPartyStore Store => _store;
 
     public static RunningNode Start(PartyConfig config, Identity identity) => new(config, identity);
 
