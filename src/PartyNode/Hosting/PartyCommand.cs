@@ -72,7 +72,7 @@ public static class PartyCommand
             return null;
         }
 
-        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Log = log }, CancellationToken.None);
+        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Models = host.Models, Log = log }, CancellationToken.None);
     }
 
     private static async Task RunUntilToldAsync(PartyHost host, Stream? parentPipe, NodeLog log)

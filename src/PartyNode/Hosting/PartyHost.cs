@@ -3,6 +3,7 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
@@ -40,6 +41,7 @@ public sealed class PartyHost : IDisposable
     private readonly WatchedJournal _journal;
     private readonly CheckpointWitness _witness;
     private readonly ConcurrentDictionary<string, JobEntry> _entries = new(StringComparer.Ordinal);
+    private readonly ModelDesk _models;
     private bool _wasReady;
 
     /// <param name="credential">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
@@ -56,6 +58,7 @@ public sealed class PartyHost : IDisposable
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
         _preflight = new Preflight(config, credential.Identity);
         _dryRuns = new DryRuns(config, credential.Identity, store, _preflight, _relay, log, time);
+        _models = new ModelDesk(store, config.DataDirectory, log, _relay.TellModel);
         Jobs = new JobControl(config, store, _entries, log, time);
         _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);
     }
@@ -63,12 +66,16 @@ public sealed class PartyHost : IDisposable
     /// <summary>What the operator can see and say of the jobs.</summary>
     internal IJobControl Jobs { get; }
 
+    /// <summary>What the operator can see and say of the models.</summary>
+    internal IModelControl Models => _models;
+
     /// <summary>Runs until stopped; then ends open jobs as cancelled, tells the coordinator, and returns.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party.
     /// <see cref="ErrorCode.Storage"/>: the store fails.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
         _log.Loosened([.. _config.Policy.Loosened().Select(value => value.Name)]);
+        await _models.CatchUpAsync(stop);
         using CancellationTokenSource connection = new();
         Task relay = _relay.RunAsync(connection.Token);
         Task events = ListenAsync(connection.Token);
