@@ -26,7 +26,7 @@ namespace VertFed.Coordinator.Hosting;
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
 {
-    private const string StoreFile = "coordinator.db";
+    internal const string StoreFile = "coordinator.db";
     private const int FrameOverhead = 64 * 1024;
     private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
     private readonly WebApplication _application;

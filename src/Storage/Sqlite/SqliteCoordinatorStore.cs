@@ -25,6 +25,11 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
     public static SqliteCoordinatorStore Open(string path, SqliteOptions? options = null, TimeProvider? time = null) =>
         new(SqliteDatabase.Open(path, CoordinatorSchema.Migrations, options ?? new SqliteOptions(), time ?? TimeProvider.System));
 
+    /// <summary>Opens an existing store to read it, also while a coordinator has it open; every write fails.</summary>
+    /// <exception cref="VertFedException">Storage: missing, unreadable, of another component, or of another schema.</exception>
+    public static SqliteCoordinatorStore OpenReadOnly(string path) =>
+        new(SqliteDatabase.OpenReadOnly(path, CoordinatorSchema.Migrations, new SqliteOptions(), (_, _) => { }));
+
     public Task<(AddJobOutcome Outcome, JobRecord Job)> AddJobAsync(NewJob job, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>
