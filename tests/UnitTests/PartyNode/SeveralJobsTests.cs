@@ -20,8 +20,8 @@ public sealed class SeveralJobsTests
         string first = await fixture.SubmitAsync();
         string second = await fixture.SubmitAsync();
         string third = await fixture.SubmitAsync();
-        await bank.WaitForAsync("iteration", first);
-        await bank.WaitForAsync("iteration", second);
+        await bank.WaitForAsync("phase", first);
+        await bank.WaitForAsync("phase", second);
 
         await fixture.CancelAsync(first);
 
