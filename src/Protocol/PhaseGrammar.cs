@@ -41,6 +41,7 @@ public readonly record struct SenderPosition(Step Step, uint Round);
 /// <code>
 /// session    both  KeyExchange, Commitment, Hello
 /// align      both  BlindedIds+, EvaluatedIds+, AlignmentDigest
+/// a train job goes on with
 /// train      both  TrainSetup
 ///   round r  label    [LinkTables] [LinkResponse+]  ResidualShare+  GradientResponse+  MaskedScalars  OptimiserScalars
 ///            feature               [LinkRequest+]   ResidualShare+  GradientResponse+  MaskedScalars  OptimiserScalars
@@ -48,6 +49,10 @@ public readonly record struct SenderPosition(Step Step, uint Round);
 ///            feature  LossRequest+ LossScalar
 /// evaluate   label    [EvaluationSummary]
 ///            feature  [PartialScores+]
+/// and a score job with
+/// evaluate   both  ModelBinding
+///            feature  ScoreShares+
+/// both end with
 /// close      both  ResultCommitment, JobClose
 /// </code>
 /// The link steps are absent in the linear family, and LinkRequest and LinkResponse where the tables have no pairs. LinkTables
@@ -76,6 +81,8 @@ public static class PhaseGrammar
         From(Role.FeatureParty, Step.LossScalar, Phase.Train),
         From(Role.FeatureParty, Step.PartialScores, Phase.Evaluate) with { Repeats = true },
         From(Role.LabelParty, Step.EvaluationSummary, Phase.Evaluate),
+        Both(Step.ModelBinding, Phase.Evaluate),
+        From(Role.FeatureParty, Step.ScoreShares, Phase.Evaluate) with { Repeats = true },
         Both(Step.ResultCommitment, Phase.Close) with { Sealed = false },
         Both(Step.JobClose, Phase.Close),
     ];
@@ -163,6 +170,7 @@ public static class PhaseGrammar
             yield return new(sender, Step.EvaluatedIds, Step.EvaluatedIds, RoundRule.Zero);
             yield return new(sender, Step.EvaluatedIds, Step.AlignmentDigest, RoundRule.Zero);
             yield return new(sender, Step.AlignmentDigest, Step.TrainSetup, RoundRule.Zero);
+            yield return new(sender, Step.AlignmentDigest, Step.ModelBinding, RoundRule.Zero);
 
             // An iteration opens with the link where the family has one, else with the residual's shares.
             Step[] opening = label ? [Step.LinkTables, Step.LinkResponse, Step.ResidualShare] : [Step.LinkRequest, Step.ResidualShare];
@@ -194,6 +202,7 @@ public static class PhaseGrammar
                 yield return new(sender, Step.LossResponse, Step.EvaluationSummary, RoundRule.Zero);
                 yield return new(sender, Step.LossResponse, Step.ResultCommitment, RoundRule.Zero);
                 yield return new(sender, Step.EvaluationSummary, Step.ResultCommitment, RoundRule.Zero);
+                yield return new(sender, Step.ModelBinding, Step.ResultCommitment, RoundRule.Zero);
             }
             else
             {
@@ -204,6 +213,9 @@ public static class PhaseGrammar
                 yield return new(sender, Step.LossScalar, Step.ResultCommitment, RoundRule.Zero);
                 yield return new(sender, Step.PartialScores, Step.PartialScores, RoundRule.Zero);
                 yield return new(sender, Step.PartialScores, Step.ResultCommitment, RoundRule.Zero);
+                yield return new(sender, Step.ModelBinding, Step.ScoreShares, RoundRule.Zero);
+                yield return new(sender, Step.ScoreShares, Step.ScoreShares, RoundRule.Zero);
+                yield return new(sender, Step.ScoreShares, Step.ResultCommitment, RoundRule.Zero);
             }
         }
     }

@@ -165,6 +165,7 @@ public sealed class FeatureParty
         {
             Coefficients = [.. _input.Columns.Zip(block.Weights, (name, w) => KeyValuePair.Create(name, w * summary.LabelScale))],
             Scaling = TrainingLoop.ScalingOf(setup),
+            LabelScale = summary.LabelScale,
             TrainRows = setup.TrainRows.Length,
             TestRows = setup.TestRows.Length,
             Iterations = outcome.Iterations,

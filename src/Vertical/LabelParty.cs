@@ -209,6 +209,7 @@ public sealed class LabelParty
                 .. _input.Columns.Select((name, j) => KeyValuePair.Create(name, block.Weights[j] * labels.Scale)),
             ],
             Scaling = TrainingLoop.ScalingOf(setup),
+            LabelScale = labels.Scale,
             TrainRows = setup.TrainRows.Length,
             TestRows = setup.TestRows.Length,
             Iterations = outcome.Iterations,

@@ -14,6 +14,9 @@ public sealed record VerticalResult
     /// <summary>Means and population standard deviations of own training columns, to score new rows with.</summary>
     public required IReadOnlyList<(double Mean, double StandardDeviation)> Scaling { get; init; }
 
+    /// <summary>Linear family: the standard deviation of y over the training rows; else 1. Scores cross in this unit.</summary>
+    public double LabelScale { get; init; } = 1;
+
     public required int TrainRows { get; init; }
 
     public required int TestRows { get; init; }

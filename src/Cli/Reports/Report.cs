@@ -42,6 +42,8 @@ internal sealed record Report
 
     public TestSection? Test { get; init; }
 
+    public ScoreSection? Score { get; init; }
+
     public CoefficientSection? Coefficients { get; init; }
 
     public IReadOnlyList<GuardEntry> Guards { get; init; } = [];
@@ -122,6 +124,31 @@ internal sealed record TestSection
     public double? Rmse { get; init; }
 
     public double? RmseLabelPartyOnly { get; init; }
+}
+
+/// <summary>What a score job came to.</summary>
+internal sealed record ScoreSection
+{
+    /// <summary>The job that trained the model.</summary>
+    public string Model { get; init; } = "";
+
+    /// <summary>Root of that job's transcript, lower-case hexadecimal.</summary>
+    public string TranscriptRoot { get; init; } = "";
+
+    public long Scored { get; init; }
+
+    /// <summary>Customers of the label party that the feature party does not have; they have no score.</summary>
+    public long NotShared { get; init; }
+
+    /// <summary>Rows that repeat an earlier id or have none, where the job keeps the first.</summary>
+    public long LeftOut { get; init; }
+
+    /// <summary>By "p05" to "p95"; null where the label party keeps them to itself.</summary>
+    public IReadOnlyDictionary<string, double>? Quantiles { get; init; }
+
+    public double Seconds { get; init; }
+
+    public long Bytes { get; init; }
 }
 
 /// <summary>Coefficients on the standardised scale by feature; the bank's side has "(intercept)" besides.</summary>

@@ -11,10 +11,12 @@ internal static class ReportMerger
     /// <param name="retailer">The feature party's part, if there is one.</param>
     public static Report Merge(Report frame, Report? bank, Report? retailer) => frame with
     {
+        Kind = bank?.Kind ?? retailer?.Kind ?? frame.Kind,
         Error = frame.Error ?? bank?.Error ?? retailer?.Error,
         Align = MergeAlign(bank?.Align, retailer?.Align),
         Train = MergeTrain(bank?.Train, retailer?.Train),
         Test = MergeTest(bank?.Test, retailer?.Test),
+        Score = MergeScore(bank?.Score, retailer?.Score),
         Coefficients = MergeCoefficients(bank?.Coefficients, retailer?.Coefficients),
         Guards = [.. Entries(bank?.Guards, retailer?.Guards)],
         Disclosures = [.. Entries(bank?.Disclosures, retailer?.Disclosures)],
@@ -59,6 +61,12 @@ internal static class ReportMerger
                 Rmse = bank.Rmse ?? retailer.Rmse,
                 RmseLabelPartyOnly = bank.RmseLabelPartyOnly ?? retailer.RmseLabelPartyOnly,
             };
+
+    // The counts are the label party's: it is its customers that are scored.
+    private static ScoreSection? MergeScore(ScoreSection? bank, ScoreSection? retailer) =>
+        bank is null || retailer is null
+            ? bank ?? retailer
+            : bank with { Seconds = Math.Max(bank.Seconds, retailer.Seconds), Bytes = Math.Max(bank.Bytes, retailer.Bytes) };
 
     private static CoefficientSection? MergeCoefficients(CoefficientSection? bank, CoefficientSection? retailer) =>
         bank is null && retailer is null

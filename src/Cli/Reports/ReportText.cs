@@ -19,7 +19,7 @@ internal static class ReportText
         console.WriteLine();
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"Job {report.Job}: {Jobs.JobOutcomes.Describe(report.Status, report.NotCoSigned)} after {report.SecondsTotal:0.0} s ({report.Family}, l2 {report.L2:g}, holdout {report.Holdout:g}, VertFed {SoftwareVersion.ReleaseOf(report.Version)})"));
+            $"Job {report.Job}: {Jobs.JobOutcomes.Describe(report.Status, report.NotCoSigned)} after {report.SecondsTotal:0.0} s ({Shape(report)}, VertFed {SoftwareVersion.ReleaseOf(report.Version)})"));
         if (report.Error is { } error)
         {
             string step = error.Step.Length > 0 ? $" at step {error.Step}" : "";
@@ -29,6 +29,7 @@ internal static class ReportText
         WriteAlign(console, report.Align);
         WriteTrain(console, report.Train, gradientNorms ?? []);
         WriteTest(console, report.Test);
+        WriteScore(console, report.Score);
         WriteCoefficients(console, report.Coefficients);
         WritePhases(console, report);
         WriteGuards(console, report.Guards);
@@ -110,6 +111,38 @@ internal static class ReportText
         console.Write(table);
     }
 
+    private static string Shape(Report report) => report.Kind == "score"
+        ? report.Family.Length > 0 ? $"score, {report.Family}" : "score"
+        : string.Create(CultureInfo.InvariantCulture, $"{report.Family}, l2 {report.L2:g}, holdout {report.Holdout:g}");
+
+    private static void WriteScore(IAnsiConsole console, ScoreSection? score)
+    {
+        if (score is null)
+        {
+            return;
+        }
+
+        Heading(console, "Scores");
+        List<(string, string)> rows =
+        [
+            ("model, by the job that trained it", Cell(score.Model)),
+            ("root of that job's transcript", Cell(score.TranscriptRoot)),
+            ("scored", Count(score.Scored)),
+            ("not shared, without a score", Count(score.NotShared)),
+        ];
+        if (score.LeftOut > 0)
+        {
+            rows.Add(("left out: id repeated or empty", Count(score.LeftOut)));
+        }
+
+        if (score.Quantiles is { } quantiles)
+        {
+            rows.Add(("quantiles", string.Join("  ", quantiles.Select(entry => $"{Cell(entry.Key)} {Metric(entry.Value)}"))));
+        }
+
+        console.Write(Grid(rows));
+    }
+
     private static void AddMetric(Table table, string name, double? joint, double? alone)
     {
         if (joint is null && alone is null)
@@ -155,7 +188,7 @@ internal static class ReportText
 
     private static void WritePhases(IAnsiConsole console, Report report)
     {
-        if (report.Align is null && report.Train is null)
+        if (report.Align is null && report.Train is null && report.Score is null)
         {
             return;
         }
@@ -170,6 +203,11 @@ internal static class ReportText
         if (report.Train is { } train)
         {
             table.AddRow("train", train.Seconds.ToString("0.0", CultureInfo.InvariantCulture), (train.Bytes / 1e6).ToString("0.0", CultureInfo.InvariantCulture));
+        }
+
+        if (report.Score is { } score)
+        {
+            table.AddRow("score", score.Seconds.ToString("0.0", CultureInfo.InvariantCulture), (score.Bytes / 1e6).ToString("0.0", CultureInfo.InvariantCulture));
         }
 
         console.Write(table);

@@ -3,7 +3,9 @@ using Google.Protobuf;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
+using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -51,6 +53,7 @@ internal sealed class JobWorker(
             await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
+            KeepScores(entry, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }
         catch (VertFedException error) when (error.Code == ErrorCode.Storage && entry.End is null && !entry.IsStopped)
@@ -93,8 +96,15 @@ internal sealed class JobWorker(
     private async Task<PreparedInput> LoadAsync(JobEntry entry)
     {
         long start = Stopwatch.GetTimestamp();
+        JobSpecification specification = entry.Job.Specification;
+        ScoringModel? model = specification.Kind == JobKind.Score
+            ? await ScoringModel.LoadAsync(store, specification, config.Role, mayBeArchived: false, entry.Cancellation)
+            : null;
         PreparedInput input = await Task.Run(
-            () => PreparedInput.Load(config, entry.Job.Specification, entry.Cancellation), entry.Cancellation);
+            () => model is null
+                ? PreparedInput.Load(config, specification, entry.Cancellation)
+                : PreparedInput.Load(config, specification, model, entry.Cancellation),
+            entry.Cancellation);
         log.Loaded(
             entry.Id, input.Table.File, input.Table.Rows, input.Table.Names.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return input;
@@ -166,16 +176,22 @@ internal sealed class JobWorker(
     private async Task FinishAsync(JobEntry entry, SessionRecord record, JobFault? fault)
     {
         JobState state = fault?.State ?? JobState.Done;
+        if (state == JobState.Done)
+        {
+            OwnRecord entries = await OwnRecord.ReadAsync(store, entry.Id, entry.Attempt, Phase.Close, CancellationToken.None);
+            record.TranscriptRoot = entries.Root(entries.Size);
+        }
+
         ReportPart part = record.ToPart(state, fault?.Error);
         byte[] own = ReportWriter.Serialise(part, withCoefficients: true);
-        byte[]? model = state == JobState.Done ? ReportWriter.SerialiseModel(part) : null;
+        byte[]? model = part is { State: JobState.Done, Result: not null } ? ReportWriter.SerialiseModel(part) : null;
         Write(entry.Id, "report.json", own);
         if (model is not null)
         {
             Write(entry.Id, "model.json", model);
         }
 
-        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter);
+        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, withQuantiles: false);
         JobOutcome outcome = new()
         {
             Job = entry.Id,
@@ -184,12 +200,45 @@ internal sealed class JobWorker(
             Error = fault?.Error,
             Report = ReportSeal.Seal(entry.Id, config.Name, identity, entry.Job.Submitter, shared),
         };
-        PartyResult result = new(state, fault?.Error, own, model, [.. part.Ledger], outcome.ToByteArray(), Now());
+        // The store holds coefficients in one place, the model, so that deleting that erases them.
+        byte[] kept = model is null ? own : ReportWriter.Serialise(part, withCoefficients: false);
+        PartyResult result = new(state, fault?.Error, kept, model, [.. part.Ledger], outcome.ToByteArray(), Now());
         await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
+        if (model is not null)
+        {
+            await store.BindModelAsync(entry.Id, part.TranscriptRoot!, CancellationToken.None);
+        }
+
         relay.SendOutcome(outcome);
         string status = ReportWriter.StatusName(outcome.State);
         log.Ended(entry.Id, status, fault?.Error);
         progress.JobEnded(entry.Id, status, fault?.Error);
+    }
+
+    /// <summary>Keeps the scores before anyone hears that the job is done. They are in no other place.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be written.</exception>
+    private void KeepScores(JobEntry entry, PreparedInput input, SessionRecord record)
+    {
+        if (record.Score is not { } score || input.Model is not { } model)
+        {
+            return;
+        }
+
+        ScoreCounts counts;
+        if (score.Scores is { } scores)
+        {
+            string folder = Path.Combine(config.DataDirectory, "jobs", entry.Id);
+            AtomicFile.CreateFolder(folder);
+            counts = ScoreFile.Write(
+                Path.Combine(folder, ScoreFile.Name), config.Data.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
+        }
+        else
+        {
+            counts = new ScoreCounts(score.Rows, input.Ids.Ids.Count - score.Rows, input.Table.Rows - input.Ids.Ids.Count);
+        }
+
+        record.ScorePart = new ScorePart(
+            model.Identity, model.Half.Family, counts, ScorePart.QuantilesOf(score.Scores), record.SecondsOf(Phase.Evaluate), record.EvaluateBytes, score.Disclosures);
     }
 
     private void Write(string job, string name, byte[] content)

@@ -78,6 +78,9 @@ internal static partial class NodeLines
     [LoggerMessage(234, LogLevel.Warning, "job {Job}: a checkpoint was dropped, too many wait for an answer")]
     public static partial void CheckpointDropped(ILogger logger, string job);
 
+    [LoggerMessage(235, LogLevel.Information, "model of job {Job}: {State}")]
+    public static partial void ModelChanged(ILogger logger, string job, string state);
+
     [LoggerMessage(240, LogLevel.Information, "envelopes and seeds of {Jobs} job(s) forgotten, which ended more than {Days:0} days ago")]
     public static partial void Pruned(ILogger logger, int jobs, double days);
 

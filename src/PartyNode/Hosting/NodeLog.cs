@@ -65,6 +65,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
 
     public void CheckpointDropped(string job) => NodeLines.CheckpointDropped(_logger, job);
 
+    public void ModelChanged(string job, ModelState state) => NodeLines.ModelChanged(_logger, job, state.ToString().ToLowerInvariant());
+
     public void NotWritten(string job, string file, string why) => NodeLines.NotWritten(_logger, job, file, why);
 
     public void Pruned(int jobs, TimeSpan kept) => NodeLines.Pruned(_logger, jobs, kept.TotalDays);

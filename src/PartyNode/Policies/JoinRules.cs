@@ -37,8 +37,8 @@ public static class JoinRules
         new("peer-pinned", job => job.Config.Peers.Contains(new PinnedPeer(job.Peer.Name, job.Peer.Fingerprint))
             ? null
             : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
-        new("job-kind", job => job.Spec.Kind == JobKind.Train ? null : "only train jobs are taken"),
-        new("family", job => job.Spec.Family is Family.Logistic or Family.Linear
+        new("job-kind", job => job.Spec.Kind is JobKind.Train or JobKind.Score ? null : "only train and score jobs are taken"),
+        new("family", job => job.Spec.Kind == JobKind.Score || job.Spec.Family is Family.Logistic or Family.Linear
             ? null
             : "only the families logistic and linear are taken"),
         new("max-iterations", job => job.Spec.MaxIterations <= job.Config.Policy.MaxIterations

@@ -3,6 +3,7 @@ using System.Globalization;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -31,7 +32,7 @@ internal sealed class Replayer(PartyConfig config, Identity identity, IPartyStor
             ?? throw new VertFedException(
                 ErrorCode.Usage, $"'{config.Name}' has no record of job {job.Job}, attempt {transcript.Header.Attempt}: without the root seed there is no replay.");
         Stopwatch clock = Stopwatch.StartNew();
-        PreparedInput input = PreparedInput.Load(config, job, cancellationToken);
+        PreparedInput input = await LoadAsync(job, cancellationToken);
         SessionRecord record = new(job, config.Name, config.Role);
         Comparison comparison = new(transcript, config, progress);
 
@@ -59,7 +60,8 @@ internal sealed class Replayer(PartyConfig config, Identity identity, IPartyStor
             comparison.End(e);
         }
 
-        byte[]? model = record.Result is not null && record.Salts is not null
+        record.TranscriptRoot = transcript.Root();
+        byte[]? model = record.Result is not null && record.Close is not null
             ? ReportWriter.SerialiseModel(record.ToPart(JobState.Done, error: null))
             : null;
         return comparison.Verdict with
@@ -70,6 +72,10 @@ internal sealed class Replayer(PartyConfig config, Identity identity, IPartyStor
             Session = record,
         };
     }
+
+    private async Task<PreparedInput> LoadAsync(JobSpecification job, CancellationToken cancellationToken) => job.Kind == JobKind.Score
+        ? PreparedInput.Load(config, job, await ScoringModel.LoadAsync(store, job, config.Role, mayBeArchived: true, cancellationToken), cancellationToken)
+        : PreparedInput.Load(config, job, cancellationToken);
 
     /// <summary>Both places where a party keeps its half of the model are held to the replayed one.</summary>
     private async Task<ModelFinding> CompareModelAsync(string job, uint attempt, byte[]? replayed, CancellationToken cancellationToken)

@@ -55,6 +55,18 @@ internal sealed class TranscriptIndex : IDisposable
         }
     }
 
+    /// <summary>Root of the tree over all entries, 32 bytes.</summary>
+    public byte[] Root()
+    {
+        MerkleTree tree = new();
+        foreach (Entry entry in _entries.Values.OrderBy(entry => entry.Index))
+        {
+            tree.Append(entry.Core.Span);
+        }
+
+        return tree.Root();
+    }
+
     /// <summary>How many entries a party has sent.</summary>
     public int CountOf(Role sender) => _entries.Keys.Count(key => key.Sender == sender);
 

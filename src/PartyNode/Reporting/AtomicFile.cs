@@ -9,6 +9,15 @@ public static class AtomicFile
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: it cannot be written; nothing is left behind.</exception>
     public static void Write(string path, ReadOnlySpan<byte> content)
     {
+        byte[] copy = content.ToArray();
+        Write(path, stream => stream.Write(copy));
+    }
+
+    /// <summary>The same for content that is written as it is made.</summary>
+    /// <param name="write">Writes the content.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: it cannot be written; nothing is left behind.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
         string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
         try
         {
@@ -20,7 +29,7 @@ public static class AtomicFile
 
             using (FileStream file = new(temporary, options))
             {
-                file.Write(content);
+                write(file);
                 file.Flush(flushToDisk: true);
             }
 

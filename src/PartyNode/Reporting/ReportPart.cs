@@ -33,8 +33,14 @@ public sealed record ReportPart
 
     public long TrainBytes { get; init; }
 
-    /// <summary>What opens this party's ResultCommitment; null where the job did not come to its close.</summary>
-    public ResultSalts? Salts { get; init; }
+    /// <summary>What scoring came to; null in a job that trains, and where scoring did not end.</summary>
+    internal ScorePart? Score { get; init; }
+
+    /// <summary>Both parties' ResultCommitment and what opens this party's; null where the job did not come to its close.</summary>
+    public ResultClose? Close { get; init; }
+
+    /// <summary>Root over all entries of the attempt, 32 bytes; null where the job did not come to its close.</summary>
+    public byte[]? TranscriptRoot { get; init; }
 
     /// <summary>Rules that the host itself checked, besides those in <see cref="Result"/>.</summary>
     public IReadOnlyList<Guard> Guards { get; init; } = [];
@@ -46,5 +52,5 @@ public sealed record ReportPart
     public IEnumerable<Guard> AllGuards => Guards.Concat(Result?.Guards ?? []);
 
     /// <summary>The ledger.</summary>
-    public IEnumerable<Disclosure> Ledger => Disclosures.Concat(Result?.Disclosures ?? []);
+    public IEnumerable<Disclosure> Ledger => Disclosures.Concat(Result?.Disclosures ?? Score?.Disclosures ?? []);
 }

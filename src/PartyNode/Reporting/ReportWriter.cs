@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Google.Protobuf;
+using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -11,12 +14,13 @@ public static class ReportWriter
 {
     private const int SchemaVersion = 1;
 
-    private static readonly JsonWriterOptions Options =
+    internal static readonly JsonWriterOptions Options =
         new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>The report part.</summary>
     /// <param name="withCoefficients">Whether the coefficients stand in it.</param>
-    public static byte[] Serialise(ReportPart part, bool withCoefficients)
+    /// <param name="withQuantiles">Whether the quantiles of a score job's scores stand in it.</param>
+    public static byte[] Serialise(ReportPart part, bool withCoefficients, bool withQuantiles = true)
     {
         using MemoryStream stream = new();
         using (Utf8JsonWriter json = new(stream, Options))
@@ -26,6 +30,7 @@ public static class ReportWriter
             WriteAlign(json, part);
             WriteTrain(json, part);
             WriteTest(json, part.Result);
+            WriteScore(json, part.Score, withQuantiles);
             WriteCoefficients(json, part, withCoefficients);
             WriteGuards(json, part);
             WriteDisclosures(json, part);
@@ -45,12 +50,16 @@ public static class ReportWriter
         using (Utf8JsonWriter json = new(stream, Options))
         {
             json.WriteStartObject();
-            json.WriteNumber("schema", SchemaVersion);
+            json.WriteNumber("schema", ModelFile.Format);
             json.WriteString("job", part.Specification.Job);
             json.WriteString("family", FamilyName(part.Specification.Family));
             json.WriteString("party", part.Party);
             json.WriteBoolean("converged", result.Converged);
-            json.WriteString("commitment_salt", part.Salts is { } salts ? Convert.ToHexStringLower(salts.Coefficients) : null);
+            json.WriteNumber("label_scale", result.LabelScale);
+            json.WriteString("transcript_root", part.TranscriptRoot is { } root ? Convert.ToHexStringLower(root) : null);
+            json.WriteString("commitment", Hash(part.Close?.Own.Coefficients));
+            json.WriteString("peer_commitment", Hash(part.Close?.Peer.Coefficients));
+            json.WriteString("commitment_salt", part.Close is { } close ? Convert.ToHexStringLower(close.Salts.Coefficients) : null);
             int scaled = 0;
             json.WriteStartArray("coefficients");
             foreach ((string name, double value) in result.Coefficients)
@@ -96,7 +105,7 @@ public static class ReportWriter
     {
         json.WriteNumber("schema", SchemaVersion);
         json.WriteString("job", part.Specification.Job);
-        json.WriteString("kind", "train");
+        json.WriteString("kind", part.Specification.Kind == JobKind.Score ? "score" : "train");
         json.WriteString("status", StatusName(part.State));
         if (part.Error is { } error)
         {
@@ -112,7 +121,7 @@ public static class ReportWriter
             json.WriteNull("error");
         }
 
-        json.WriteString("family", FamilyName(part.Specification.Family));
+        json.WriteString("family", FamilyName(part.Score?.Family ?? part.Specification.Family));
         json.WriteNumber("l2", part.Specification.L2);
         json.WriteNumber("holdout", part.Specification.Holdout);
         json.WriteString("version", SoftwareVersion.Current);
@@ -177,6 +186,40 @@ public static class ReportWriter
         WriteOptional(json, "ks_label_party_only", result.Test.KsLabelPartyOnly);
         WriteOptional(json, "rmse", result.Test.Rmse);
         WriteOptional(json, "rmse_label_party_only", result.Test.RmseLabelPartyOnly);
+        json.WriteEndObject();
+    }
+
+    private static void WriteScore(Utf8JsonWriter json, ScorePart? score, bool withQuantiles)
+    {
+        if (score is null)
+        {
+            json.WriteNull("score");
+            return;
+        }
+
+        json.WriteStartObject("score");
+        json.WriteString("model", score.Model.Job);
+        json.WriteString("transcript_root", Convert.ToHexStringLower(score.Model.TranscriptRoot));
+        json.WriteNumber("scored", score.Counts.Scored);
+        json.WriteNumber("not_shared", score.Counts.NotShared);
+        json.WriteNumber("left_out", score.Counts.LeftOut);
+        if (withQuantiles && score.Quantiles is { } quantiles)
+        {
+            json.WriteStartObject("quantiles");
+            foreach ((int share, double value) in ScorePart.Shares.Zip(quantiles))
+            {
+                json.WriteNumber(string.Create(CultureInfo.InvariantCulture, $"p{share:00}"), value);
+            }
+
+            json.WriteEndObject();
+        }
+        else
+        {
+            json.WriteNull("quantiles");
+        }
+
+        json.WriteNumber("seconds", Seconds(score.Seconds));
+        json.WriteNumber("bytes", score.Bytes);
         json.WriteEndObject();
     }
 
@@ -254,6 +297,8 @@ public static class ReportWriter
             json.WriteNull(name);
         }
     }
+
+    private static string? Hash(ByteString? hash) => hash is null ? null : Convert.ToHexStringLower(hash.Span);
 
     private static double Seconds(double value) => Math.Round(value, 3);
 }

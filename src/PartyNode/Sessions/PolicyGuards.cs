@@ -47,6 +47,10 @@ internal static class PolicyGuards
         return [.. guards.Select(guard => guard with { Name = $"{config.Name}: {guard.Name}" })];
     }
 
+    /// <summary>The rules of a score job, which fits nothing: how many customers there are.</summary>
+    public static IReadOnlyList<Guard> EvaluateScoring(PartyConfig config, VerticalInput input) =>
+        [AtLeast($"{config.Name}: minimum-intersection", config.Policy.MinimumIntersection, input.IsTest.Length, acceptable: false)];
+
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>, naming the first rule that refuses.</exception>
     public static void Require(IReadOnlyList<Guard> guards, string party)
     {

@@ -12,6 +12,12 @@ internal static class Results
         alignedIdsHash,
         ResultValues.Encode(Metrics(result)));
 
+    /// <summary>The same of a score job: the coefficients that were used, and of the label party every score in the joint order.</summary>
+    public static ResultValues Of(ScoreResult result, byte[] coefficients, byte[] alignedIdsHash) => new(
+        coefficients,
+        alignedIdsHash,
+        ResultValues.Encode((result.Scores ?? []).Select(score => ("score", score)).Prepend(("scored", result.Rows))));
+
     private static IEnumerable<(string Name, double Value)> Metrics(VerticalResult result)
     {
         (string Name, double? Value)[] all =

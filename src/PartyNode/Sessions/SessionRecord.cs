@@ -18,17 +18,32 @@ internal sealed class SessionRecord(JobSpecification specification, string party
 
     public VerticalResult? Result { get; set; }
 
+    /// <summary>The result of a score job; null in a job that trains.</summary>
+    public ScoreResult? Score { get; set; }
+
+    /// <summary>Row numbers of the own input in the joint order; empty before the alignment.</summary>
+    public int[] AlignedRows { get; set; } = [];
+
+    /// <summary>What the report says of a score job; set once its result is kept.</summary>
+    public ScorePart? ScorePart { get; set; }
+
     /// <summary>SHA-256 over the sorted aligned ids; null before the alignment.</summary>
     public byte[]? AlignedIdsHash { get; set; }
 
-    /// <summary>What opens this party's ResultCommitment; null before the close.</summary>
-    public ResultSalts? Salts { get; set; }
+    /// <summary>Both parties' ResultCommitment and what opens this party's; null before the close.</summary>
+    public ResultClose? Close { get; set; }
+
+    /// <summary>Root over all entries of the attempt, 32 bytes; null before they are all there.</summary>
+    public byte[]? TranscriptRoot { get; set; }
 
     public IReadOnlyList<Guard> Guards { get; set; } = [];
 
     public List<Disclosure> Disclosures { get; } = [];
 
     public long TrainBytes { get; set; }
+
+    /// <summary>Sealed payload of the phase evaluate, both parties'.</summary>
+    public long EvaluateBytes { get; set; }
 
     /// <summary>Ends the phase before and begins another.</summary>
     public void Begin(Phase phase)
@@ -50,7 +65,9 @@ internal sealed class SessionRecord(JobSpecification specification, string party
         SecondsTotal = _clock.Elapsed.TotalSeconds,
         Align = Align,
         Result = Result,
-        Salts = Salts,
+        Score = ScorePart,
+        Close = Close,
+        TranscriptRoot = TranscriptRoot,
         TrainSeconds = SecondsOf(Phase.Train),
         TrainBytes = TrainBytes,
         Guards = Guards,

@@ -48,22 +48,38 @@ internal sealed class SessionRunner(
         IChannel conduct = Conduct(channel, input);
         VerticalInput aligned = await AlignAsync(channel, conduct, input, record, cancellationToken);
         Observer observer = new(this, record, channel);
+        ResultValues own;
         try
         {
-            record.Result = config.Role == Role.LabelParty
-                ? await new LabelParty(conduct, aligned, specification, observer).RunAsync(cancellationToken)
-                : await new FeatureParty(conduct, aligned, specification, observer).RunAsync(cancellationToken);
+            if (input.Model is { } model)
+            {
+                record.Score = await new Scorer(conduct, model.Half, model.Identity, specification, observer)
+                    .RunAsync(aligned.Features, aligned.IsTest.Length, cancellationToken);
+                own = Results.Of(record.Score, model.Half.Encode(config.Role == Role.LabelParty), record.AlignedIdsHash!);
+            }
+            else
+            {
+                record.Result = await TrainAsync(conduct, aligned, specification, observer, cancellationToken);
+                own = Results.Of(record.Result, record.AlignedIdsHash!);
+            }
         }
         finally
         {
             record.TrainBytes = channel.Statistics.BytesOf(Phase.Train);
+            record.EvaluateBytes = channel.Statistics.BytesOf(Phase.Evaluate);
             record.Disclosures.AddRange(channel.Disclosures);
         }
 
         Begin(Phase.Close, record, specification.Job);
-        record.Salts = await channel.CloseAsync(Results.Of(record.Result, record.AlignedIdsHash!), cancellationToken);
+        record.Close = await channel.CloseAsync(own, cancellationToken);
         record.Begin(Phase.Unspecified);
     }
+
+    private Task<VerticalResult> TrainAsync(
+        IChannel channel, VerticalInput aligned, JobSpecification specification, Observer observer, CancellationToken cancellationToken) =>
+        config.Role == Role.LabelParty
+            ? new LabelParty(channel, aligned, specification, observer).RunAsync(cancellationToken)
+            : new FeatureParty(channel, aligned, specification, observer).RunAsync(cancellationToken);
 
     private async Task<VerticalInput> AlignAsync(
         SealedChannel channel, IChannel conduct, PreparedInput input, SessionRecord record, CancellationToken cancellationToken)
@@ -100,7 +116,15 @@ internal sealed class SessionRunner(
         HoldoutRule holdout = new(specification.Holdout);
         bool[] isTest = Array.ConvertAll(ids, holdout.IsTest);
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
+        record.AlignedRows = rows;
         VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
+        if (specification.Kind == JobKind.Score)
+        {
+            // The label party gets each customer's score, so a second job over nearly the same customers tells it nothing more about one.
+            record.Guards = PolicyGuards.EvaluateScoring(config, aligned);
+            PolicyGuards.Require(record.Guards, config.Name);
+            return aligned;
+        }
 
         ulong[] hashes = history?.Hash(ids) ?? [];
         record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history?.SmallestDifference(peer, job, hashes));

@@ -51,3 +51,9 @@ public sealed record ResultSalts(byte[] Coefficients, byte[] AlignedIds, byte[] 
     public static byte[] Commit(string name, ReadOnlySpan<byte> salt, ReadOnlySpan<byte> value) =>
         SHA256.HashData([.. "vertfed/v1/result-commitment"u8, .. System.Text.Encoding.ASCII.GetBytes(name), .. salt, .. value]);
 }
+
+/// <summary>How an attempt was closed.</summary>
+/// <param name="Salts">What opens this party's commitment; only it has them.</param>
+/// <param name="Own">What this party committed to.</param>
+/// <param name="Peer">What the peer committed to.</param>
+public sealed record ResultClose(ResultSalts Salts, ResultCommitment Own, ResultCommitment Peer);

@@ -146,18 +146,19 @@ public sealed class SealedChannel : IChannel, IDisposable
     /// The last steps: each side commits in the clear to what it holds, then tells the other where both chains end, so that a fork or
     /// a dropped tail shows.
     /// </summary>
-    /// <returns>The salts of this party's commitment, which only it has.</returns>
+    /// <returns>Both commitments, and the salts of this party's, which only it has.</returns>
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: the peer's commitment is malformed, or its
     /// chains end elsewhere.</exception>
-    public async Task<ResultSalts> CloseAsync(ResultValues values, CancellationToken cancellationToken)
+    public async Task<ResultClose> CloseAsync(ResultValues values, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(values);
         ResultSalts salts = new(DrawSalt(0), DrawSalt(1), DrawSalt(2));
-        await SendAsync(Step.ResultCommitment, 0, salts.Commit(values), cancellationToken);
-        await ReceiveCheckedAsync(
+        ResultCommitment own = salts.Commit(values);
+        await SendAsync(Step.ResultCommitment, 0, own, cancellationToken);
+        ResultCommitment peer = await ReceiveCheckedAsync(
             Step.ResultCommitment, 0, ResultCommitment.Parser, message => Handshake.Check(message, _options.PeerName), cancellationToken);
         await CloseChainsAsync(cancellationToken);
-        return salts;
+        return new ResultClose(salts, own, peer);
     }
 
     public void Dispose()

@@ -63,6 +63,9 @@ internal sealed class EntryCounts(JobSpecification specification)
     /// <summary>Bytes of an AlignmentDigest message; 0 before it.</summary>
     public long DigestBytes { get; private set; }
 
+    /// <summary>Blocks of ScoreShares.</summary>
+    public long ScoreBlocks { get; private set; }
+
     public bool HasLoss { get; private set; }
 
     public bool HasSummary { get; private set; }
@@ -89,6 +92,11 @@ internal sealed class EntryCounts(JobSpecification specification)
             header.Round <= specification.MaxIterations,
             Rules.Counts,
             $"Round {header.Round} is beyond the {specification.MaxIterations} iterations that the job spec allows.");
+        bool isScoring = header.Step is Step.ModelBinding or Step.ScoreShares;
+        entry.Require(
+            header.Phase is not (Phase.Train or Phase.Evaluate) || isScoring == (specification.Kind == JobKind.Score),
+            Rules.Counts,
+            $"A job of the kind {specification.Kind} has no {header.Step}.");
         Rounds = Math.Max(Rounds, header.Round);
         Count(entry, Of(header.Recipient), size);
     }
@@ -162,6 +170,12 @@ internal sealed class EntryCounts(JobSpecification specification)
             case Step.EvaluationSummary:
                 HasSummary = true;
                 break;
+            case Step.ModelBinding:
+                entry.Require(size == PayloadSizes.ModelBindingBytes, Rules.Counts, $"A message of {size} bytes is no ModelBinding.");
+                break;
+            case Step.ScoreShares:
+                CountScores(entry, size);
+                break;
         }
     }
 
@@ -220,6 +234,19 @@ internal sealed class EntryCounts(JobSpecification specification)
         {
             GuardCheck.Require(entry, specification, columns, MostAlignedRows);
         }
+    }
+
+    /// <summary>Every block is full, so that their number is all that shows of the rows.</summary>
+    private void CountScores(EntryView entry, ulong size)
+    {
+        long before = ScoreBlocks * PayloadSizes.ScoreBlockRows;
+        entry.Require(
+            size == PayloadSizes.ScoreBlockBytes + (ulong)PayloadSizes.Field((ulong)before),
+            Rules.Counts,
+            $"A message of {size} bytes is no block of scores after {before} of them.");
+        entry.Require(
+            before < MostAlignedRows, Rules.Counts, $"There are more blocks of scores than the {MostAlignedRows} customers that can be shared.");
+        ScoreBlocks++;
     }
 
     private static RuleBrokenException NotElements(EntryView entry, ulong size) =>

@@ -79,9 +79,13 @@ internal sealed class LedgerBuilder(JobSpecification specification, EntryCounts 
     {
         // A score takes one byte at least.
         Add(_label, $"{_feature}'s partial scores of the test rows, to 2^-12", Math.Min(counts.ScoreBytes, _most), Step.PartialScores, isUpperBound: true);
+        Add(_label, $"{_feature}'s partial score of each shared customer, to 2^-12", ScoredRows(), Step.ScoreShares, isUpperBound: true);
+        Add(TranscriptContext.CoordinatorName, "envelope sizes: blocks of 8192 shared customers", counts.ScoreBlocks, Step.ScoreShares);
         int metrics = specification.Family == Family.Linear ? 3 : 4;
         Add(_feature, "test metrics, mean train loss, convergence", counts.HasSummary ? metrics : 0, Step.EvaluationSummary);
     }
+
+    private long ScoredRows() => Math.Min(counts.ScoreBlocks * PayloadSizes.ScoreBlockRows, _most);
 
     private long ColumnsOf(Role role)
     {

@@ -9,6 +9,15 @@ internal static class PayloadSizes
     /// <summary>Nonce (12) and tag (16).</summary>
     public const int SealBytes = 28;
 
+    /// <summary>A ModelBinding: a job id and three hashes of 32 bytes, each with tag and length.</summary>
+    public const ulong ModelBindingBytes = 4 * (1 + 1 + 32);
+
+    /// <summary>Rows of a ScoreShares block.</summary>
+    public const long ScoreBlockRows = 8192;
+
+    /// <summary>Its shares: 4 bytes each, a tag, and a length of three bytes.</summary>
+    public const ulong ScoreBlockBytes = (4 * (ulong)ScoreBlockRows) + 1 + 3;
+
     private const int TagBytes = 1;
     private const int ElementBytes = 32;
     private const int NumberBytes = 8;

@@ -292,6 +292,8 @@ internal sealed class RunningNode : IAsyncDisposable
 
     public string Log => _errors.ToString();
 
+    public IPartyStore Store => _store;
+
     public static RunningNode Start(PartyConfig config, Identity identity) => new(config, identity);
 
     /// <summary>Waits for an event of this name that has a text in it.</summary>

@@ -39,6 +39,18 @@ public sealed class JobSpecificationTests
         train: {family: logistic}
         """;
 
+    private const string Score =
+        """
+        job: 0123456789abcdef0123456789abcdef
+        kind: score
+        dataset: april
+        score:
+          model: fedcba9876543210fedcba9876543210
+        purpose: credit-risk
+        label_party: {name: bank, fingerprint: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}
+        feature_party: {name: retailer, fingerprint: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb}
+        """;
+
     [Fact]
     public void Every_field_of_the_file_arrives()
     {
@@ -77,6 +89,77 @@ public sealed class JobSpecificationTests
     }
 
     [Fact]
+    public void A_score_file_names_the_model_and_trains_nothing()
+    {
+        JobSpecification spec = JobSpecificationYaml.Parse(Score, "score.yaml");
+
+        Assert.Equal(JobKind.Score, spec.Kind);
+        Assert.Equal("fedcba9876543210fedcba9876543210", spec.Model);
+        Assert.Equal("credit-risk", spec.Purpose);
+        Assert.Equal("april", spec.Dataset);
+        Assert.Equal(0, spec.Holdout);
+        Assert.Equal(0, spec.MaxIterations);
+        Assert.Equal(Family.Unspecified, spec.Family);
+        Assert.Null(spec.ToMessage().Train);
+        Assert.Equal(spec.ToMessage(), JobSpecification.Parse(spec.ToMessage().ToByteArray()).ToMessage());
+    }
+
+    [Fact]
+    public void A_spec_that_names_no_data_set_means_the_default_one_and_says_so_in_one_way_only()
+    {
+        JobSpecification silent = JobSpecificationYaml.Parse(Minimal, "job.yaml");
+        JobSpecification spoken = JobSpecificationYaml.Parse(Minimal + "\ndataset: default", "job.yaml");
+        JobSpec other = silent.ToMessage();
+        other.Dataset = JobSpecification.DefaultDataset;
+
+        Assert.Equal(JobSpecification.DefaultDataset, silent.Dataset);
+        Assert.Equal(JobSpecification.DefaultDataset, spoken.Dataset);
+        Assert.Empty(silent.Purpose);
+        Assert.Empty(spoken.ToMessage().Dataset);
+        Assert.Null(silent.Model);
+        Assert.Equal(ErrorCode.ProtocolViolation, Assert.Throws<VertFedException>(() => JobSpecification.Parse(other.ToByteArray())).Code);
+    }
+
+    [Theory]
+    [InlineData("model: fedcba9876543210fedcba9876543210", "model: latest", "score.yaml:5: score.model is not the id of a job")]
+    [InlineData("model: fedcba9876543210fedcba9876543210", "model: 0123456789abcdef0123456789abcdef", "score.yaml:5: score.model is the job's own id")]
+    [InlineData("model: fedcba9876543210fedcba9876543210", "modell: x", "score.model is missing")]
+    [InlineData("purpose: credit-risk", "holdout: 0.1", "score.yaml:6: holdout is not 0, as a score job needs")]
+    [InlineData("purpose: credit-risk", "train: {family: logistic}", "score.yaml:6: train does not belong in a score job")]
+    public void A_wrong_score_file_is_refused_with_its_line_and_field(string instead, string of, string says)
+    {
+        Assert.Contains(instead, Score, StringComparison.Ordinal);
+        VertFedException refusal = Assert.Throws<VertFedException>(
+            () => JobSpecificationYaml.Parse(Score.Replace(instead, of, StringComparison.Ordinal), "score.yaml"));
+
+        Assert.Equal(ErrorCode.Usage, refusal.Code);
+        Assert.Contains(says, refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_score_spec_on_the_wire_is_validated_like_the_file()
+    {
+        Action<JobSpec>[] breaks =
+        [
+            s => s.Score = null,
+            s => s.Score.Model = "",
+            s => s.Score.Model = s.Score.Model.ToUpperInvariant(),
+            s => s.Score.Model = s.Job,
+            s => s.Train = new TrainSpec { Family = Family.Logistic, L2 = 1, MaxIterations = 1 },
+            s => s.Kind = JobKind.Train,
+            s => s.Holdout = 0.2,
+            s => s.Purpose = "a b",
+            s => s.Dataset = new string('x', 65),
+        ];
+        foreach (Action<JobSpec> alter in breaks)
+        {
+            JobSpec spec = JobSpecificationYaml.Parse(Score, "score.yaml").ToMessage();
+            alter(spec);
+            Assert.Equal(ErrorCode.ProtocolViolation, Assert.Throws<VertFedException>(() => JobSpecification.Parse(spec.ToByteArray())).Code);
+        }
+    }
+
+    [Fact]
     public void The_message_of_a_specification_gives_the_specification_back()
     {
         JobSpec message = JobSpecificationYaml.Parse(Good, "job.yaml").ToMessage();
@@ -94,6 +177,7 @@ public sealed class JobSpecificationTests
     [InlineData("  max_iterations: 12", "  max_iterations: 201", "job.yaml:17: train.max_iterations is not between 1 and 200")]
     [InlineData("  max_iterations: 12", "  max_iterations: -1", "job.yaml:17: train.max_iterations is not a whole number")]
     [InlineData("  family: linear", "  family: cubic", "job.yaml:15: train.family is none of logistic, linear, poisson")]
+    [InlineData("  family: linear", "  # none", "train.family is missing")]
     [InlineData("  family: linear", "  family: 1", "job.yaml:15: train.family is none of")]
     [InlineData("holdout: 0.25", "holdout: 0.95", "job.yaml:18: holdout is not between 0 and 0.9")]
     [InlineData("holdout: 0.25", "holdout: 0,25", "job.yaml:18: holdout is not a number")]
@@ -101,7 +185,11 @@ public sealed class JobSpecificationTests
     [InlineData("accept_disclosure_risk: true", "accept_disclosure_risk: yes", "job.yaml:19: accept_disclosure_risk is neither true nor false")]
     [InlineData("version: 1", "version: 2", "job.yaml:1: version is 2")]
     [InlineData("job: 0123456789abcdef0123456789abcdef", "job: ../x", "job.yaml:2: job is not 32 lower-case")]
-    [InlineData("kind: train", "kind: score", "job.yaml:3: kind is none of train")]
+    [InlineData("kind: train", "kind: guess", "job.yaml:3: kind is none of train, score")]
+    [InlineData("kind: train", "kind: score", "score is missing")]
+    [InlineData("title: \"Uplift\"", "purpose: Credit risk", "job.yaml:4: purpose is not 1 to 64")]
+    [InlineData("title: \"Uplift\"", "dataset: ../april", "job.yaml:4: dataset is not 1 to 64")]
+    [InlineData("title: \"Uplift\"", "score: {model: fedcba9876543210fedcba9876543210}", "job.yaml:4: score does not belong in a train job")]
     [InlineData("  name: bank", "  name: Bank!", "job.yaml:5: label_party.name is not 1 to 64")]
     [InlineData("  name: retailer", "  name: bank", "job.yaml:8: feature_party.name is the label party's")]
     [InlineData("  fingerprint: bbbb", "  fingerprint: BBBB", "job.yaml:10: feature_party.fingerprint is not 64 lower-case")]
@@ -137,7 +225,7 @@ public sealed class JobSpecificationTests
     [InlineData("train: {}", "label_party is missing")]
     [InlineData("train: {family: logistic}", "label_party is missing")]
     [InlineData("align: 3\ntrain: {family: linear}", "align is not a map of fields")]
-    [InlineData("title: x", "train is missing")]
+    [InlineData("title: x", "label_party is missing")]
     public void A_file_of_another_shape_is_refused(string text, string says)
     {
         VertFedException refusal = Assert.Throws<VertFedException>(() => JobSpecificationYaml.Parse(text, "job.yaml"));

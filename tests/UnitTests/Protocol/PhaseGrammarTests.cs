@@ -68,7 +68,20 @@ public sealed class PhaseGrammarTests
         Walk(Role.FeatureParty, [.. At(0, Session), .. At(1, Exchange), .. At(0, Step.LossRequest, Step.LossScalar, Step.ResultCommitment, Step.JobClose)]);
     }
 
+    [Fact]
+    public void A_score_jobs_paths_are_allowed()
+    {
+        Step[] aligned = Session[..^1];
+        Walk(Role.LabelParty, [.. At(0, aligned), .. At(0, Step.ModelBinding, Step.ResultCommitment, Step.JobClose)]);
+        Walk(Role.FeatureParty, [.. At(0, aligned), .. At(0, Step.ModelBinding, Step.ScoreShares, Step.ScoreShares, Step.ResultCommitment, Step.JobClose)]);
+    }
+
     [Theory]
+    [InlineData(Role.FeatureParty, Step.ModelBinding, 0u, Step.ResultCommitment, 0u)]
+    [InlineData(Role.LabelParty, Step.ModelBinding, 0u, Step.ScoreShares, 0u)]
+    [InlineData(Role.LabelParty, Step.TrainSetup, 0u, Step.ModelBinding, 0u)]
+    [InlineData(Role.FeatureParty, Step.AlignmentDigest, 0u, Step.ScoreShares, 0u)]
+    [InlineData(Role.FeatureParty, Step.ScoreShares, 0u, Step.TrainSetup, 0u)]
     [InlineData(Role.LabelParty, Step.Unspecified, 0u, Step.Hello, 0u)]
     [InlineData(Role.LabelParty, Step.KeyExchange, 0u, Step.KeyExchange, 0u)]
     [InlineData(Role.LabelParty, Step.TrainSetup, 0u, Step.ResidualShare, 2u)]

@@ -153,6 +153,8 @@ public sealed class StrictParserTests
         yield return new LinkTables { Version = 1, Pairs = 2, RmsError = 0.5, Coefficients = { 1.5, -0.0, double.NaN, double.MaxValue }, Final = true };
         yield return new MaskedScalars { Values = { 0, 1, ulong.MaxValue } };
         yield return new PartialScores { Offset = 300, Scores = { -1, 0, int.MinValue } };
+        yield return new ModelBinding { Model = new string('a', 32), TranscriptRoot = new byte[32].ToByteString() };
+        yield return new ScoreShares { Offset = 8192, Shares = { 0, -1, int.MaxValue, int.MinValue } };
         yield return new TrainSetup { Columns = { "a", "b" }, Guards = { new GuardResult { Name = "rows", Limit = 1, Value = 2, Verdict = "pass" } }, MaxColumnNorm = 3 };
         yield return new LinkRequest { Block = 1, Ciphertexts = { new byte[5].ToByteString(), ByteString.Empty } };
         yield return new Attestation { TimeUnixMs = -1, Signature = new byte[64].ToByteString() };

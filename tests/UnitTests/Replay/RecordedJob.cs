@@ -6,6 +6,7 @@ using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Replay;
 using VertFed.PartyNode.Reporting;
 using VertFed.PartyNode.Sessions;
+using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -171,6 +172,8 @@ internal sealed class RecordedJob : IAsyncDisposable
             return JobState.Refused;
         }
 
+        OwnRecord entries = await OwnRecord.ReadAsync(store, specification.Job, 1, Phase.Close, default);
+        record.TranscriptRoot = entries.Root(entries.Size);
         byte[] model = ReportWriter.SerialiseModel(record.ToPart(JobState.Done, error: null));
         await store.SaveResultAsync(specification.Job, 1, new PartyResult(JobState.Done, null, [1], model, [], [1], 2), default);
         AtomicFile.CreateFolder(Path.GetDirectoryName(ModelFile(role))!);
