@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using VertFed.Protocol;
+using VertFed.Storage;
 
 namespace VertFed.Coordinator.Configuration;
 
@@ -10,6 +11,7 @@ namespace VertFed.Coordinator.Configuration;
 /// listen: "127.0.0.1:0"
 /// identity: coordinator.pem
 /// data: ./coordinator-data
+/// database: sqlite:coordinator.db          # or postgres://user@host/database; docs/storage.md
 /// parties:
 ///   - {name: bank, fingerprint: 64 hexadecimal digits}
 /// submitters: [64 hexadecimal digits]
@@ -31,6 +33,7 @@ public static class ConfigReader
         string folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         string identity = Path.GetFullPath(root.Text("identity"), folder);
         string data = Path.GetFullPath(root.Text("data"), folder);
+        StoreLocation database = StoreLocation.OfCoordinator(root.OptionalText("database"), data, fault => root.Bad("database", fault));
         Dictionary<string, AdmittedParty> parties = ReadParties(root);
         HashSet<string> submitters = ReadSubmitters(root);
         CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
@@ -38,7 +41,7 @@ public static class ConfigReader
         root.Close();
         return new CoordinatorConfig
         {
-            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log,
+            Listen = listen, IdentityPath = identity, DataFolder = data, Database = database, Parties = parties, Submitters = submitters, Limits = limits, Log = log,
         };
     }
 

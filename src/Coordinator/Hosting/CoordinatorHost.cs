@@ -10,7 +10,6 @@ using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 
 namespace VertFed.Coordinator.Hosting;
 
@@ -20,7 +19,6 @@ namespace VertFed.Coordinator.Hosting;
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
 {
-    private const string StoreFile = "coordinator.db";
     private const int FrameOverhead = 64 * 1024;
     private readonly WebApplication _application;
     private readonly ICoordinatorStore _store;
@@ -51,7 +49,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <summary>Opens the store, takes up open jobs and starts to listen.</summary>
     /// <exception cref="VertFedException">Storage: the store cannot be opened. Usage: the address cannot be bound.</exception>
     public static Task<CoordinatorHost> StartAsync(CoordinatorConfig config, CancellationToken cancellationToken, TimeProvider? time = null) =>
-        StartAsync(config, SqliteCoordinatorStore.Open(Path.Combine(config.DataFolder, StoreFile), options: null, time), time ?? TimeProvider.System, cancellationToken);
+        StartAsync(config, LocationOf(config).OpenCoordinator(time), time ?? TimeProvider.System, cancellationToken);
 
     /// <summary>The same over a store that the caller opened; the host disposes of it.</summary>
     internal static async Task<CoordinatorHost> StartAsync(CoordinatorConfig config, ICoordinatorStore store, TimeProvider time, CancellationToken cancellationToken)
@@ -60,13 +58,14 @@ public sealed class CoordinatorHost : IAsyncDisposable
         CoordinatorKeys? keys = null;
         try
         {
+            CreateFolder(config.DataFolder);
             keys = CoordinatorKeys.Load(config);
             application = Build(config, store, keys, time);
             int open = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
             await application.StartAsync(cancellationToken);
             string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
             ILogger logger = application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
-            Log.Listening(logger, address, StoreFile, open);
+            Log.Listening(logger, address, LocationOf(config).ToString(), open);
             if (!IPAddress.IsLoopback(config.Listen.Address))
                 Log.NotLoopback(logger, address);
             return new CoordinatorHost(application, store, keys, address);
@@ -98,6 +97,25 @@ public sealed class CoordinatorHost : IAsyncDisposable
         await _store.DisposeAsync();
         _keys.Dispose();
     }
+
+    /// <summary>Makes the data folder, for its owner alone, where a store in it has not.</summary>
+    private static void CreateFolder(string path)
+    {
+        try
+        {
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(path);
+            else
+                Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new VertFedException(ErrorCode.Storage, $"the data folder {path} cannot be made: {exception.Message}", exception);
+        }
+    }
+
+    private static StoreLocation LocationOf(CoordinatorConfig config) =>
+        config.Database ?? StoreLocation.OfCoordinator(configured: null, config.DataFolder, fault => new VertFedException(ErrorCode.Usage, fault));
 
     private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time)
     {

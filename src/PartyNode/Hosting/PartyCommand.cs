@@ -4,7 +4,6 @@ using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Hosting;
@@ -16,7 +15,6 @@ namespace VertFed.PartyNode.Hosting;
 public static class PartyCommand
 {
     private const string Usage = "usage: party --config FILE [--parent-pipe]";
-    internal const string StoreFile = "party.db";
     private const string CheckpointKeyFile = "checkpoint.key";
     private const string SecretsKeyFile = "secrets.key";
 
@@ -30,7 +28,7 @@ public static class PartyCommand
             using Identity identity = Identity.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
             using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);
-            await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
+            await using IPartyStore store = config.Database.OpenParty(SecretsOf(config));
             NodeLog log = new(errors, TimeProvider.System);
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
             using PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);

@@ -121,8 +121,9 @@ internal sealed class PostgresDatabase : SqlDatabase
             {
                 if (kept)
                     return new CommitResult(CommitState.Unknown, exception);
-                _isBroken = PostgresErrors.IsLoss(exception) || _writer!.Connection.FullState != ConnectionState.Open;
-                if (!_isBroken)
+                _isBroken = PostgresErrors.IsLoss(exception) || _writer!.Connection.State != ConnectionState.Open;
+                // The server has refused it, whether or not Npgsql gives the connection up over that (it does over a full disk).
+                if (!_isBroken || (exception is PostgresException && !PostgresErrors.IsLoss(exception)))
                     return new CommitResult(CommitState.Refused, exception);
                 // A transaction without a number changed nothing.
                 if (isCommitting && transactionId is not null)

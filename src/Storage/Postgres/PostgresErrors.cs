@@ -1,4 +1,3 @@
-using System.Net.Sockets;
 using Npgsql;
 
 namespace VertFed.Storage.Postgres;
@@ -12,7 +11,8 @@ internal static class PostgresErrors
         // Too many connections; an administrator's stop; a crash of another of the server's processes; starting or stopping; class 08.
         PostgresException { SqlState: "53300" or "57P01" or "57P02" or "57P03" or "57P05" } => true,
         PostgresException server => server.SqlState.StartsWith("08", StringComparison.Ordinal),
-        NpgsqlException or IOException or SocketException or TimeoutException => true,
+        // What Npgsql itself found, on the way to the server or back.
+        NpgsqlException => true,
         _ => false,
     };
 
