@@ -54,6 +54,12 @@ internal static partial class Log
     [LoggerMessage(27, LogLevel.Warning, "job {Job}: party {Party} has another checkpoint key than the one it began the job with; nothing is proposed to it")]
     public static partial void OtherCheckpointKey(ILogger logger, string job, string party);
 
+    [LoggerMessage(28, LogLevel.Information, "job {Job}: party {Party} asks its operator, for at most {Seconds} s")]
+    public static partial void Held(ILogger logger, string job, string party, long seconds);
+
+    [LoggerMessage(29, LogLevel.Information, "job {Job}, {State}: party {Party} speaks of its model, and there is none yet")]
+    public static partial void NoModel(ILogger logger, string job, string party, JobState state);
+
     [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}")]
     public static partial void Unexpected(ILogger logger, Exception exception, string where);
 

@@ -9,6 +9,9 @@ internal static class Error
     public static VertFedException Violation(string message, Step step = Step.Unspecified, Exception? inner = null) =>
         new(ErrorCode.ProtocolViolation, message, inner) { Step = Name(step) };
 
+    /// <summary>A field of a message breaks a rule.</summary>
+    public static VertFedException WrongField(string field, string message) => new(ErrorCode.ProtocolViolation, message) { Field = field };
+
     /// <summary>The same, with the party that sent the message.</summary>
     public static VertFedException ViolationBy(string party, string message, Step step, Exception? inner = null) =>
         new(ErrorCode.ProtocolViolation, message, inner) { Party = party, Step = Name(step) };

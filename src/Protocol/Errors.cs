@@ -49,6 +49,9 @@ public sealed class VertFedException : Exception
     /// <summary>The protocol step, or empty outside the protocol.</summary>
     public string Step { get; init; } = "";
 
+    /// <summary>The field of a request or a job spec that is wrong, as a path such as train.l2; empty where none can be named.</summary>
+    public string Field { get; init; } = "";
+
     /// <summary>Where a resumed run or a replay first differs from the record, where it is an envelope that does; else null.</summary>
     public Divergence? Divergence { get; init; }
 }

@@ -10,9 +10,10 @@ internal static class JobOutcomes
     public static bool HasEnded(JobState state) =>
         state is JobState.Done or JobState.Failed or JobState.Refused or JobState.Cancelled;
 
-    /// <summary>done, failed, refused, cancelled; offered or running before the end.</summary>
+    /// <summary>done, failed, refused, cancelled; queued, offered or running before the end.</summary>
     public static string Word(JobState state) => state switch
     {
+        JobState.Queued => "queued",
         JobState.Offered => "offered",
         JobState.Running => "running",
         JobState.Done => ReportStatus.Done,

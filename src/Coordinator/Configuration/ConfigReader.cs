@@ -15,7 +15,7 @@ namespace VertFed.Coordinator.Configuration;
 /// parties:
 ///   - {name: bank, fingerprint: 64 hexadecimal digits}
 /// submitters: [64 hexadecimal digits]
-/// limits: {max_open_jobs: 1000, max_watchers: 256, max_unregistered: 64, frame_seconds: 30, retain_payload_days: 7}
+/// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, frame_seconds: 30, retain_payload_days: 7}
 /// log: {level: info, format: plain}
 /// </code>
 /// Relative paths are relative to the file. Whatever is missing, unknown or out of range is an error that names file, line and
@@ -102,6 +102,9 @@ public static class ConfigReader
         var limits = new CoordinatorLimits
         {
             MaxOpenJobs = fields.Integer("max_open_jobs", otherwise.MaxOpenJobs, 1, 100_000),
+            MaxOpenJobsPerSubmitter = fields.Integer("max_open_jobs_per_submitter", otherwise.MaxOpenJobsPerSubmitter, 1, 100_000),
+            MaxRunningJobs = fields.Integer("max_running_jobs", otherwise.MaxRunningJobs, 1, 1000),
+            MaxJobsPerParty = fields.Integer("max_jobs_per_party", otherwise.MaxJobsPerParty, 1, 1000),
             MaxWatchers = fields.Integer("max_watchers", otherwise.MaxWatchers, 1, 100_000),
             MaxUnregistered = fields.Integer("max_unregistered", otherwise.MaxUnregistered, 1, 10_000),
             FrameSeconds = fields.Integer("frame_seconds", otherwise.FrameSeconds, 1, 3600),

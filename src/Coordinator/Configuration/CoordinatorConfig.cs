@@ -10,8 +10,17 @@ public sealed record AdmittedParty(string Name, string Fingerprint);
 /// <summary>Bounds on what callers may ask of the coordinator.</summary>
 public sealed record CoordinatorLimits
 {
-    /// <summary>Most jobs that are offered or running at once, 1 to 100,000.</summary>
+    /// <summary>Most jobs that are queued, offered or running at once, 1 to 100,000.</summary>
     public int MaxOpenJobs { get; init; } = 1000;
+
+    /// <summary>Most of them of one submitter, 1 to 100,000.</summary>
+    public int MaxOpenJobsPerSubmitter { get; init; } = 200;
+
+    /// <summary>Most jobs that are offered (and not held for an approval) or running at once, 1 to 1000.</summary>
+    public int MaxRunningJobs { get; init; } = 4;
+
+    /// <summary>Most of them that one party takes part in, 1 to 1000.</summary>
+    public int MaxJobsPerParty { get; init; } = 2;
 
     /// <summary>Most concurrent Watch streams, 1 to 100,000.</summary>
     public int MaxWatchers { get; init; } = 256;

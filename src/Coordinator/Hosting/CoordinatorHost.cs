@@ -8,6 +8,7 @@ using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
+using VertFed.Coordinator.Services.Reflection;
 using VertFed.Protocol;
 using VertFed.Storage;
 
@@ -34,6 +35,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
 
     /// <summary>http://ADDRESS:PORT as bound.</summary>
     public string Address { get; }
+
+    /// <summary>Whether the store works.</summary>
+    internal StoreHealth Store => _application.Services.GetRequiredService<StoreHealth>();
 
     /// <summary>Completes when the host was told to stop (a signal, or <see cref="RequestStop"/>).</summary>
     public Task StopRequested
@@ -129,11 +133,16 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(keys);
         builder.Services.AddSingleton<CheckpointQueue>();
+        builder.Services.AddSingleton<StoreHealth>();
+        builder.Services.AddSingleton<JobQueue>();
         builder.Services.AddSingleton<JobHub>();
+        builder.Services.AddSingleton<DryRuns>();
         builder.Services.AddSingleton(new ConnectionGate(config.Limits.MaxUnregistered, "connections that have not registered"));
         builder.Services.AddSingleton(new WatchGate(new ConnectionGate(config.Limits.MaxWatchers, "watchers")));
         builder.Services.AddHostedService<DeadlineMonitor>();
+        builder.Services.AddHostedService<QueuePump>();
         builder.Services.AddHostedService<CheckpointKeeper>();
+        builder.Services.AddHostedService<StoreProbe>();
         builder.Services.AddGrpc(grpc =>
         {
             // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
@@ -146,6 +155,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
         application.MapGrpcService<JobEndpoint>();
         application.MapGrpcService<RelayEndpoint>();
         application.MapGrpcService<AuditEndpoint>();
+        application.MapGrpcService<HealthEndpoint>();
+        application.MapGrpcService<ReflectionEndpoint>();
+        application.MapGrpcService<AlphaReflectionEndpoint>();
         return application;
     }
 

@@ -8,8 +8,8 @@ namespace VertFed.Coordinator.Jobs;
 
 /// <summary>
 /// Ends jobs whose parties keep everyone waiting, and drops payloads that are past their keep. A party is waited for while it
-/// has not answered an offer, or is away from a running job; the job's deadline_seconds are counted from then, and from the
-/// coordinator's own start. Where both are connected the parties watch each other (they know whose turn it is); only when
+/// is away from a queued job, has not answered an offer, or is away from a running job; the job's deadline_seconds are counted from
+/// then, and from the coordinator's own start. A party whose operator is asked has the time that it said instead. Where both are connected the parties watch each other (they know whose turn it is); only when
 /// nothing at all happened for the deadline and a grace does the coordinator end the job.
 /// </summary>
 internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, TimeProvider time, ILogger<DeadlineMonitor> logger) : BackgroundService
@@ -60,7 +60,18 @@ internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, Time
             long? awaySince = hub.AwaySince(party);
             TimeSpan waited = time.GetElapsedTime(live.LastActivity);
             TimeSpan allowed = deadline;
-            if (job.State == JobState.Running)
+            LiveJob.Hold? hold = live.HoldOf(role);
+            if (hold is { } asked)
+            {
+                waited = time.GetElapsedTime(asked.Since);
+                allowed = asked.Allowed;
+            }
+            else if (job.State == JobState.Queued)
+            {
+                // It may have come in the meantime.
+                waited = awaySince is { } since ? Shorter(time.GetElapsedTime(since), time.GetElapsedTime(live.KnownSince)) : TimeSpan.Zero;
+            }
+            else if (job.State == JobState.Running)
             {
                 // A party that is away is waited for since it left, or since the job began to need it.
                 if (awaySince is { } since)
@@ -75,7 +86,7 @@ internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, Time
 
             if (waited < allowed)
                 continue;
-            string step = await AwaitedStepAsync(job, role, cancellationToken);
+            string step = hold is null ? await AwaitedStepAsync(job, role, cancellationToken) : "approval";
             string where = awaySince is null ? "connected but silent" : "not connected";
             await hub.ExpireAsync(
                 job,
@@ -95,6 +106,8 @@ internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, Time
 
     private async Task<string> AwaitedStepAsync(JobRecord job, Role role, CancellationToken cancellationToken)
     {
+        if (job.State == JobState.Queued)
+            return "connection";
         if (job.State == JobState.Offered)
             return "answer to the offer";
         StreamPosition position = await hub.Store.FindPositionAsync(job.Job, job.Attempt, role, cancellationToken);

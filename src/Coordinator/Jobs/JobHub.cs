@@ -19,8 +19,9 @@ namespace VertFed.Coordinator.Jobs;
 /// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
 /// </summary>
 internal sealed class JobHub(
-    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, TimeProvider time, ILogger<JobHub> logger)
+    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, JobQueue queue, TimeProvider time, ILogger<JobHub> logger)
 {
+    private readonly OpenPlaces _places = new(config.Limits);
     private readonly ConcurrentDictionary<string, LiveJob> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Presence> _presence = new(StringComparer.Ordinal);
     private readonly long _started = time.GetTimestamp();
@@ -34,17 +35,29 @@ internal sealed class JobHub(
 
     private long NowUnixMs => time.GetUtcNow().ToUnixTimeMilliseconds();
 
+    private static Role[] Roles { get; } = [Role.LabelParty, Role.FeatureParty];
+
     private static ReadOnlySpan<byte> CancelLabel => "vertfed/v1/cancel"u8;
 
     /// <summary>Takes up the jobs that were open when the process ended. Deadlines count anew: its absence was no party's fault.</summary>
     public async Task<int> ResumeAsync(CancellationToken cancellationToken)
     {
-        foreach (JobRecord job in await store.ListOpenJobsAsync(cancellationToken))
-            _live[job.Job] = new LiveJob(job, time.GetTimestamp());
+        IReadOnlyList<JobRecord> open = await store.ListOpenJobsAsync(cancellationToken);
+        foreach (JobRecord job in open)
+        {
+            _live[job.Job] = new LiveJob(job, time);
+            _places.TakeRegardless(job.Submitter);
+            if (job.State == JobState.Queued)
+                queue.Add(job);
+        }
+
+        foreach (JobRecord job in open.Where(job => job.State != JobState.Queued).OrderBy(job => job.OfferedUnixMs))
+            queue.NoteStart(job);
         return _live.Count;
     }
 
-    public async Task<JobRecord> SubmitAsync(SignedJobSpec message, CancellationToken cancellationToken)
+    /// <summary>Verifies a signed spec and that its submitter and parties are known here.</summary>
+    public SignedJob Check(SignedJobSpec message)
     {
         SignedJob signed = SignedJob.Verify(message);
         JobSpecification spec = signed.Specification;
@@ -52,32 +65,91 @@ internal sealed class JobHub(
             throw new VertFedException(ErrorCode.Refused, $"submitter {signed.Submitter.Fingerprint} is not one that this coordinator accepts jobs of");
         RequireAdmitted(spec.LabelParty, "label_party");
         RequireAdmitted(spec.FeatureParty, "feature_party");
+        return signed;
+    }
+
+    /// <summary>Keeps a job and queues it; a repeated request returns the job of the first.</summary>
+    /// <param name="clientToken">The submitter's own name for the request; null: none.</param>
+    public async Task<JobRecord> SubmitAsync(SignedJobSpec message, string? clientToken, CancellationToken cancellationToken)
+    {
+        SignedJob signed = Check(message);
+        JobSpecification spec = signed.Specification;
+        string submitter = signed.Submitter.Fingerprint;
         byte[] hash = SHA256.HashData([.. signed.SpecHash, .. signed.Submitter.SubjectPublicKeyInfo]);
-        JobRecord? known = await store.FindJobAsync(spec.Job, cancellationToken);
-        if (known is null && _live.Count >= config.Limits.MaxOpenJobs)
+
+        // A repeated request needs no place.
+        bool takesPlace = await store.FindJobAsync(spec.Job, cancellationToken) is null;
+        if (takesPlace)
+            _places.Take(submitter);
+        AddJobOutcome outcome = AddJobOutcome.Different;
+        JobRecord job;
+        try
         {
-            throw GrpcErrors.Make(StatusCode.ResourceExhausted, ErrorCode.Refused,
-                string.Create(CultureInfo.InvariantCulture, $"{config.Limits.MaxOpenJobs} jobs are open, more are not accepted (max_open_jobs)"));
+            // Not to be cancelled half way: a job that is kept must be queued.
+            (outcome, job) = await store.AddJobAsync(
+                new NewJob(spec.Job, message.ToByteArray(), hash, submitter, spec.Title, spec.LabelParty.Name,
+                    spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs, spec.Payloads)
+                {
+                    Kind = spec.Kind, Purpose = spec.Purpose, ClientToken = clientToken, Queued = true,
+                },
+                CancellationToken.None);
+        }
+        finally
+        {
+            if (takesPlace && outcome != AddJobOutcome.Added)
+                _places.GiveBack(submitter);
         }
 
-        (AddJobOutcome outcome, JobRecord job) = await store.AddJobAsync(
-            new NewJob(spec.Job, message.ToByteArray(), hash, signed.Submitter.Fingerprint, spec.Title, spec.LabelParty.Name,
-                spec.FeatureParty.Name, (int)spec.Deadline.TotalSeconds, NowUnixMs, spec.Payloads),
-            cancellationToken);
-        switch (outcome)
-        {
-            case AddJobOutcome.Different:
-                throw GrpcErrors.Make(StatusCode.AlreadyExists, ErrorCode.Usage, $"job {spec.Job} exists with another spec or submitter");
-            case AddJobOutcome.Added:
-                Log.Submitted(logger, job.Job, job.LabelParty, job.FeatureParty);
-                _live[job.Job] = new LiveJob(job, time.GetTimestamp());
-                NotifyParties(job);
-                break;
-            default:
-                break;
-        }
-
+        if (outcome == AddJobOutcome.Different)
+            throw GrpcErrors.Make(StatusCode.AlreadyExists, ErrorCode.Usage, $"{(job.Job == spec.Job ? $"job {spec.Job}" : "this client token")} exists with another spec or submitter");
+        TakeUp(job, hasPlace: outcome == AddJobOutcome.Added);
         return job;
+    }
+
+    /// <summary>Offers the queued job whose turn it is.</summary>
+    /// <returns>False where none can start now.</returns>
+    public async Task<bool> OfferNextAsync(CancellationToken cancellationToken)
+    {
+        if (queue.TakeNext(Room()) is not { } next)
+            return false;
+        JobRecord? after;
+        try
+        {
+            after = await store.OfferJobAsync(next.Job, NowUnixMs, cancellationToken);
+        }
+        catch
+        {
+            queue.PutBack(next);
+            throw;
+        }
+
+        Publish(after!, Role.Unspecified);
+        return true;
+    }
+
+    /// <summary>Tells those who watch queued jobs that their places may have changed.</summary>
+    public void TellQueued()
+    {
+        foreach (LiveJob live in _live.Values.Where(live => live.Record.State == JobState.Queued))
+            live.Changed.Signal();
+    }
+
+    /// <summary>A party's operator is asked about an offer: it takes no slot while that lasts.</summary>
+    public void Held(JobRecord job, Role role, TimeSpan allowed)
+    {
+        if (_live.TryGetValue(job.Job, out LiveJob? live) && live.Held(role, allowed))
+        {
+            Log.Held(logger, job.Job, job.PartyName(role), (long)allowed.TotalSeconds);
+            queue.Changed.Signal();
+        }
+    }
+
+    /// <summary>Keeps what a party says of its half of a model.</summary>
+    public async Task ModelChangedAsync(JobRecord job, Role role, ModelState state, CancellationToken cancellationToken)
+    {
+        ModelRecord? model = await store.RecordModelAsync(job.Job, role, state, cancellationToken);
+        if (model is null)
+            Log.NoModel(logger, job.Job, job.PartyName(role), job.State);
     }
 
     public async Task<JobRecord> CancelAsync(string jobId, ByteString signature, CancellationToken cancellationToken)
@@ -125,7 +197,7 @@ internal sealed class JobHub(
     {
         bool known = await store.MarkDeliveredAsync(key, NowUnixMs, cancellationToken);
         if (_live.TryGetValue(key.Job, out LiveJob? live))
-            live.Update(live.Record, time.GetTimestamp(), recipient);
+            live.Update(live.Record, recipient);
         return known;
     }
 
@@ -147,7 +219,7 @@ internal sealed class JobHub(
         else
             Log.CoSigned(logger, job.Job, job.PartyName(role), phase);
         if (_live.TryGetValue(job.Job, out LiveJob? live))
-            live.Update(after.Value.Job, time.GetTimestamp(), Role.Unspecified);
+            live.Update(after.Value.Job, Role.Unspecified);
         if (phase == Phase.Close)
             ClosingAnswered.Signal();
     }
@@ -192,17 +264,26 @@ internal sealed class JobHub(
     /// <summary>What tells of an open job's changes; null where it is not open.</summary>
     public Pulse? ChangesOf(string job) => _live.TryGetValue(job, out LiveJob? live) ? live.Changed : null;
 
-    public JobStatus Describe(JobRecord job) => StatusMapper.ToStatus(job, Awaited(job).Select(job.PartyName));
+    public JobStatus Describe(JobRecord job)
+    {
+        LiveJob? live = _live.GetValueOrDefault(job.Job);
+        JobStatus status = StatusMapper.ToStatus(job, Awaited(job).Select(job.PartyName));
+        status.QueuePosition = job.State == JobState.Queued ? queue.PositionOf(job.Job) : 0;
+        status.EtaSeconds = live?.EtaSeconds ?? 0;
+        status.AwaitingApproval.AddRange(Roles.Where(role => live?.HoldOf(role) is not null).Select(job.PartyName));
+        return status;
+    }
 
-    /// <summary>The parties that an open job waits for.</summary>
+    /// <summary>The parties that an open job waits for: to connect, to answer, or to send.</summary>
     public IEnumerable<Role> Awaited(JobRecord job)
     {
-        Role[] roles = [Role.LabelParty, Role.FeatureParty];
+        if (job.State == JobState.Queued)
+            return Roles.Where(role => !IsConnected(job.PartyName(role)));
         if (job.State == JobState.Offered)
-            return roles.Where(role => job.AnswerOf(role) == Answer.None);
+            return Roles.Where(role => job.AnswerOf(role) == Answer.None);
         if (job.State != JobState.Running)
             return [];
-        Role[] working = roles.Where(role => job.OutcomeOf(role) == JobState.Unspecified).ToArray();
+        Role[] working = Roles.Where(role => job.OutcomeOf(role) == JobState.Unspecified).ToArray();
         Role[] away = working.Where(role => !IsConnected(job.PartyName(role))).ToArray();
         if (away.Length > 0)
             return away;
@@ -215,6 +296,9 @@ internal sealed class JobHub(
     /// <summary>Since when a party is away, as a timestamp of the clock; null while it is connected.</summary>
     public long? AwaySince(string party) =>
         !_presence.TryGetValue(party, out Presence? presence) ? _started : presence.Session is null ? presence.Since : null;
+
+    /// <summary>The session of a connected party; null while it is away.</summary>
+    public PartySession? SessionOf(string party) => _presence.GetValueOrDefault(party)?.Session;
 
     /// <summary>Makes a session the party's only one; an older one is closed.</summary>
     public void Attach(PartySession session)
@@ -251,15 +335,40 @@ internal sealed class JobHub(
     {
         foreach (LiveJob live in _live.Values.Where(live => live.Record.RoleOf(party) != Role.Unspecified))
             live.Changed.Signal();
+        queue.Changed.Signal();
+    }
+
+    /// <summary>A job that was kept just now, or whose first write was reported as failed and kept all the same.</summary>
+    private void TakeUp(JobRecord job, bool hasPlace)
+    {
+        if (job.State != JobState.Queued || !_live.TryAdd(job.Job, new LiveJob(job, time)))
+            return;
+        if (!hasPlace)
+            _places.TakeRegardless(job.Submitter);
+        Log.Submitted(logger, job.Job, job.LabelParty, job.FeatureParty);
+        queue.Add(job);
+    }
+
+    private QueueRoom Room()
+    {
+        JobRecord[] taking = [.. _live.Values.Where(live => live.TakesSlot).Select(live => live.Record)];
+        Dictionary<string, int> load = taking.SelectMany(job => new[] { job.LabelParty, job.FeatureParty }).CountBy(party => party).ToDictionary(StringComparer.Ordinal);
+        return new QueueRoom(
+            config.Limits.MaxRunningJobs - taking.Length, IsConnected, party => load.GetValueOrDefault(party) < config.Limits.MaxJobsPerParty);
     }
 
     private void Publish(JobRecord job, Role actor)
     {
         if (_live.TryGetValue(job.Job, out LiveJob? live))
         {
-            if (!job.IsOpen)
-                _live.TryRemove(job.Job, out _);
-            if (live.Update(job, time.GetTimestamp(), actor))
+            bool ends = !job.IsOpen && _live.TryRemove(job.Job, out _);
+            if (ends)
+            {
+                _places.GiveBack(job.Submitter);
+                queue.Ended(job.Job);
+            }
+
+            if (live.Update(job, actor))
                 LogState(job);
         }
 

@@ -22,6 +22,10 @@ internal static class StatusMapper
             Envelopes = (ulong)job.Envelopes,
             LabelParty = job.LabelParty,
             FeatureParty = job.FeatureParty,
+            Kind = job.Kind,
+            Submitter = job.Submitter,
+            Purpose = job.Purpose,
+            StartedUnixMs = job.StartedUnixMs,
             Error = job.Error?.Clone(),
         };
         status.Awaited.AddRange(awaited);

@@ -34,6 +34,7 @@ internal sealed class PartySender(
     private readonly ConcurrentDictionary<string, JobView> _views = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _endAsked = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _proposals = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<PreflightRequest> _preflights = new();
     private readonly HashSet<(string Job, Phase Phase)> _proposed = [];
     private readonly Queue<string> _turns = new();
 
@@ -54,6 +55,13 @@ internal sealed class PartySender(
     {
         _endAsked[job] = true;
         JobChanged(job);
+    }
+
+    /// <summary>Sends a question about a job; the number of those under way is bounded by who asks.</summary>
+    public void AskPreflight(PreflightRequest request)
+    {
+        _preflights.Enqueue(request);
+        _wake.Writer.TryWrite(true);
     }
 
     public async ValueTask AcknowledgeAsync(EnvelopeRef reference, CancellationToken cancellationToken)
@@ -96,6 +104,8 @@ internal sealed class PartySender(
         {
             while (_acknowledgements.Reader.TryRead(out EnvelopeRef? reference))
                 await writer.WriteAsync(new CoordinatorFrame { Deposited = reference }, cancellationToken);
+            while (_preflights.TryDequeue(out PreflightRequest? question))
+                await writer.WriteAsync(new CoordinatorFrame { Preflight = question }, cancellationToken);
             foreach (string job in _changed.Keys)
             {
                 // Removed first: a change that comes while it is looked at is looked at again.
@@ -117,7 +127,8 @@ internal sealed class PartySender(
     private async Task LookAsync(string jobId, CancellationToken cancellationToken)
     {
         JobRecord? job = await hub.Store.FindJobAsync(jobId, cancellationToken);
-        if (job is null || job.RoleOf(party) == Role.Unspecified)
+        // A queued job is not yet the party's business.
+        if (job is null || job.RoleOf(party) == Role.Unspecified || job.State == JobState.Queued)
             return;
         if (!_views.TryGetValue(jobId, out JobView? view))
         {

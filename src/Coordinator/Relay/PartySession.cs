@@ -21,8 +21,11 @@ internal sealed class PartySession : IDisposable
     /// <summary>Deposits that may wait for the store at once: enough for group commit, at most 48 MiB.</summary>
     private const int DepositWindow = 3;
     private const int MaxErrorText = 4096;
+    private const int MaxPreflightBytes = 256 * 1024;
+    private const uint MaxApprovalSeconds = 30 * 24 * 3600;
 
     private readonly JobHub _hub;
+    private readonly DryRuns _dryRuns;
     private readonly FrameReader _frames;
     private readonly PeerIdentity _key;
     private readonly CheckpointVerifier _checkpointVerifier;
@@ -37,7 +40,7 @@ internal sealed class PartySession : IDisposable
     private Exception? _reason;
 
     public PartySession(
-        string party, CheckpointVerifier key, byte[] checkpointKey, JobHub hub, CoordinatorConfig config, FrameReader frames,
+        string party, CheckpointVerifier key, byte[] checkpointKey, JobHub hub, DryRuns dryRuns, CoordinatorConfig config, FrameReader frames,
         IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         Party = party;
@@ -45,6 +48,7 @@ internal sealed class PartySession : IDisposable
         _checkpointVerifier = key;
         _checkpointKey = checkpointKey;
         _hub = hub;
+        _dryRuns = dryRuns;
         _frames = frames;
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
         _sender = new PartySender(party, checkpointKey, hub, writer, time, logger);
@@ -59,6 +63,9 @@ internal sealed class PartySession : IDisposable
 
     /// <summary>Tells the session that a job has checkpoints to propose. Never blocks.</summary>
     public void CheckpointsChanged(string job) => _sender.CheckpointsChanged(job);
+
+    /// <summary>Asks the party what its policy says of a job. Never blocks.</summary>
+    public void AskPreflight(PreflightRequest request) => _sender.AskPreflight(request);
 
     /// <summary>Ends the session with a status for the party. Never blocks; the first reason counts.</summary>
     public void Close(RpcException reason)
@@ -137,6 +144,15 @@ internal sealed class PartySession : IDisposable
                     break;
                 case PartyFrame.FrameOneofCase.Checkpoint:
                     await CheckpointAsync(frame.Checkpoint, cancellationToken);
+                    break;
+                case PartyFrame.FrameOneofCase.Held:
+                    await HeldAsync(frame.Held, cancellationToken);
+                    break;
+                case PartyFrame.FrameOneofCase.Preflight:
+                    Preflight(frame.Preflight);
+                    break;
+                case PartyFrame.FrameOneofCase.Model:
+                    await ModelAsync(frame.Model, cancellationToken);
                     break;
                 default:
                     throw Violation($"a frame of kind {frame.FrameCase} has no place here");
@@ -223,6 +239,35 @@ internal sealed class PartySession : IDisposable
             _sender.RepeatEnd(job.Job);
     }
 
+    private async Task HeldAsync(JobHeld held, CancellationToken cancellationToken)
+    {
+        (JobRecord job, Role role) = await OwnJobAsync(held.Job, held.Attempt, cancellationToken);
+        if (held.ApprovalSeconds is 0 or > MaxApprovalSeconds)
+            throw Violation($"job {job.Job}: approval_seconds is not between 1 and {MaxApprovalSeconds}");
+        if (job.IsOpen)
+            _hub.Held(job, role, TimeSpan.FromSeconds(held.ApprovalSeconds));
+        else
+            _sender.RepeatEnd(job.Job);
+    }
+
+    private void Preflight(PreflightAnswer answer)
+    {
+        SealedReport? report = answer.Report;
+        if (!EnvelopeCodec.IsJobId(answer.Request) || report is null || report.Ciphertext.Length > MaxPreflightBytes)
+            throw Violation("the answer to a pre-flight request is malformed or too long");
+        if (report.Party != Party || !report.IdentityKey.Span.SequenceEqual(_key.SubjectPublicKeyInfo))
+            throw Violation("the answer to a pre-flight request is another party's");
+        _dryRuns.Answer(Party, answer.Request, report);
+    }
+
+    private async Task ModelAsync(ModelNotice notice, CancellationToken cancellationToken)
+    {
+        (JobRecord job, Role role) = await OwnJobAsync(notice.Job, attempt: null, cancellationToken);
+        if (notice.State is not (ModelState.Active or ModelState.Archived or ModelState.Deleted))
+            throw Violation($"job {job.Job}: {notice.State} is no state of a model");
+        await _hub.ModelChangedAsync(job, role, notice.State, cancellationToken);
+    }
+
     private async Task OutcomeAsync(JobOutcome outcome, CancellationToken cancellationToken)
     {
         (JobRecord job, Role role) = await OwnJobAsync(outcome.Job, outcome.Attempt, cancellationToken);
@@ -268,14 +313,19 @@ internal sealed class PartySession : IDisposable
     }
 
     /// <summary>The job, if this party has a role in it.</summary>
-    private async ValueTask<(JobRecord Job, Role Role)> OwnJobAsync(string jobId, uint attempt, CancellationToken cancellationToken)
+    /// <param name="attempt">The attempt that the frame names; null where it names none.</param>
+    private async ValueTask<(JobRecord Job, Role Role)> OwnJobAsync(string jobId, uint? attempt, CancellationToken cancellationToken)
     {
         JobRecord? job = EnvelopeCodec.IsJobId(jobId) ? await _hub.FindAsync(jobId, cancellationToken) : null;
+        // A job may have left the queue a moment ago: the store knows first.
+        if (job?.State == JobState.Queued)
+            job = await _hub.Store.FindJobAsync(jobId, cancellationToken);
         Role role = job?.RoleOf(Party) ?? Role.Unspecified;
-        // The same words for a job that is unknown and one of others: who works with whom is nobody else's business.
-        if (job is null || role == Role.Unspecified)
+        // The same words for a job that is unknown, one of others and one that no party has heard of yet: who works with whom is nobody
+        // else's business.
+        if (job is null || role == Role.Unspecified || job.State == JobState.Queued)
             throw Violation("a frame is about a job that this party has no part in");
-        return job.Attempt == attempt
+        return attempt is null || job.Attempt == attempt
             ? (job, role)
             : throw Violation(string.Create(CultureInfo.InvariantCulture, $"job {jobId}: attempt {attempt} is not the current attempt {job.Attempt}"));
     }

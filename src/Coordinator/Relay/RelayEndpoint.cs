@@ -17,7 +17,7 @@ namespace VertFed.Coordinator.Relay;
 /// <see cref="PartySession"/>.
 /// </summary>
 internal sealed class RelayEndpoint(
-    JobHub hub, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
+    JobHub hub, DryRuns dryRuns, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
@@ -30,7 +30,7 @@ internal sealed class RelayEndpoint(
         var frames = new FrameReader(requestStream);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         (string party, CheckpointVerifier key, byte[] checkpointKey) = await RegisterAsync(frames, responseStream, ending.Token);
-        using var session = new PartySession(party, key, checkpointKey, hub, config, frames, responseStream, time, logger, ending.Token);
+        using var session = new PartySession(party, key, checkpointKey, hub, dryRuns, config, frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
         try

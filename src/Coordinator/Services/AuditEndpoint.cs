@@ -1,4 +1,3 @@
-using System.Globalization;
 using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
@@ -14,20 +13,11 @@ namespace VertFed.Coordinator.Services;
 /// they prove is proved by their signatures. Calls that read a whole job share the places of the watchers.</summary>
 internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate watchers, IHostApplicationLifetime lifetime) : AuditService.AuditServiceBase
 {
-    private const int DefaultPage = 100;
-    private const int MaxPage = 1000;
-
     public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
     {
-        if (request.PageSize > MaxPage)
-            throw new VertFedException(ErrorCode.Usage, "page_size is at most 1000");
-        long before = 0;
-        bool first = request.PageToken.Length == 0;
-        if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
-            throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
-        JobPage page = await hub.Store.ListJobsAsync(
-            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, filter: null, context.CancellationToken);
-        var response = new ListTranscriptsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
+        PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
+        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, filter: null, context.CancellationToken);
+        var response = new ListTranscriptsResponse { NextPageToken = PageRequest.Token(page.Before) };
         foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
         {
             IReadOnlyList<StoredCheckpoint> checkpoints = await hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, context.CancellationToken);

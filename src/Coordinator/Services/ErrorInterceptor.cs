@@ -1,11 +1,12 @@
 using Grpc.Core;
 using Grpc.Core.Interceptors;
+using VertFed.Coordinator.Jobs;
 using VertFed.Protocol;
 
 namespace VertFed.Coordinator.Services;
 
 /// <summary>Turns what a call throws into a status; what is unexpected is logged here and told to the caller in one word only.</summary>
-internal sealed class ErrorInterceptor(ILogger<ErrorInterceptor> logger) : Interceptor
+internal sealed class ErrorInterceptor(StoreHealth health, ILogger<ErrorInterceptor> logger) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
@@ -51,6 +52,7 @@ internal sealed class ErrorInterceptor(ILogger<ErrorInterceptor> logger) : Inter
         switch (exception)
         {
             case VertFedException own:
+                health.Failed(own);
                 if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
                     Log.StoreFailed(logger, context.Method, own.Message);
                 return GrpcErrors.From(own);

@@ -1,22 +1,63 @@
+using Google.Protobuf;
+using Google.Protobuf.WellKnownTypes;
+using Google.Rpc;
 using Grpc.Core;
 using VertFed.Protocol;
 
 namespace VertFed.Coordinator.Services;
 
-/// <summary>How errors reach a gRPC caller: a status code, a detail for people, and the <see cref="ErrorCode"/>'s name in a trailer.</summary>
+/// <summary>
+/// How errors reach a gRPC caller: a status code, a detail for people, the <see cref="ErrorCode"/>'s name in a trailer, and
+/// <c>google.rpc.Status</c> in the trailer grpc-status-details-bin for programs: ErrorInfo always, BadRequest where a field is wrong,
+/// RetryInfo where the same call may succeed later.
+/// </summary>
 internal static class GrpcErrors
 {
     /// <summary>The trailer that holds the name of the <see cref="ErrorCode"/>.</summary>
     public const string CodeTrailer = "vertfed-code";
 
-    public static RpcException From(VertFedException exception) =>
-        Make(StatusOf(exception.Code), exception.Code, exception.Message);
+    /// <summary>The trailer that holds the serialised google.rpc.Status.</summary>
+    public const string DetailsTrailer = "grpc-status-details-bin";
 
-    public static RpcException Make(StatusCode status, ErrorCode code, string detail) =>
-        new(new Status(status, detail), new Metadata { { CodeTrailer, code.ToString() } });
+    /// <summary>The domain of every ErrorInfo.</summary>
+    public const string Domain = "vertfed";
+
+    /// <summary>The detail's text is repeated in the trailer; clients bound their headers, some to 8 KiB.</summary>
+    private const int MaxRepeatedText = 512;
+    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
+
+    public static RpcException From(VertFedException exception) => Make(
+        StatusOf(exception.Code), exception.Code, exception.Message,
+        new ErrorHint { Field = exception.Field, Party = exception.Party, Step = exception.Step });
+
+    public static RpcException Make(StatusCode status, ErrorCode code, string detail, ErrorHint? hint = null)
+    {
+        var info = new ErrorInfo { Reason = code.ToString(), Domain = Domain };
+        var message = new Google.Rpc.Status { Code = (int)status, Message = detail.Length > MaxRepeatedText ? detail[..MaxRepeatedText] : detail };
+        Note(info, "party", hint?.Party);
+        Note(info, "step", hint?.Step);
+        Note(info, "limit", hint?.Limit);
+        message.Details.Add(Any.Pack(info));
+        if (hint?.Field is { Length: > 0 } field)
+            message.Details.Add(Any.Pack(new BadRequest { FieldViolations = { new BadRequest.Types.FieldViolation { Field = field, Description = message.Message } } }));
+        if (status is StatusCode.ResourceExhausted or StatusCode.Unavailable)
+            message.Details.Add(Any.Pack(new RetryInfo { RetryDelay = Duration.FromTimeSpan(hint?.RetryAfter ?? Retry) }));
+        return new RpcException(
+            new Grpc.Core.Status(status, detail), new Metadata { { CodeTrailer, code.ToString() }, { DetailsTrailer, message.ToByteArray() } });
+    }
 
     public static RpcException UnknownJob() =>
         Make(StatusCode.NotFound, ErrorCode.Usage, "there is no such job");
+
+    /// <summary>INVALID_ARGUMENT that names the field.</summary>
+    public static RpcException BadField(string field, string wrong) =>
+        Make(StatusCode.InvalidArgument, ErrorCode.Usage, $"{field} {wrong}", new ErrorHint { Field = field });
+
+    private static void Note(ErrorInfo info, string name, string? value)
+    {
+        if (!string.IsNullOrEmpty(value))
+            info.Metadata[name] = value;
+    }
 
     private static StatusCode StatusOf(ErrorCode code) => code switch
     {
@@ -29,4 +70,21 @@ internal static class GrpcErrors
         ErrorCode.Cancelled => StatusCode.Cancelled,
         _ => StatusCode.Internal,
     };
+}
+
+/// <summary>What a program may want to know of an error beside its codes. Names and paths only; never ids or values of a row.</summary>
+internal sealed record ErrorHint
+{
+    /// <summary>The wrong field of the request, as a path.</summary>
+    public string? Field { get; init; }
+
+    /// <summary>The name of the limit in the coordinator's configuration that was reached.</summary>
+    public string? Limit { get; init; }
+
+    public string? Party { get; init; }
+
+    public string? Step { get; init; }
+
+    /// <summary>How long to wait before the same call is worth making again; null: the usual 5 s where one applies.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Relay;
@@ -10,36 +9,38 @@ namespace VertFed.Coordinator.Services;
 
 /// <summary>What analysts call. Reading needs no key: the coordinator knows nothing that a submitter or party may not see of a
 /// job's progress, and reports are sealed. Submitting and cancelling are signed.</summary>
-internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
+internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
 {
-    private const int DefaultPage = 100;
-    private const int MaxPage = 1000;
+    private const int MaxTokenLength = 64;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
 
     /// <summary>How long a watch that saw the job running keeps its end back for the co-signatures that follow it.</summary>
     private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(5);
 
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
-        request.Job is null
-            ? throw new VertFedException(ErrorCode.Usage, "the request holds no job")
-            : hub.Describe(await hub.SubmitAsync(request.Job, context.CancellationToken));
+        hub.Describe(await hub.SubmitAsync(Required(request.Job), ClientToken(request.ClientToken), context.CancellationToken));
+
+    public override async Task<DryRunResponse> DryRun(DryRunRequest request, ServerCallContext context) =>
+        await dryRuns.AskAsync(hub.Check(Required(request.Job)), context.CancellationToken);
 
     public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
         hub.Describe(await FindAsync(request.Job, context.CancellationToken));
 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
-        if (request.PageSize > MaxPage)
-            throw new VertFedException(ErrorCode.Usage, "page_size is at most 1000");
-        long before = 0;
-        bool first = request.PageToken.Length == 0;
-        if (!first && !(long.TryParse(request.PageToken, NumberStyles.None, CultureInfo.InvariantCulture, out before) && before > 0))
-            throw new VertFedException(ErrorCode.Usage, "page_token is not one that a list returned");
-        JobPage page = await hub.Store.ListJobsAsync(
-            request.PageSize == 0 ? DefaultPage : (int)request.PageSize, first ? null : before, filter: null, context.CancellationToken);
-        var response = new ListJobsResponse { NextPageToken = page.Before?.ToString(CultureInfo.InvariantCulture) ?? "" };
+        PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
+        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, FilterOf(request), context.CancellationToken);
+        var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
+    }
+
+    public override async Task<ListModelsResponse> ListModels(ListModelsRequest request, ServerCallContext context)
+    {
+        PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
+        (string? submitter, string? party) = Conditions(request.Submitter, request.Party);
+        ModelPage page = await hub.Store.ListModelsAsync(asked.Size, asked.Before, new ModelFilter(submitter, party), context.CancellationToken);
+        return new ListModelsResponse { Models = { page.Models.Select(ModelMapper.ToMessage) }, NextPageToken = PageRequest.Token(page.Before) };
     }
 
     public override async Task Watch(GetJobRequest request, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
@@ -93,6 +94,33 @@ internal sealed class JobEndpoint(JobHub hub, TimeProvider time, WatchGate watch
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
         return response;
+    }
+
+    private static SignedJobSpec Required(SignedJobSpec? job) => job ?? throw GrpcErrors.BadField("job", "is missing: the request holds no job");
+
+    private static string? ClientToken(string token)
+    {
+        if (token.Length == 0)
+            return null;
+        bool isToken = token.Length <= MaxTokenLength && token.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_');
+        return isToken ? token : throw GrpcErrors.BadField("client_token", "is not 1 to 64 of ASCII letters, digits, '-' and '_'");
+    }
+
+    private static JobFilter FilterOf(ListJobsRequest request)
+    {
+        if (!Enum.IsDefined(request.State))
+            throw GrpcErrors.BadField("state", "is not a state of a job");
+        (string? submitter, string? party) = Conditions(request.Submitter, request.Party);
+        return new JobFilter(submitter, party, request.State == JobState.Unspecified ? null : request.State);
+    }
+
+    private static (string? Submitter, string? Party) Conditions(string submitter, string party)
+    {
+        if (submitter.Length > 0 && !PeerIdentity.IsFingerprint(submitter))
+            throw GrpcErrors.BadField("submitter", "is not a fingerprint of 64 lower-case hexadecimal digits");
+        if (party.Length > 0 && !PartyReference.IsName(party))
+            throw GrpcErrors.BadField("party", "is not a name of a party");
+        return (submitter.Length == 0 ? null : submitter, party.Length == 0 ? null : party);
     }
 
     /// <summary>Whether the job is done and a party has yet to say whether it co-signs the end.</summary>

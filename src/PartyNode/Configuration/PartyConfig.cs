@@ -17,6 +17,11 @@ public sealed class PartyConfig
     /// <summary>Two years: an audit of last year's jobs finds what it needs.</summary>
     public const int DefaultRetainDays = 730;
 
+    public const int DefaultMaxRunningJobs = 2;
+
+    /// <summary>Most jobs that a configuration may have run at once.</summary>
+    public const int MostRunningJobs = 16;
+
     private PartyConfig()
     {
     }
@@ -53,6 +58,9 @@ public sealed class PartyConfig
     public required IReadOnlyList<string> Submitters { get; init; }
 
     public required CsvOptions Data { get; init; }
+
+    /// <summary>How many jobs run at once, 1 to 16; each holds its own copy of the data it uses.</summary>
+    public required int MaxRunningJobs { get; init; }
 
     public required PartyPolicy Policy { get; init; }
 
@@ -96,7 +104,8 @@ public sealed class PartyConfig
             Peers = ReadPeers(map, name),
             Submitters = ReadFingerprints(map, "submitters"),
             Data = ReadData(map.Map("data"), role, folder),
-            Policy = PolicyReader.Read(map.OptionalMap("policy")),
+            MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
+            Policy = PolicyReader.Read(map, "policy", folder),
         };
         map.RefuseOthers();
         return config;

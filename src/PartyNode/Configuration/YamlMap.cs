@@ -145,6 +145,19 @@ internal sealed class YamlMap
         return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
     }
 
+    /// <summary>Whether the key's value is a single text, where either that or something else may stand.</summary>
+    public bool IsText(string key) => Find(key) is YamlScalarNode;
+
+    /// <summary>One of the given words.</summary>
+    public string Word(string key, string otherwise, params string[] words)
+    {
+        string word = OptionalText(key) ?? otherwise;
+        return words.Contains(word, StringComparer.Ordinal) ? word : throw Bad(key, $"{string.Join(" or ", words)} is expected");
+    }
+
+    /// <summary>The keys in their order, for a mapping whose keys are names.</summary>
+    public IReadOnlyList<string> Keys() => [.. _node.Children.Keys.Select(key => (key as YamlScalarNode)?.Value ?? throw Wrong($"{_file}, line {key.Start.Line}: a name is expected as key"))];
+
     public YamlMap Map(string key) => OptionalMap(key) ?? throw Missing(key);
 
     public YamlMap? OptionalMap(string key)

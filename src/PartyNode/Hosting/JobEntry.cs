@@ -1,14 +1,18 @@
+using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 
 namespace VertFed.PartyNode.Hosting;
 
-/// <summary>A job that this node considers or runs: what the event loop and the worker say to each other.</summary>
+/// <summary>A job that this node considers or runs: what the event loop, the lanes and the worker say to each other.</summary>
 internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly CancellationTokenSource _cancellation = new();
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<OperatorDecision> _decided = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private long _decideBefore;
     private bool _disposed;
 
     public SignedJob Job { get; } = job;
@@ -18,10 +22,32 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     /// <summary>Accepted by an earlier run of this node.</summary>
     public bool IsResumed { get; } = isResumed;
 
+    /// <summary>The offer was accepted, now or by an earlier run.</summary>
+    public bool IsAnswered { get; set; } = isResumed;
+
+    /// <summary>It counts among the jobs that the store knows to have run.</summary>
+    public bool HasRun { get; set; } = isResumed;
+
     public string Id => Job.Specification.Job;
 
     /// <summary>Completes when both parties have accepted.</summary>
     public Task Started => _started.Task;
+
+    /// <summary>Completes when the operator has decided.</summary>
+    public Task<OperatorDecision> Decided => _decided.Task;
+
+    /// <summary>When the job is refused unless the operator approves it before, in milliseconds since 1970; 0: it does not wait.</summary>
+    public long DecideBeforeUnixMs
+    {
+        get => Volatile.Read(ref _decideBefore);
+        set => Volatile.Write(ref _decideBefore, value);
+    }
+
+    /// <summary>What this party's record said when the job was offered.</summary>
+    public PartyFacts Facts { get; set; } = PartyFacts.None;
+
+    /// <summary>What the rules said last; null before they were asked with the input at hand.</summary>
+    public PreflightReport? Preflight { get; set; }
 
     /// <summary>Cancelled when the job is to end early; <see cref="Breach"/>, <see cref="End"/> or <see cref="IsStopped"/> says why.</summary>
     public CancellationToken Cancellation => _cancellation.Token;
@@ -35,7 +61,12 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     /// <summary>The operator stops the node.</summary>
     public bool IsStopped { get; private set; }
 
+    /// <summary>The node fails: nothing is to be said of this job, which a later run takes up.</summary>
+    public bool IsLeft { get; private set; }
+
     public void Start() => _started.TrySetResult();
+
+    public void Decide(OperatorDecision decision) => _decided.TrySetResult(decision);
 
     public void EndEarly(JobEnd end)
     {
@@ -60,6 +91,15 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
         lock (_gate)
         {
             IsStopped = true;
+            CancelUnlessDisposed();
+        }
+    }
+
+    public void Leave()
+    {
+        lock (_gate)
+        {
+            IsLeft = true;
             CancelUnlessDisposed();
         }
     }

@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Globalization;
 using Google.Protobuf;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
 using VertFed.PartyNode.Scoring;
@@ -12,45 +14,66 @@ using VertFed.Storage;
 
 namespace VertFed.PartyNode.Hosting;
 
+/// <summary>Where a job stands when it leaves a lane.</summary>
+internal enum JobTurn
+{
+    /// <summary>Nothing more is to be done.</summary>
+    Ended = 0,
+
+    /// <summary>Accepted, and the peer is awaited.</summary>
+    Parked = 1,
+
+    /// <summary>The operator is asked.</summary>
+    Held = 2,
+}
+
 /// <summary>
-/// Takes a job from the offer to its last word: load the input, answer, wait for the start, run, report. However it ends, there is
-/// one answer or one outcome, a report file, and a record in the store, in that order of durability: store before wire.
+/// Takes a job from the offer to its last word: load the input, apply the rules, ask the operator, answer, wait for the start, run, report.
+/// However it ends, there is one answer or one outcome, a report file, and a record in the store, in that order of durability: store before wire.
 /// </summary>
 internal sealed class JobWorker(
     PartyConfig config, Identity identity, IPartyStore store, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log,
     TimeProvider time)
 {
-    /// <summary>Beyond the job's own deadline, which the coordinator keeps.</summary>
-    private static readonly TimeSpan StartGrace = TimeSpan.FromSeconds(30);
+    /// <summary>Beyond the job's own deadline and what the peer's operator may take, which the coordinator keeps.</summary>
+    private static readonly TimeSpan StartGrace = TimeSpan.FromHours(PartyPolicy.LongestApprovalHours) + TimeSpan.FromMinutes(1);
 
-    private readonly SessionRunner _runner = new(
-        config, identity, journal, new IntersectionHistory(Path.Combine(config.DataDirectory, "intersections")), progress, log);
+    private readonly SessionRunner _runner = new(config, identity, journal, IntersectionHistory.Of(config, time), progress, log);
+    private readonly Preflight _preflight = new(config, identity);
+
+    /// <summary>How long an accepted job keeps its lane, and its data loaded, while its peer decides.</summary>
+    internal TimeSpan ParkAfter { get; init; } = TimeSpan.FromSeconds(5);
 
     public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
 
-    /// <summary>Runs a job to its end. Does not throw for anything that concerns the job alone.</summary>
+    /// <summary>Takes a job on until it ends or has to wait. Does not throw for anything that concerns the job alone.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: this node's disk fails. Nothing was said of the job's end: started
     /// again with a disk that works, the node takes it up where it stands.</exception>
-    public async Task RunAsync(JobEntry entry)
+    public async Task<JobTurn> RunAsync(JobEntry entry)
     {
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
-        bool answered = entry.IsResumed;
         JobFault? fault = null;
         try
         {
             entry.Cancellation.ThrowIfCancellationRequested();
-            PreparedInput input = await LoadAsync(entry);
-            await AddToStoreAsync(entry, JobState.Offered, error: null);
-            if (!answered)
+            PreparedInput input = await PrepareAsync(entry, record);
+            if (!entry.IsAnswered)
             {
-                relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = true });
-                answered = true;
-                log.Accepted(entry.Id);
-                progress.Answered(entry.Id, accepted: true, "");
-                await WaitForStartAsync(entry);
+                await AddToStoreAsync(entry, JobState.Offered, error: null);
+                if (AsksOperator(entry) && !await IsApprovedAsync(entry))
+                {
+                    return JobTurn.Held;
+                }
+
+                Accept(entry);
+                if (!await StartsSoonAsync(entry))
+                {
+                    return JobTurn.Parked;
+                }
             }
 
             await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
+            entry.HasRun = true;
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
             KeepScores(entry, input, record);
@@ -66,14 +89,183 @@ internal sealed class JobWorker(
             fault = FaultOf(entry, error);
         }
 
+        await ConcludeAsync(entry, record, fault);
+        return JobTurn.Ended;
+    }
+
+    /// <summary>Waits for the start of an accepted job, outside the lanes.</summary>
+    /// <returns>False: the job has ended instead.</returns>
+    public async Task<bool> WaitForStartAsync(JobEntry entry)
+    {
+        TimeSpan patience = entry.Job.Specification.Deadline + StartGrace;
+        try
+        {
+            await entry.Started.WaitAsync(patience, time, entry.Cancellation);
+            return true;
+        }
+        catch (Exception error) when (error is OperationCanceledException or TimeoutException)
+        {
+            VertFedException late = new(ErrorCode.PeerUnavailable, $"Waited {patience.TotalSeconds:0} s for the start of the job; it did not come.")
+            {
+                Party = "coordinator",
+            };
+            await EndAsync(entry, FaultOf(entry, error is TimeoutException ? late : error));
+            return false;
+        }
+    }
+
+    /// <summary>Waits for the operator's decision, outside the lanes.</summary>
+    /// <returns>False: the job has ended, or the node stops and a later run goes on waiting.</returns>
+    public async Task<bool> WaitForOperatorAsync(JobEntry entry)
+    {
+        try
+        {
+            TimeSpan left = DateTimeOffset.FromUnixTimeMilliseconds(entry.DecideBeforeUnixMs) - time.GetUtcNow();
+            OperatorDecision decision = await entry.Decided.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, entry.Cancellation);
+            if (decision.IsApproved)
+            {
+                return true;
+            }
+
+            await RefuseAsync(entry, NotApproved(decision));
+        }
+        catch (TimeoutException)
+        {
+            string why = string.Create(CultureInfo.InvariantCulture, $"the operator did not approve it within {config.Policy.ApprovalHours} hours");
+            await RefuseAsync(entry, Refusal(PolicyRules.Approval, why));
+        }
+        catch (OperationCanceledException) when (entry.IsLeft || (entry.IsStopped && entry.End is null && entry.Breach is null))
+        {
+            // The wait is in the store; the next run of the node takes it up with the coordinator's next offer.
+        }
+        catch (OperationCanceledException error)
+        {
+            await EndAsync(entry, FaultOf(entry, error));
+        }
+
+        return false;
+    }
+
+    /// <summary>Ends a job that could go on, but for the node that stops.</summary>
+    public Task EndStoppedAsync(JobEntry entry) =>
+        entry.IsAnswered ? EndAsync(entry, JobFault.Make(ErrorCode.Cancelled, config.Name, "", StoppedMessage(config.Name))) : Task.CompletedTask;
+
+    /// <summary>Refuses an offer, durably first.</summary>
+    public async Task RefuseAsync(JobEntry entry, JobFault fault)
+    {
+        PreflightReport preflight = entry.Preflight ?? _preflight.OfOffer(entry.Job, entry.Facts);
+        log.Refused(entry.Id, fault.Error);
+        progress.Answered(entry.Id, accepted: false, fault.Error.Message);
+        SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
+        Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
+        Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
+        await AddToStoreAsync(entry, JobState.Refused, fault.Error);
+        await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
+        relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
+    }
+
+    /// <summary>Says again that a job waits for the operator, on a new connection.</summary>
+    public void SayHeld(JobEntry entry)
+    {
+        if (entry.DecideBeforeUnixMs > 0 && !entry.IsAnswered)
+        {
+            double seconds = Math.Max(1, Math.Ceiling((entry.DecideBeforeUnixMs - Now()) / 1000.0));
+            relay.Hold(new JobHeld { Job = entry.Id, Attempt = entry.Attempt, ApprovalSeconds = (uint)seconds });
+        }
+    }
+
+    /// <summary>Loads the input and applies the rules that need it. A resumed attempt was held to them before, and now is to its record.</summary>
+    private async Task<PreparedInput> PrepareAsync(JobEntry entry, SessionRecord record)
+    {
+        PreparedInput input = await LoadAsync(entry);
+        PreflightReport preflight = _preflight.OfInput(entry.Job, input, entry.Facts);
+        entry.Preflight = preflight;
+        record.Guards = [.. PolicyGuards.Noted(config, preflight.Findings)];
+        if (!entry.IsResumed)
+        {
+            log.ColumnsNotAllowed(entry.Id, InputRules.NotAllowed(config.Policy, preflight.Shape!));
+            RuleFinding.Require(preflight.Findings, config.Name);
+            Write(entry.Id, PreflightReport.FileName, preflight.Serialise());
+        }
+
+        return input;
+    }
+
+    private bool AsksOperator(JobEntry entry) =>
+        config.Policy.AsksOperator(entry.Job.Specification, entry.Job.Submitter.Fingerprint, _preflight.PeerOf(entry.Job));
+
+    /// <summary>Whether the operator has approved; if there is no word yet, the job is held.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the operator has refused.</exception>
+    private async Task<bool> IsApprovedAsync(JobEntry entry)
+    {
+        if (await store.FindDecisionAsync(entry.Id, entry.Attempt, entry.Cancellation) is { } decision)
+        {
+            return decision.IsApproved
+                ? true
+                : throw new VertFedException(ErrorCode.Refused, NotApproved(decision).Error.Message) { Party = config.Name };
+        }
+
+        PartyJob held = (await store.HoldJobAsync(entry.Id, entry.Attempt, Now(), entry.Cancellation))!;
+        DateTimeOffset before = DateTimeOffset.FromUnixTimeMilliseconds(held.HeldUnixMs).AddHours(config.Policy.ApprovalHours);
+        entry.DecideBeforeUnixMs = before.ToUnixTimeMilliseconds();
+        SayHeld(entry);
+        log.Held(entry.Id, before);
+        progress.Held(entry.Id, before);
+        return false;
+    }
+
+    private void Accept(JobEntry entry)
+    {
+        entry.IsAnswered = true;
+        entry.DecideBeforeUnixMs = 0;
+        relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = true });
+        log.Accepted(entry.Id);
+        progress.Answered(entry.Id, accepted: true, "");
+    }
+
+    private async Task<bool> StartsSoonAsync(JobEntry entry)
+    {
+        try
+        {
+            await entry.Started.WaitAsync(ParkAfter, time, entry.Cancellation);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
+    private JobFault NotApproved(OperatorDecision decision) => Refusal(
+        PolicyRules.Approval, decision.Reason.Length > 0 ? $"the operator refused it: {decision.Reason}" : "the operator refused it");
+
+    private JobFault Refusal(string rule, string why) => JobFault.Make(ErrorCode.Refused, config.Name, "", $"policy rule '{rule}': {why}");
+
+    private Task EndAsync(JobEntry entry, JobFault fault) =>
+        ConcludeAsync(entry, new SessionRecord(entry.Job.Specification, config.Name, config.Role), fault);
+
+    /// <summary>The last word on a job, whatever it is.</summary>
+    private async Task ConcludeAsync(JobEntry entry, SessionRecord record, JobFault? fault)
+    {
         relay.Close(entry.Id);
-        if (answered)
+        if (entry.IsLeft)
+        {
+            return;
+        }
+
+        if (entry.IsAnswered)
         {
             await FinishAsync(entry, record, fault);
         }
         else if (fault is not null && entry.End is null)
         {
             await RefuseAsync(entry, fault);
+        }
+        else if (fault is not null)
+        {
+            // Nothing was said, and nothing need be; a job that was held is open in the store.
+            await store.SetStateAsync(entry.Id, fault.State, fault.Error, Now(), CancellationToken.None);
+            log.Ended(entry.Id, ReportWriter.StatusName(fault.State), fault.Error);
         }
 
         if (entry.End is not null)
@@ -82,49 +274,13 @@ internal sealed class JobWorker(
         }
     }
 
-    /// <summary>Refuses an offer, durably first.</summary>
-    public async Task RefuseAsync(JobEntry entry, JobFault fault)
-    {
-        log.Refused(entry.Id, fault.Error);
-        progress.Answered(entry.Id, accepted: false, fault.Error.Message);
-        SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
-        Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
-        await AddToStoreAsync(entry, JobState.Refused, fault.Error);
-        relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
-    }
-
     private async Task<PreparedInput> LoadAsync(JobEntry entry)
     {
         long start = Stopwatch.GetTimestamp();
-        JobSpecification specification = entry.Job.Specification;
-        ScoringModel? model = specification.Kind == JobKind.Score
-            ? await ScoringModel.LoadAsync(store, specification, config.Role, mayBeArchived: false, entry.Cancellation)
-            : null;
-        PreparedInput input = await Task.Run(
-            () => model is null
-                ? PreparedInput.Load(config, specification, entry.Cancellation)
-                : PreparedInput.Load(config, specification, model, entry.Cancellation),
-            entry.Cancellation);
+        PreparedInput input = await InputLoader.LoadAsync(config, store, entry.Job.Specification, entry.Cancellation);
         log.Loaded(
             entry.Id, input.Table.File, input.Table.Rows, input.Table.Names.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return input;
-    }
-
-    private async Task WaitForStartAsync(JobEntry entry)
-    {
-        TimeSpan patience = entry.Job.Specification.Deadline + StartGrace;
-        try
-        {
-            await entry.Started.WaitAsync(patience, entry.Cancellation);
-        }
-        catch (TimeoutException)
-        {
-            throw new VertFedException(
-                ErrorCode.PeerUnavailable, $"Waited {patience.TotalSeconds:0} s for the start of the job; it did not come.")
-            {
-                Party = "coordinator",
-            };
-        }
     }
 
     /// <summary>Everything is at the coordinator before the last word on the job goes out.</summary>
@@ -165,7 +321,7 @@ internal sealed class JobWorker(
             return JobFault.Make(ErrorCode.Cancelled, config.Name, "", StoppedMessage(config.Name));
         }
 
-        if (error is not VertFedException)
+        if (error is not (VertFedException or OperationCanceledException))
         {
             log.Unexpected(entry.Id, error);
         }

@@ -21,6 +21,15 @@ internal static partial class NodeLines
     [LoggerMessage(204, LogLevel.Information, "stopping: {Why}")]
     public static partial void Stopping(ILogger logger, string why);
 
+    [LoggerMessage(205, LogLevel.Warning, "the policy is looser than the defaults in: {Values}")]
+    public static partial void Loosened(ILogger logger, string values);
+
+    [LoggerMessage(206, LogLevel.Warning, "the operator's commands cannot reach this node: {Why}")]
+    public static partial void NoControlSocket(ILogger logger, string why);
+
+    [LoggerMessage(207, LogLevel.Error, "operator's command: unexpected failure")]
+    public static partial void ControlFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(210, LogLevel.Information, "job {Job} offered ({Title})")]
     public static partial void Offered(ILogger logger, string job, string title);
 
@@ -45,6 +54,12 @@ internal static partial class NodeLines
     [LoggerMessage(217, LogLevel.Warning, "job {Job} runs at the coordinator, and this node has no record of it")]
     public static partial void UnknownRunningJob(ILogger logger, string job);
 
+    [LoggerMessage(218, LogLevel.Warning, "job {Job}: rule '{Rule}' warns: {Why}")]
+    public static partial void RuleWarns(ILogger logger, string job, string rule, string why);
+
+    [LoggerMessage(219, LogLevel.Warning, "job {Job}: columns that the policy's features leave out: {Columns}")]
+    public static partial void ColumnsNotAllowed(ILogger logger, string job, string columns);
+
     [LoggerMessage(220, LogLevel.Information, "job {Job}: {Phase}")]
     public static partial void PhaseStarted(ILogger logger, string job, string phase);
 
@@ -62,6 +77,18 @@ internal static partial class NodeLines
 
     [LoggerMessage(225, LogLevel.Error, "job {Job}: unexpected failure")]
     public static partial void Unexpected(ILogger logger, Exception exception, string job);
+
+    [LoggerMessage(226, LogLevel.Information, "job {Job} waits for approval until {DecideBefore}: vertfed party approve|refuse {Job}")]
+    public static partial void Held(ILogger logger, string job, string decideBefore);
+
+    [LoggerMessage(227, LogLevel.Information, "job {Job}: the operator {Decision} it")]
+    public static partial void Decided(ILogger logger, string job, string decision);
+
+    [LoggerMessage(228, LogLevel.Information, "dry run {Request}: {Verdict}")]
+    public static partial void DryRun(ILogger logger, string request, string verdict);
+
+    [LoggerMessage(229, LogLevel.Warning, "a dry run was dropped: {Why}")]
+    public static partial void DryRunDropped(ILogger logger, string why);
 
     [LoggerMessage(230, LogLevel.Information, "job {Job}: co-signed the checkpoint at the end of {Phase}")]
     public static partial void CoSigned(ILogger logger, string job, string phase);
@@ -86,4 +113,7 @@ internal static partial class NodeLines
 
     [LoggerMessage(241, LogLevel.Error, "what is past its keep was not forgotten for now: {Why}")]
     public static partial void NotPruned(ILogger logger, string why);
+
+    [LoggerMessage(242, LogLevel.Information, "{Intersections} intersection(s) forgotten, which are no longer compared with")]
+    public static partial void IntersectionsForgotten(ILogger logger, int intersections);
 }

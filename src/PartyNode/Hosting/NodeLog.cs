@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using VertFed.Operations.Logging;
 using VertFed.Protocol.V1;
@@ -29,6 +30,39 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
 
     public void Loaded(string job, string file, int rows, int columns, double seconds) =>
         NodeLines.Loaded(_logger, job, file, rows, columns, seconds);
+
+    public void Loosened(IReadOnlyList<string> values)
+    {
+        if (values.Count > 0)
+        {
+            NodeLines.Loosened(_logger, string.Join(", ", values));
+        }
+    }
+
+    public void NoControlSocket(string why) => NodeLines.NoControlSocket(_logger, why);
+
+    public void ControlFailed(Exception error) => NodeLines.ControlFailed(_logger, error);
+
+    public void RuleWarns(string job, string rule, string why) => NodeLines.RuleWarns(_logger, job, rule, why);
+
+    public void ColumnsNotAllowed(string job, IReadOnlyList<string> columns)
+    {
+        if (columns.Count > 0)
+        {
+            NodeLines.ColumnsNotAllowed(_logger, job, string.Join(", ", columns));
+        }
+    }
+
+    public void Held(string job, DateTimeOffset decideBefore) =>
+        NodeLines.Held(_logger, job, decideBefore.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture));
+
+    public void Decided(string job, bool approved) => NodeLines.Decided(_logger, job, approved ? "approved" : "refused");
+
+    public void DryRun(string request, string verdict) => NodeLines.DryRun(_logger, request, verdict);
+
+    public void DryRunDropped(string why) => NodeLines.DryRunDropped(_logger, why);
+
+    public void IntersectionsForgotten(int count) => NodeLines.IntersectionsForgotten(_logger, count);
 
     public void Accepted(string job) => NodeLines.Accepted(_logger, job);
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
@@ -32,6 +33,7 @@ public static class PartyCommand
             NodeLog log = new(errors, TimeProvider.System);
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
             using PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
+            await using AdminHost? admin = await StartAdminAsync(config, host, log);
             await RunUntilToldAsync(host, parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }
@@ -48,6 +50,24 @@ public static class PartyCommand
         : Environment.GetEnvironmentVariable(SecretsKey.Variable) is { Length: > 0 } text
             ? SecretsKey.FromText(text, SecretsKey.Variable)
             : SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, SecretsKeyFile));
+
+    /// <summary>Opens what the operator's commands talk to. A node whose jobs wait for the operator does not run without it.</summary>
+    private static async Task<AdminHost?> StartAdminAsync(PartyConfig config, PartyHost host, NodeLog log)
+    {
+        string socket = ControlSocket.PathOf(config);
+        if (ControlSocket.Objection(socket) is { } why)
+        {
+            if (config.Policy.ManualApproval)
+            {
+                throw new VertFedException(ErrorCode.Usage, why);
+            }
+
+            log.NoControlSocket(why);
+            return null;
+        }
+
+        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Log = log }, CancellationToken.None);
+    }
 
     private static async Task RunUntilToldAsync(PartyHost host, Stream? parentPipe, NodeLog log)
     {

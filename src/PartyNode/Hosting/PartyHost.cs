@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
-using System.Threading.Channels;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Sessions;
@@ -9,17 +9,21 @@ using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Transcript;
+using VertFed.Vertical;
 
 namespace VertFed.PartyNode.Hosting;
 
 /// <summary>
 /// A running party node. An event loop listens to the coordinator: it checks offers against the policy, starts and ends jobs, and
-/// takes up those that were running when the node went down. A worker runs the accepted jobs one after the other. A job that
+/// takes up those that were running when the node went down. Lanes run the accepted jobs, several at once. A job that
 /// fails ends that job only.
 /// </summary>
 public sealed class PartyHost : IDisposable
 {
-    private const int MaxQueued = 64;
+    /// <summary>Jobs that run, wait for a lane, for their peer or for the operator; further offers are refused.</summary>
+    internal const int MostOpen = 128;
+
+    private static readonly TimeSpan Day = TimeSpan.FromDays(1);
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
 
     private readonly PartyConfig _config;
@@ -30,10 +34,12 @@ public sealed class PartyHost : IDisposable
     private readonly TimeProvider _time;
     private readonly RelayClient _relay;
     private readonly JobWorker _worker;
+    private readonly JobLanes _lanes;
+    private readonly Preflight _preflight;
+    private readonly DryRuns _dryRuns;
     private readonly WatchedJournal _journal;
     private readonly CheckpointWitness _witness;
     private readonly ConcurrentDictionary<string, JobEntry> _entries = new(StringComparer.Ordinal);
-    private readonly Channel<JobEntry> _queue = Channel.CreateBounded<JobEntry>(MaxQueued);
     private bool _wasReady;
 
     /// <param name="identity">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
@@ -47,27 +53,44 @@ public sealed class PartyHost : IDisposable
         _relay = new RelayClient(relay, identity, checkpoints.Key);
         _journal = new WatchedJournal(store);
         _worker = new JobWorker(config, identity, store, _journal, _relay, progress, log, time);
+        _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
+        _preflight = new Preflight(config, identity);
+        _dryRuns = new DryRuns(config, identity, store, _preflight, _relay, log, time);
+        Jobs = new JobControl(config, store, _entries, log, time);
         _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);
     }
+
+    /// <summary>What the operator can see and say of the jobs.</summary>
+    internal IJobControl Jobs { get; }
 
     /// <summary>Runs until stopped; then ends open jobs as cancelled, tells the coordinator, and returns.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party.
     /// <see cref="ErrorCode.Storage"/>: the store fails.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
+        _log.Loosened([.. _config.Policy.Loosened().Select(value => value.Name)]);
         using CancellationTokenSource connection = new();
         Task relay = _relay.RunAsync(connection.Token);
         Task events = ListenAsync(connection.Token);
-        Task work = WorkAsync();
-        Task retention = new Retention(_store, TimeSpan.FromDays(_config.RetainDays), _time, _log).RunAsync(connection.Token);
+        Task work = _lanes.RunAsync();
+        Task dryRuns = _dryRuns.RunAsync(connection.Token);
+        Task retention = new Retention(_store, IntersectionHistory.Of(_config, _time), TimeSpan.FromDays(_config.RetainDays), _time, _log)
+            .RunAsync(connection.Token);
         Task stopped = Task.Delay(Timeout.Infinite, stop);
         Task first = await Task.WhenAny(relay, events, work, stopped);
         foreach (JobEntry entry in _entries.Values)
         {
-            entry.Stop();
+            if (first == stopped)
+            {
+                entry.Stop();
+            }
+            else
+            {
+                entry.Leave();
+            }
         }
 
-        _queue.Writer.TryComplete();
+        _lanes.Close();
         await Task.WhenAny(work, Task.Delay(StopPatience, CancellationToken.None));
         if (first == stopped)
         {
@@ -83,7 +106,7 @@ public sealed class PartyHost : IDisposable
         }
 
         await connection.CancelAsync();
-        await Quietly(Task.WhenAll(relay, events, retention));
+        await Quietly(Task.WhenAll(relay, events, dryRuns, retention));
         await _witness.StopAsync();
         if (first != stopped)
         {
@@ -96,7 +119,8 @@ public sealed class PartyHost : IDisposable
     /// <summary>A computation that does not end in time is left behind; the coordinator hears of the end without a report.</summary>
     private void AbandonOpenJobs()
     {
-        foreach (JobEntry entry in _entries.Values)
+        // A job that waits for the operator goes on waiting: the next run takes it up.
+        foreach (JobEntry entry in _entries.Values.Where(entry => entry.DecideBeforeUnixMs == 0))
         {
             JobFault fault = JobFault.Make(ErrorCode.Cancelled, _config.Name, "", JobWorker.StoppedMessage(_config.Name));
             _relay.Close(entry.Id);
@@ -107,16 +131,12 @@ public sealed class PartyHost : IDisposable
     private static Task Quietly(Task task) =>
         task.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 
-    private async Task WorkAsync()
+    private void Ended(JobEntry entry)
     {
-        await foreach (JobEntry entry in _queue.Reader.ReadAllAsync(CancellationToken.None))
+        _journal.Ended(entry.Id);
+        if (_entries.TryRemove(entry.Id, out _))
         {
-            await _worker.RunAsync(entry);
-            _journal.Ended(entry.Id);
-            if (_entries.TryRemove(entry.Id, out _))
-            {
-                entry.Dispose();
-            }
+            entry.Dispose();
         }
     }
 
@@ -138,6 +158,9 @@ public sealed class PartyHost : IDisposable
                     break;
                 case StartEvent start:
                     await OnStartAsync(start, cancellationToken);
+                    break;
+                case PreflightEvent preflight:
+                    _dryRuns.Take(preflight);
                     break;
                 case CheckpointEvent checkpoint:
                     _witness.Take(checkpoint);
@@ -168,6 +191,11 @@ public sealed class PartyHost : IDisposable
         else
         {
             _progress.Connected();
+        }
+
+        foreach (JobEntry entry in _entries.Values)
+        {
+            _worker.SayHeld(entry);
         }
 
         foreach (string job in registered.RunningJobs.Where(job => !_entries.ContainsKey(job)))
@@ -234,57 +262,62 @@ public sealed class PartyHost : IDisposable
         JobEntry entry = new(job, offer.Attempt, isResumed: false);
         try
         {
-            PartyJob? known = await _store.FindJobAsync(id, cancellationToken);
-            RequireSame(known, offer);
-            JoinRules.Check(new JobProposal(job.Specification, job.Submitter.Fingerprint, _identity.Fingerprint, _config));
+            entry.Facts = await FactsAsync(offer, id, cancellationToken);
+            entry.Preflight = _preflight.OfOffer(job, entry.Facts);
+            foreach (RuleFinding warning in entry.Preflight.Findings.Where(finding => finding.Verdict == GuardVerdicts.Warn))
+            {
+                _log.RuleWarns(id, warning.Rule, warning.Reason);
+            }
+
+            RuleFinding.Require(entry.Preflight.Findings, _config.Name);
         }
         catch (VertFedException error) when (error.Code != ErrorCode.Storage)
         {
-            await _worker.RefuseAsync(entry, JobFault.From(error, _config.Name));
-            entry.Dispose();
+            await RefuseAsync(entry, JobFault.From(error, _config.Name));
             return;
         }
 
-        if (!Enqueue(entry))
+        if (_entries.Count >= MostOpen)
         {
-            await _worker.RefuseAsync(entry, JobFault.Make(ErrorCode.Refused, _config.Name, "", $"busy: {MaxQueued} jobs are waiting"));
-            entry.Dispose();
+            await RefuseAsync(entry, JobFault.Make(ErrorCode.Refused, _config.Name, "", $"busy: {MostOpen} jobs are open here"));
+            return;
         }
+
+        Enqueue(entry);
     }
 
-    private bool Enqueue(JobEntry entry)
+    private async Task RefuseAsync(JobEntry entry, JobFault fault)
+    {
+        await _worker.RefuseAsync(entry, fault);
+        entry.Dispose();
+    }
+
+    private void Enqueue(JobEntry entry)
     {
         _entries[entry.Id] = entry;
-        if (_queue.Writer.TryWrite(entry))
-        {
-            return true;
-        }
+        _lanes.TryEnqueue(entry);
+    }
 
-        _entries.TryRemove(entry.Id, out _);
-        return false;
+    private async Task<PartyFacts> FactsAsync(OfferEvent offer, string id, CancellationToken cancellationToken)
+    {
+        // Jobs on their way to their first run are not in the store's count yet.
+        int underWay = _entries.Values.Count(entry => !entry.HasRun);
+        int ran = await _store.CountJobsSinceAsync(_time.GetUtcNow().Subtract(Day).ToUnixTimeMilliseconds(), cancellationToken);
+        return new PartyFacts(ran + underWay, ConflictOf(await _store.FindJobAsync(id, cancellationToken), offer));
     }
 
     /// <summary>An id stands for one spec and one attempt for ever.</summary>
-    private void RequireSame(PartyJob? known, OfferEvent offer)
+    private static string? ConflictOf(PartyJob? known, OfferEvent offer)
     {
         if (known is null)
         {
-            return;
+            return null;
         }
 
         SignedJobSpec before = SignedJobSpec.Parser.ParseFrom(known.SignedSpec);
-        if (before.Spec != offer.Job.Spec || known.Attempt != offer.Attempt)
-        {
-            throw new VertFedException(ErrorCode.Refused, "policy rule 'one-spec-per-job': another spec or attempt was offered under this job id before")
-            {
-                Party = _config.Name,
-            };
-        }
-
-        if (known.State is not (JobState.Offered or JobState.Running))
-        {
-            throw new VertFedException(ErrorCode.Refused, "policy rule 'one-spec-per-job': this job has ended here before") { Party = _config.Name };
-        }
+        return before.Spec != offer.Job.Spec || known.Attempt != offer.Attempt ? "another spec or attempt was offered under this job id before"
+            : known.State is not (JobState.Offered or JobState.Running) ? "this job has ended here before"
+            : null;
     }
 
     private async Task OnEndAsync(JobEnd end, CancellationToken cancellationToken)

@@ -7,7 +7,7 @@ using VertFed.Vertical;
 namespace VertFed.PartyNode.Hosting;
 
 /// <summary>
-/// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, answer, phase, progress,
+/// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, held, answer, phase, progress,
 /// aligned, iteration, job_end; under replay, replay_progress and replay. Never an id, a value of a row or a key.
 /// </summary>
 public sealed class ProgressWriter(TextWriter output)
@@ -38,6 +38,13 @@ public sealed class ProgressWriter(TextWriter output)
         {
             json.WriteString("message", message);
         }
+    });
+
+    /// <summary>The operator is asked.</summary>
+    public void Held(string job, DateTimeOffset decideBefore) => Write("held", json =>
+    {
+        json.WriteString("job", job);
+        json.WriteNumber("decide_before_unix_ms", decideBefore.ToUnixTimeMilliseconds());
     });
 
     public void PhaseStarted(string job, Phase phase) => Write("phase", json =>

@@ -1,10 +1,12 @@
+using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Storage;
 
 namespace VertFed.PartyNode.Hosting;
 
-/// <summary>Forgets envelopes and seeds of jobs that ended longer ago than the configuration keeps them, at the start and once a day.</summary>
-internal sealed class Retention(IPartyStore store, TimeSpan kept, TimeProvider time, NodeLog log)
+/// <summary>Forgets, at the start and once a day, envelopes and seeds of jobs that ended longer ago than the configuration keeps them, and
+/// intersections that are no longer recent.</summary>
+internal sealed class Retention(IPartyStore store, IntersectionHistory history, TimeSpan kept, TimeProvider time, NodeLog log)
 {
     private static readonly TimeSpan Period = TimeSpan.FromDays(1);
 
@@ -42,6 +44,12 @@ internal sealed class Retention(IPartyStore store, TimeSpan kept, TimeProvider t
             if (all > 0)
             {
                 log.Pruned(all, kept);
+            }
+
+            int intersections = history.Prune();
+            if (intersections > 0)
+            {
+                log.IntersectionsForgotten(intersections);
             }
         }
         catch (VertFedException error)

@@ -11,21 +11,39 @@ namespace VertFed.PartyNode.Policies;
 /// <param name="OwnFingerprint">Fingerprint of this party's identity key.</param>
 public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerprint, string OwnFingerprint, PartyConfig Config)
 {
+    /// <summary>What this party's record says beside the spec.</summary>
+    public PartyFacts Facts { get; init; } = PartyFacts.None;
+
     internal PartyReference Own => Spec.Party(Config.Role);
 
     internal PartyReference Peer => Spec.Party(Config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
+
+    internal PartyPolicy Policy => Config.Policy;
+}
+
+/// <summary>What a party's record says of an offer.</summary>
+/// <param name="JobsToday">Jobs that this party has accepted within the last 24 hours, this one not counted.</param>
+/// <param name="Conflict">What speaks against the job id; null where it is new or stands for the same job.</param>
+public sealed record PartyFacts(long JobsToday, string? Conflict)
+{
+    public static PartyFacts None { get; } = new(0, Conflict: null);
 }
 
 /// <summary>A named condition on joining a job.</summary>
 /// <param name="Name">The name that a refusal states.</param>
 /// <param name="Objection">Why the job is refused, or null if the rule is content.</param>
-public sealed record JoinRule(string Name, Func<JobProposal, string?> Objection);
+public sealed record JoinRule(string Name, Func<JobProposal, string?> Objection)
+{
+    /// <summary>Whether a policy may have it warn instead.</summary>
+    public bool CanWarn { get; init; }
+}
 
-/// <summary>The rules that a party checks before it joins a job, in their order.</summary>
+/// <summary>The rules that a party checks on an offer, in their order. None of them needs the party's data.</summary>
 public static class JoinRules
 {
     public static IReadOnlyList<JoinRule> All { get; } =
     [
+        new("one-spec-per-job", job => job.Facts.Conflict),
         new("submitter-allowed", job => job.Config.Submitters.Contains(job.SubmitterFingerprint, StringComparer.Ordinal)
             ? null
             : "the submitter's key is not among 'submitters'"),
@@ -37,32 +55,55 @@ public static class JoinRules
         new("peer-pinned", job => job.Config.Peers.Contains(new PinnedPeer(job.Peer.Name, job.Peer.Fingerprint))
             ? null
             : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
-        new("job-kind", job => job.Spec.Kind is JobKind.Train or JobKind.Score ? null : "only train and score jobs are taken"),
-        new("family", job => job.Spec.Kind == JobKind.Score || job.Spec.Family is Family.Logistic or Family.Linear
-            ? null
-            : "only the families logistic and linear are taken"),
-        new("max-iterations", job => job.Spec.MaxIterations <= job.Config.Policy.MaxIterations
+        new("peer-allowed", job => job.Policy.Peers?.Contains(job.Peer.Name) != false ? null : $"the policy does not allow jobs with '{job.Peer.Name}'"),
+        new("purpose", job => Allowed(job.Policy.Purposes, job.Spec.Purpose, "purpose")) { CanWarn = true },
+        new("job-kind", job => Allowed(job.Policy.Kinds, PartyPolicy.NameOf(job.Spec.Kind), "kind")),
+        new("family", job => job.Spec.Kind != JobKind.Train ? null
+            : job.Spec.Family is not (Family.Logistic or Family.Linear) ? "only the families logistic and linear are taken"
+            : Allowed(job.Policy.Families, job.Spec.Family == Family.Linear ? "linear" : "logistic", "family")),
+        new("dataset", job => Allowed(job.Policy.Datasets, job.Spec.Dataset, "dataset")),
+        new("max-iterations", job => job.Spec.MaxIterations <= job.Policy.MaxIterations
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"{job.Spec.MaxIterations} iterations are asked for, {job.Config.Policy.MaxIterations} allowed")),
-        new("disclosure-risk", job => !job.Spec.AcceptDisclosureRisk || job.Config.Policy.AllowDisclosureRisk
+                $"{job.Spec.MaxIterations} iterations are asked for, {job.Policy.MaxIterations} allowed")) { CanWarn = true },
+        new("partial-scores", job => job.Policy.PartialScores || job.Config.Role == Role.LabelParty || (job.Spec.Kind == JobKind.Train && job.Spec.Holdout == 0)
+            ? null
+            : job.Spec.Kind == JobKind.Train
+                ? string.Create(CultureInfo.InvariantCulture, $"a holdout of {job.Spec.Holdout:0.###} reveals the test rows' partial scores, which the policy does not allow (partial_scores)")
+                : "a score job reveals partial scores, which the policy does not allow (partial_scores)") { CanWarn = true },
+        new("disclosure-risk", job => !job.Spec.AcceptDisclosureRisk || job.Policy.AllowDisclosureRisk
             ? null
             : "the spec accepts disclosure risk, the policy does not (allow_disclosure_risk)"),
+        new("jobs-per-day", job => job.Facts.JobsToday < job.Policy.JobsPerDay
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"{job.Facts.JobsToday} jobs were accepted within 24 hours, {job.Policy.JobsPerDay} are allowed")) { CanWarn = true },
     ];
+
+    /// <summary>Evaluates every rule. After one that fixes who asks and with whom, an objection ends the list: a stranger hears no more.</summary>
+    public static IReadOnlyList<RuleFinding> Evaluate(JobProposal proposal)
+    {
+        List<RuleFinding> findings = [];
+        foreach (JoinRule rule in All)
+        {
+            RuleFinding finding = RuleFinding.Of(rule.Name, RuleMoment.Offer, rule.Objection(proposal), proposal.Policy);
+            findings.Add(finding);
+            if (finding.Refuses && rule.Name is "one-spec-per-job" or "submitter-allowed" or "own-identity" or "peer-pinned")
+            {
+                break;
+            }
+        }
+
+        return findings;
+    }
 
     /// <summary>Checks every rule.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>, naming the first rule that objects.</exception>
-    public static void Check(JobProposal proposal)
-    {
-        foreach (JoinRule rule in All)
-        {
-            if (rule.Objection(proposal) is { } why)
-            {
-                throw new VertFedException(ErrorCode.Refused, $"policy rule '{rule.Name}': {why}") { Party = proposal.Config.Name };
-            }
-        }
-    }
+    public static void Check(JobProposal proposal) => RuleFinding.Require(Evaluate(proposal), proposal.Config.Name);
+
+    private static string? Allowed(WordList? list, string word, string what) => list is null || list.Contains(word)
+        ? null
+        : $"{what} {(word.Length > 0 ? $"'{word}'" : "is not stated; it")} is not among those that the policy allows: {string.Join(", ", list.Words)}";
 
     private static string RoleName(Role role) => role == Role.LabelParty ? "label party" : "feature party";
 }

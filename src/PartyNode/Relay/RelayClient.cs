@@ -45,6 +45,7 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
     private readonly Dictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
     private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
     private readonly Queue<PartyFrame> _control = new();
+    private int _turn;
     private readonly Channel<RelayEvent> _events = Channel.CreateBounded<RelayEvent>(MaxEvents);
     private readonly Channel<bool> _work =
         Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
@@ -114,6 +115,12 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
 
         SetLastWord(answer.Job, new PartyFrame { Answer = answer });
     }
+
+    /// <summary>Tells that the operator is asked about an offer. Said again by the host on every new connection, with the time that is left.</summary>
+    public void Hold(JobHeld held) => Enqueue(new PartyFrame { Held = held });
+
+    /// <summary>Answers a dry run. An answer that is lost with the connection is not repeated.</summary>
+    public void AnswerPreflight(PreflightAnswer answer) => Enqueue(new PartyFrame { Preflight = answer });
 
     /// <summary>Tells the coordinator how the job ended here.</summary>
     public void SendOutcome(JobOutcome outcome) => SetLastWord(outcome.Job, new PartyFrame { Outcome = outcome });
@@ -198,14 +205,18 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
         }
     }
 
+    /// <summary>The next envelope of the job whose turn it is: jobs take turns, envelope by envelope.</summary>
     internal Envelope? NextToSend()
     {
         lock (_gate)
         {
-            foreach (RelayTransport transport in _transports.Values)
+            RelayTransport[] transports = [.. _transports.Values];
+            for (int i = 0; i < transports.Length; i++)
             {
-                if (transport.NextToSend() is { } envelope)
+                int turn = (_turn + i) % transports.Length;
+                if (transports[turn].NextToSend() is { } envelope)
                 {
+                    _turn = turn + 1;
                     return envelope;
                 }
             }

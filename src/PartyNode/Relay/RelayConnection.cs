@@ -163,6 +163,9 @@ internal sealed class RelayConnection : IAsyncDisposable
                 case CoordinatorFrame.FrameOneofCase.Start:
                     await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt), cancellationToken);
                     break;
+                case CoordinatorFrame.FrameOneofCase.Preflight when frame.Preflight.Job is not null:
+                    await _client.PublishAsync(new PreflightEvent(frame.Preflight.Request, frame.Preflight.Job), cancellationToken);
+                    break;
                 case CoordinatorFrame.FrameOneofCase.End:
                     await _client.PublishAsync(new EndEvent(frame.End), cancellationToken);
                     break;

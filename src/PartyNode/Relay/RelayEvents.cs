@@ -17,6 +17,9 @@ public sealed record OfferEvent(SignedJobSpec Job, uint Attempt) : RelayEvent;
 
 public sealed record StartEvent(string Job, uint Attempt) : RelayEvent;
 
+/// <summary>The coordinator asks what this party's rules say of a job that is not offered.</summary>
+public sealed record PreflightEvent(string Request, SignedJobSpec Job) : RelayEvent;
+
 public sealed record EndEvent(JobEnd End) : RelayEvent;
 
 /// <summary>The coordinator asks for a co-signature.</summary>

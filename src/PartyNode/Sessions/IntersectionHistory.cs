@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 
@@ -12,9 +13,35 @@ namespace VertFed.PartyNode.Sessions;
 /// </summary>
 /// <remarks>Two models fitted on intersections that differ in a few rows tell about those rows; the policy's minimum difference
 /// refuses the second.</remarks>
-internal sealed class IntersectionHistory(string folder)
+/// <param name="recent">How long an intersection is kept and compared with, counted from the job's alignment.</param>
+internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimeProvider time)
 {
     private const int KeyBytes = 32;
+
+    /// <summary>Held while a job is compared and kept, so that of two jobs at once the later sees the earlier.</summary>
+    public Lock Gate { get; } = new();
+
+    public static IntersectionHistory Of(PartyConfig config, TimeProvider time) =>
+        new(Path.Combine(config.DataDirectory, "intersections"), TimeSpan.FromDays(config.Policy.IntersectionHistoryDays), time);
+
+    /// <summary>Forgets intersections that are no longer recent.</summary>
+    /// <returns>How many.</returns>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: one cannot be deleted.</exception>
+    public int Prune()
+    {
+        lock (Gate)
+        {
+            string[] old = Directory.Exists(folder)
+                ? [.. Directory.EnumerateFiles(folder, "*.rows", SearchOption.AllDirectories).Where(file => !IsRecent(file))]
+                : [];
+            foreach (string file in old)
+            {
+                Delete(file);
+            }
+
+            return old.Length;
+        }
+    }
 
     /// <summary>Fewest rows by which this intersection differs from an earlier job's with the same peer, leaving out earlier ones
     /// that are the same; null if there is none.</summary>
@@ -29,7 +56,7 @@ internal sealed class IntersectionHistory(string folder)
 
         foreach (string file in Directory.EnumerateFiles(place, "*.rows"))
         {
-            if (Path.GetFileNameWithoutExtension(file) == job)
+            if (Path.GetFileNameWithoutExtension(file) == job || !IsRecent(file))
             {
                 continue;
             }
@@ -54,7 +81,9 @@ internal sealed class IntersectionHistory(string folder)
             BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(i * sizeof(ulong)), rows[i]);
         }
 
-        AtomicFile.Write(Path.Combine(Place(peer), job + ".rows"), bytes);
+        string file = Path.Combine(Place(peer), job + ".rows");
+        AtomicFile.Write(file, bytes);
+        File.SetLastWriteTimeUtc(file, time.GetUtcNow().UtcDateTime);
     }
 
     /// <summary>The sorted hashes of ids.</summary>
@@ -109,6 +138,20 @@ internal sealed class IntersectionHistory(string folder)
         }
 
         return rows;
+    }
+
+    private bool IsRecent(string file) => time.GetUtcNow() - File.GetLastWriteTimeUtc(file) < recent;
+
+    private static void Delete(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw new VertFedException(ErrorCode.Storage, $"{Path.GetFileName(file)} cannot be deleted ({error.GetType().Name})", error);
+        }
     }
 
     private string Place(string peer) => Path.Combine(folder, peer);

@@ -2,7 +2,9 @@ using System.Globalization;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 using VertFed.Vertical;
+using Guard = VertFed.Protocol.Guard;
 
 namespace VertFed.PartyNode.Sessions;
 
@@ -13,43 +15,33 @@ namespace VertFed.PartyNode.Sessions;
 internal static class PolicyGuards
 {
     /// <summary>Evaluates the rules; none of them throws.</summary>
-    /// <param name="smallestDifference">Rows by which the nearest earlier intersection differs; null if there is none.</param>
+    /// <param name="smallestDifference">Rows by which the nearest recent intersection differs; null if there is none.</param>
     public static IReadOnlyList<Guard> Evaluate(
         PartyConfig config, JobSpecification specification, VerticalInput input, long? smallestDifference)
     {
         PartyPolicy policy = config.Policy;
-        bool accept = specification.AcceptDisclosureRisk;
-        long trainRows = input.IsTest.LongCount(test => !test);
-        List<Guard> guards =
-        [
-            AtLeast("minimum-intersection", policy.MinimumIntersection, input.IsTest.Length, acceptable: false),
-        ];
-        if (smallestDifference is { } difference)
+        List<Guard> guards = [AtLeast(policy, PolicyRules.MinimumIntersection, policy.MinimumIntersection, input.IsTest.Length, acceptable: false)];
+        if (specification.Kind == JobKind.Train)
         {
-            guards.Add(AtLeast("intersection-difference", policy.MinimumIntersectionDifference, difference, accept));
-        }
-
-        // At its default a rule is the project's own guard and is evaluated there.
-        if (policy.MinimumRowsPerFeature > PartyPolicy.Default.MinimumRowsPerFeature)
-        {
-            double rows = (double)trainRows / input.Columns.Length;
-            guards.Add(AtLeast("policy-rows-per-feature", policy.MinimumRowsPerFeature, rows, accept));
-        }
-
-        if (policy.MinimumEventsPerFeature > PartyPolicy.Default.MinimumEventsPerFeature && input.Labels is { } labels
-            && specification.Family == Protocol.V1.Family.Logistic)
-        {
-            long events = labels.Where((y, i) => !input.IsTest[i] && y == 1).LongCount();
-            double fewest = Math.Min(events, trainRows - events);
-            guards.Add(AtLeast("policy-events-per-feature", policy.MinimumEventsPerFeature, fewest / input.Columns.Length, accept));
+            guards.AddRange(OfTraining(policy, specification, input, smallestDifference));
         }
 
         return [.. guards.Select(guard => guard with { Name = $"{config.Name}: {guard.Name}" })];
     }
 
-    /// <summary>The rules of a score job, which fits nothing: how many customers there are.</summary>
-    public static IReadOnlyList<Guard> EvaluateScoring(PartyConfig config, VerticalInput input) =>
-        [AtLeast($"{config.Name}: minimum-intersection", config.Policy.MinimumIntersection, input.IsTest.Length, acceptable: false)];
+    /// <summary>What of the rules on an offer, and of the policy itself, a report shows: rules that warn, and values looser than the defaults.</summary>
+    public static IEnumerable<Guard> Noted(PartyConfig config, IEnumerable<RuleFinding> findings)
+    {
+        foreach (RuleFinding finding in findings.Where(finding => finding.Verdict == GuardVerdicts.Warn))
+        {
+            yield return new Guard($"{config.Name}: {finding.Rule} ({finding.Reason})", 0, 1, GuardVerdicts.Warn);
+        }
+
+        foreach ((PolicyValue value, PolicyValue standard) in config.Policy.LoosenedBesideDefaults())
+        {
+            yield return new Guard($"{config.Name}: policy value {value.Name}", standard.Value, value.Value, GuardVerdicts.Warn);
+        }
+    }
 
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>, naming the first rule that refuses.</exception>
     public static void Require(IReadOnlyList<Guard> guards, string party)
@@ -65,6 +57,42 @@ internal static class PolicyGuards
         }
     }
 
-    private static Guard AtLeast(string name, double limit, double value, bool acceptable) =>
-        new(name, limit, value, value >= limit ? GuardVerdicts.Pass : acceptable ? GuardVerdicts.Accepted : GuardVerdicts.Refuse);
+    private static IEnumerable<Guard> OfTraining(PartyPolicy policy, JobSpecification specification, VerticalInput input, long? smallestDifference)
+    {
+        bool accept = specification.AcceptDisclosureRisk;
+        long trainRows = input.IsTest.LongCount(test => !test);
+        double columns = input.Columns.Length;
+        if (smallestDifference is { } difference)
+        {
+            yield return AtLeast(policy, PolicyRules.IntersectionDifference, policy.MinimumIntersectionDifference, difference, accept);
+        }
+
+        // At its default a rule is the project's own guard and is evaluated there.
+        if (policy.MinimumRowsPerFeature > PartyPolicy.Default.MinimumRowsPerFeature)
+        {
+            yield return AtLeast(policy, PolicyRules.RowsPerFeature, policy.MinimumRowsPerFeature, trainRows / columns, accept);
+        }
+
+        if (policy.MinimumRowsPerScalar > PartyPolicy.Default.MinimumRowsPerScalar)
+        {
+            yield return AtLeast(policy, PolicyRules.RowsPerScalar, policy.MinimumRowsPerScalar, trainRows / (columns * specification.MaxIterations), accept);
+        }
+
+        if (policy.MinimumEventsPerFeature > PartyPolicy.Default.MinimumEventsPerFeature && input.Labels is { } labels
+            && specification.Family == Family.Logistic)
+        {
+            long events = labels.Where((y, i) => !input.IsTest[i] && y == 1).LongCount();
+            double fewest = Math.Min(events, trainRows - events);
+            yield return AtLeast(policy, PolicyRules.EventsPerFeature, policy.MinimumEventsPerFeature, fewest / columns, accept);
+        }
+    }
+
+    private static Guard AtLeast(PartyPolicy policy, string name, double limit, double value, bool acceptable) => new(
+        name,
+        limit,
+        value,
+        value >= limit ? GuardVerdicts.Pass
+            : policy.Warns(name) ? GuardVerdicts.Warn
+            : acceptable ? GuardVerdicts.Accepted
+            : GuardVerdicts.Refuse);
 }

@@ -118,20 +118,29 @@ internal sealed class SessionRunner(
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
         record.AlignedRows = rows;
         VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
-        if (specification.Kind == JobKind.Score)
-        {
-            // The label party gets each customer's score, so a second job over nearly the same customers tells it nothing more about one.
-            record.Guards = PolicyGuards.EvaluateScoring(config, aligned);
-            PolicyGuards.Require(record.Guards, config.Name);
-            return aligned;
-        }
-
-        ulong[] hashes = history?.Hash(ids) ?? [];
-        record.Guards = PolicyGuards.Evaluate(config, specification, aligned, history?.SmallestDifference(peer, job, hashes));
-        PolicyGuards.Require(record.Guards, config.Name);
-        AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
-        history?.Add(peer, job, hashes);
+        Judge(specification, input, aligned, ids, peer, record);
         return aligned;
+    }
+
+    /// <summary>Applies the policy's rules on the alignment; only what they are content with is kept for later comparisons.</summary>
+    private void Judge(JobSpecification specification, PreparedInput input, VerticalInput aligned, string[] ids, string peer, SessionRecord record)
+    {
+        // The label party gets each customer's score, so a second score job over nearly the same customers tells it nothing more about one.
+        IntersectionHistory? kept = specification.Kind == JobKind.Train ? history : null;
+        ulong[] hashes = kept?.Hash(ids) ?? [];
+        lock (kept?.Gate ?? new Lock())
+        {
+            IReadOnlyList<Guard> guards = PolicyGuards.Evaluate(
+                config, specification, aligned, kept?.SmallestDifference(peer, specification.Job, hashes));
+            record.Guards = [.. record.Guards, .. guards];
+            PolicyGuards.Require(guards, config.Name);
+            if (specification.Kind == JobKind.Train)
+            {
+                AlignedRows.RequireVariation(aligned, input.Table, specification.Family);
+            }
+
+            kept?.Add(peer, specification.Job, hashes);
+        }
     }
 
     private void Begin(Phase phase, SessionRecord record, string job)

@@ -105,7 +105,7 @@ public sealed class JobSpecification
         (string Field, string Wrong)? fault = FirstFault(spec);
         return fault is null
             ? new JobSpecification(spec)
-            : throw Error.Violation($"The job spec is refused: {fault.Value.Field} {fault.Value.Wrong}.");
+            : throw Error.WrongField(fault.Value.Field, $"The job spec is refused: {fault.Value.Field} {fault.Value.Wrong}.");
     }
 
     /// <summary>Parses and validates a serialised message.</summary>

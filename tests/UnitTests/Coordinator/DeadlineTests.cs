@@ -11,13 +11,24 @@ public sealed class DeadlineTests
     public async Task A_party_that_never_connects_is_named()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        await fixture.ConnectAsync("bank");
+        string job = (await fixture.SubmitAsync(fixture.NewJob(deadlineSeconds: 1))).Job;
+        JobStatus ended = await fixture.UntilAsync(job, status => status.State == JobState.Failed);
+        Assert.Equal((nameof(ErrorCode.PeerUnavailable), "retailer", "connection"), (ended.Error.Code, ended.Error.Party, ended.Error.Step));
+        Assert.Contains("'retailer'", ended.Error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_party_that_does_not_answer_an_offer_is_named()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         FakeParty bank = await fixture.ConnectAsync("bank");
+        await fixture.ConnectAsync("retailer");
         string job = (await fixture.SubmitAsync(fixture.NewJob(deadlineSeconds: 1))).Job;
         await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer);
         await bank.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
         JobEnd end = (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End;
         Assert.Equal((JobState.Failed, nameof(ErrorCode.PeerUnavailable), "retailer", "answer to the offer"), (end.State, end.Error.Code, end.Error.Party, end.Error.Step));
-        Assert.Contains("'retailer'", end.Error.Message, StringComparison.Ordinal);
         Assert.Equal(end.Error, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).Error);
     }
 
@@ -68,7 +79,7 @@ public sealed class DeadlineTests
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         string job = (await fixture.SubmitAsync(fixture.NewJob(deadlineSeconds: 2))).Job;
         await fixture.RestartAsync();
-        Assert.Equal(JobState.Offered, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).State);
+        Assert.Equal(JobState.Queued, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).State);
         JobStatus ended = await fixture.UntilAsync(job, status => status.State == JobState.Failed);
         Assert.Equal("bank", ended.Error.Party);
     }

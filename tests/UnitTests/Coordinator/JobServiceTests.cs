@@ -89,7 +89,7 @@ public sealed class JobServiceTests
         SignedJob first = fixture.NewJob();
         await fixture.SubmitAsync(first);
         await FailsAsync(fixture.SubmitAsync(fixture.NewJob()), StatusCode.ResourceExhausted, ErrorCode.Refused, "max_open_jobs");
-        Assert.Equal(JobState.Offered, (await fixture.SubmitAsync(first)).State);
+        Assert.Equal(JobState.Queued, (await fixture.SubmitAsync(first)).State);
     }
 
     [Fact]

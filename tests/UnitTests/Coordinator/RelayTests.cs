@@ -112,18 +112,19 @@ public sealed class RelayTests
     }
 
     [Fact]
-    public async Task An_offer_waits_for_a_party_that_comes_later()
+    public async Task A_job_stays_queued_until_both_parties_are_there()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         SignedJob signed = fixture.NewJob();
         JobStatus status = await fixture.SubmitAsync(signed);
-        Assert.Equal((JobState.Offered, 2), (status.State, status.Awaited.Count));
+        Assert.Equal((JobState.Queued, 2, 1U), (status.State, status.Awaited.Count, status.QueuePosition));
         FakeParty bank = await fixture.ConnectAsync("bank");
-        Assert.Equal(signed.Message, (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer)).Offer.Job);
-        await bank.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = status.Job, Attempt = 1, Accepted = true } });
-        await fixture.UntilAsync(status.Job, now => now.Awaited.SequenceEqual(["retailer"]));
+        status = await fixture.UntilAsync(status.Job, now => now.Awaited.SequenceEqual(["retailer"]));
+        Assert.Equal(JobState.Queued, status.State);
         FakeParty retailer = await fixture.ConnectAsync("retailer");
+        Assert.Equal(signed.Message, (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer)).Offer.Job);
         await retailer.ExpectAsync(CoordinatorFrame.FrameOneofCase.Offer);
+        Assert.Equal(JobState.Offered, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = status.Job })).State);
     }
 
     [Fact]

@@ -178,7 +178,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         while (true)
         {
             JobStatus status = await Jobs.GetAsync(new GetJobRequest { Job = job }, cancellationToken: patience.Token);
-            if (status.State is not (JobState.Offered or JobState.Running))
+            if (status.State is not (JobState.Queued or JobState.Offered or JobState.Running))
             {
                 return status;
             }

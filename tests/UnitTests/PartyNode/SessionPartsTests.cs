@@ -77,12 +77,12 @@ public sealed class SessionPartsTests : IDisposable
     [Fact]
     public void An_earlier_intersection_that_differs_in_a_few_rows_is_found_again()
     {
-        IntersectionHistory history = new(_place.At("intersections"));
+        IntersectionHistory history = new(_place.At("intersections"), TimeSpan.FromDays(30), TimeProvider.System);
         string[] ids = [.. Enumerable.Range(0, 1000).Select(i => $"id{i}")];
         Assert.Null(history.SmallestDifference("retailer", "1", history.Hash(ids)));
         history.Add("retailer", "1", history.Hash(ids));
 
-        IntersectionHistory reopened = new(_place.At("intersections"));
+        IntersectionHistory reopened = new(_place.At("intersections"), TimeSpan.FromDays(30), TimeProvider.System);
         Assert.Null(reopened.SmallestDifference("retailer", "2", reopened.Hash(ids)));
         Assert.Null(reopened.SmallestDifference("retailer", "1", reopened.Hash(ids[1..])));
         Assert.Equal(3, reopened.SmallestDifference("retailer", "2", reopened.Hash(ids[3..])));

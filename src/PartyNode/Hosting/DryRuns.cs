@@ -1,0 +1,119 @@
+using System.Threading.Channels;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Sessions;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>
+/// Answers dry runs, one after the other: what the rules say of a job that is not offered, sealed to its submitter. Keeps nothing. The
+/// data is read for its shape only where the rules that need none are content and the submitter does not ask too often.
+/// </summary>
+internal sealed class DryRuns(
+    PartyConfig config, Identity identity, IPartyStore store, Preflight preflight, RelayClient relay, NodeLog log, TimeProvider time)
+{
+    /// <summary>Most dry runs a minute whose data is looked at, by submitter.</summary>
+    internal const int MostPerMinute = 6;
+
+    private const int MostWaiting = 16;
+    private static readonly TimeSpan Minute = TimeSpan.FromMinutes(1);
+
+    private readonly Channel<PreflightEvent> _waiting = Channel.CreateBounded<PreflightEvent>(MostWaiting);
+
+    // By submitters of the configuration alone, so that it is bounded.
+    private readonly Dictionary<string, Queue<long>> _recent = new(StringComparer.Ordinal);
+
+    /// <summary>Queues a request; where too many wait it is dropped, and the coordinator names this party as missing.</summary>
+    public void Take(PreflightEvent request)
+    {
+        if (!_waiting.Writer.TryWrite(request))
+        {
+            log.DryRunDropped($"{MostWaiting} are waiting");
+        }
+    }
+
+    /// <summary>Runs until cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        await foreach (PreflightEvent request in _waiting.Reader.ReadAllAsync(cancellationToken))
+        {
+            try
+            {
+                await AnswerAsync(request, cancellationToken);
+            }
+            catch (VertFedException error)
+            {
+                // Not a job that anybody signed: there is nobody to seal an answer to.
+                log.DryRunDropped(error.Message);
+            }
+        }
+    }
+
+    private async Task AnswerAsync(PreflightEvent request, CancellationToken cancellationToken)
+    {
+        if (!EnvelopeCodec.IsJobId(request.Request))
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "its request id is malformed");
+        }
+
+        SignedJob job = SignedJob.Verify(request.Job);
+        PreflightReport report = await LookAsync(job, cancellationToken) with { IsDryRun = true };
+        relay.AnswerPreflight(new PreflightAnswer
+        {
+            Request = request.Request,
+            Report = ReportSeal.Seal(job.Specification.Job, config.Name, identity, job.Submitter, report.Serialise()),
+        });
+        log.DryRun(request.Request, report.Verdict);
+    }
+
+    private async Task<PreflightReport> LookAsync(SignedJob job, CancellationToken cancellationToken)
+    {
+        PreflightReport offer = preflight.OfOffer(job, PartyFacts.None);
+        if (offer.Findings.Any(finding => finding.Refuses))
+        {
+            return offer;
+        }
+
+        if (!MayAsk(job.Submitter.Fingerprint))
+        {
+            return offer with { Error = ErrorOf(ErrorCode.Refused, $"more than {MostPerMinute} dry runs within a minute; ask again later") };
+        }
+
+        try
+        {
+            PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
+            return preflight.OfInput(job, input, PartyFacts.None);
+        }
+        catch (VertFedException error)
+        {
+            return offer with { Error = ErrorOf(error.Code, error.Message) };
+        }
+    }
+
+    private bool MayAsk(string submitter)
+    {
+        if (!_recent.TryGetValue(submitter, out Queue<long>? asked))
+        {
+            _recent[submitter] = asked = new Queue<long>();
+        }
+
+        while (asked.TryPeek(out long oldest) && time.GetElapsedTime(oldest) >= Minute)
+        {
+            asked.Dequeue();
+        }
+
+        if (asked.Count >= MostPerMinute)
+        {
+            return false;
+        }
+
+        asked.Enqueue(time.GetTimestamp());
+        return true;
+    }
+
+    private JobError ErrorOf(ErrorCode code, string message) => JobFault.Make(code, config.Name, "", message).Error;
+}

@@ -1,0 +1,94 @@
+using System.Collections.Concurrent;
+using System.Threading.Channels;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>
+/// Runs jobs, so many at once and the rest in the order in which they came. A job that waits for its peer or for the operator leaves its
+/// lane, and its data, to others, and queues again when the wait is over.
+/// </summary>
+/// <param name="lanes">How many jobs run at once.</param>
+/// <param name="ended">Called when nothing more is to be done for a job.</param>
+internal sealed class JobLanes(JobWorker worker, int lanes, Action<JobEntry> ended)
+{
+    // Not bounded itself: the host takes a bounded number of jobs.
+    private readonly Channel<JobEntry> _queue = Channel.CreateUnbounded<JobEntry>();
+    private readonly ConcurrentDictionary<JobEntry, Task> _waits = new();
+    private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Queues a job; false once the lanes are closing.</summary>
+    public bool TryEnqueue(JobEntry entry) => _queue.Writer.TryWrite(entry);
+
+    /// <summary>Takes no more jobs.</summary>
+    public void Close() => _queue.Writer.TryComplete();
+
+    /// <summary>Runs until closed and every job has ended here.</summary>
+    /// <exception cref="Protocol.VertFedException"><see cref="Protocol.ErrorCode.Storage"/>: as soon as this node's disk fails a job; other jobs may still run.</exception>
+    public async Task RunAsync()
+    {
+        Task all = Task.WhenAll(Enumerable.Range(0, lanes).Select(_ => LaneAsync()));
+        await await Task.WhenAny(all, _fault.Task);
+        await await Task.WhenAny(Task.WhenAll(_waits.Values), _fault.Task);
+    }
+
+    private async Task LaneAsync()
+    {
+        try
+        {
+            await foreach (JobEntry entry in _queue.Reader.ReadAllAsync(CancellationToken.None))
+            {
+                switch (await worker.RunAsync(entry))
+                {
+                    case JobTurn.Parked:
+                        Wait(entry, worker.WaitForStartAsync);
+                        break;
+                    case JobTurn.Held:
+                        Wait(entry, worker.WaitForOperatorAsync);
+                        break;
+                    default:
+                        ended(entry);
+                        break;
+                }
+            }
+        }
+        catch (Exception error)
+        {
+            _fault.TrySetException(error);
+            throw;
+        }
+    }
+
+    /// <param name="wait">Whether the job goes on; if not, it has ended.</param>
+    private void Wait(JobEntry entry, Func<JobEntry, Task<bool>> wait)
+    {
+        TaskCompletionSource known = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _waits[entry] = WaitAsync();
+        known.SetResult();
+
+        async Task WaitAsync()
+        {
+            await known.Task;
+            try
+            {
+                bool goesOn = await wait(entry);
+                _waits.TryRemove(entry, out _);
+                if (goesOn && TryEnqueue(entry))
+                {
+                    return;
+                }
+
+                if (goesOn)
+                {
+                    await worker.EndStoppedAsync(entry);
+                }
+
+                ended(entry);
+            }
+            catch (Exception error)
+            {
+                _fault.TrySetException(error);
+                throw;
+            }
+        }
+    }
+}

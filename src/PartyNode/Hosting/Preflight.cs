@@ -1,0 +1,35 @@
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Sessions;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>Puts together what this party's rules say of a job before anything of it is sent.</summary>
+internal sealed class Preflight(PartyConfig config, Identity identity)
+{
+    /// <summary>By the rules that need no data.</summary>
+    public PreflightReport OfOffer(SignedJob job, PartyFacts facts) => new()
+    {
+        Job = job.Specification,
+        Config = config,
+        NeedsApproval = config.Policy.AsksOperator(job.Specification, job.Submitter.Fingerprint, PeerOf(job)),
+        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, identity.Fingerprint, config) { Facts = facts }),
+    };
+
+    /// <summary>By all rules that do not need the peer.</summary>
+    public PreflightReport OfInput(SignedJob job, PreparedInput input, PartyFacts facts)
+    {
+        PreflightReport offer = OfOffer(job, facts);
+        InputShape shape = new(job.Specification.Dataset, input.Ids.Ids.Count, input.Table.Names);
+        return offer with
+        {
+            Shape = shape,
+            Findings = [.. offer.Findings, .. InputRules.Evaluate(config, job.Specification, job.Submitter.Fingerprint, PeerOf(job), shape)],
+            Estimate = CostModel.Estimate(job.Specification, shape.Rows, shape.Columns.Count),
+        };
+    }
+
+    public string PeerOf(SignedJob job) => job.Specification.Party(config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty).Name;
+}
