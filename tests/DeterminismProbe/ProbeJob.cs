@@ -71,7 +71,7 @@ internal static class ProbeJob
         string[] ids = Array.ConvertAll(alignment.Rows, row => input.Ids.Ids[row]);
         HoldoutRule holdout = new(specification.Holdout);
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
-        VerticalInput aligned = AlignedRows.Take(input.Table, rows, Array.ConvertAll(ids, holdout.IsTest));
+        (VerticalInput aligned, _, _) = AlignedRows.Take(input.Table, rows, Array.ConvertAll(ids, holdout.IsTest), input.Dataset);
         SilentObserver observer = new();
         VerticalResult result = role == Role.LabelParty
             ? await new LabelParty(channel, aligned, specification, observer).RunAsync(CancellationToken.None)

@@ -57,7 +57,8 @@ public sealed class PartyConfig
     /// <summary>Fingerprints of the submitters whose jobs this party considers.</summary>
     public required IReadOnlyList<string> Submitters { get; init; }
 
-    public required CsvOptions Data { get; init; }
+    /// <summary>The data sources by name; one is named <see cref="JobSpecification.DefaultDataset"/>.</summary>
+    public required IReadOnlyDictionary<string, DatasetOptions> Datasets { get; init; }
 
     /// <summary>How many jobs run at once, 1 to 16; each holds its own copy of the data it uses.</summary>
     public required int MaxRunningJobs { get; init; }
@@ -74,6 +75,12 @@ public sealed class PartyConfig
 
     /// <summary>Reads configuration text; <paramref name="file"/> names it in errors, <paramref name="folder"/> is the base of relative paths.</summary>
     public static PartyConfig Parse(string file, string text, string folder) => Read(YamlMap.Parse(file, text), folder);
+
+    /// <summary>A data source by name.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: there is none of that name.</exception>
+    public DatasetOptions Dataset(string name) => Datasets.TryGetValue(name, out DatasetOptions? dataset)
+        ? dataset
+        : throw new VertFedException(ErrorCode.Refused, $"policy rule 'dataset': '{name}' is not among the configured datasets") { Party = Name };
 
     private static PartyConfig Read(YamlMap map, string folder)
     {
@@ -103,7 +110,7 @@ public sealed class PartyConfig
             RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
             Peers = ReadPeers(map, name),
             Submitters = ReadFingerprints(map, "submitters"),
-            Data = ReadData(map.Map("data"), role, folder),
+            Datasets = DatasetReader.Read(map, role, folder),
             MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
             Policy = PolicyReader.Read(map, "policy", folder),
         };
@@ -145,57 +152,6 @@ public sealed class PartyConfig
     {
         IReadOnlyList<string> list = map.OptionalTexts(key) ?? throw map.Bad(key, "a list of fingerprints is missing");
         return list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
-    }
-
-    private static CsvOptions ReadData(YamlMap map, Role role, string folder)
-    {
-        string? label = map.OptionalText("label");
-        if (role == Role.FeatureParty && label is not null)
-        {
-            throw map.Bad("label", "a feature party has no label");
-        }
-
-        IReadOnlyList<string> ids = map.OptionalTexts("id") ?? ["id"];
-        label ??= role == Role.LabelParty ? "y" : null;
-        if (ids.Count > 8)
-        {
-            throw map.Bad("id", "at most 8 id columns are accepted");
-        }
-
-        if (label is not null && ids.Contains(label, StringComparer.Ordinal))
-        {
-            throw map.Bad("id", "the label column cannot be an id column");
-        }
-
-        IReadOnlyList<string>? features = map.OptionalTexts("features");
-        if (features is not null && features.Any(name => name == label || ids.Contains(name, StringComparer.Ordinal)))
-        {
-            throw map.Bad("features", "id and label columns cannot be features");
-        }
-
-        string delimiter = map.OptionalText("delimiter") ?? ",";
-        if (delimiter is not ("," or ";" or "\t" or "|"))
-        {
-            throw map.Bad("delimiter", "one of ',' ';' '|' and \"\\t\" is expected");
-        }
-
-        bool decimalComma = map.Flag("decimal_comma", otherwise: false);
-        if (decimalComma && delimiter == ",")
-        {
-            throw map.Bad("decimal_comma", "needs another delimiter than ','");
-        }
-
-        CsvOptions options = new()
-        {
-            Path = Path.GetFullPath(map.Text("csv"), folder),
-            Id = ids,
-            Label = label,
-            Features = features,
-            Delimiter = delimiter[0],
-            DecimalComma = decimalComma,
-        };
-        map.RefuseOthers();
-        return options;
     }
 
     private const string FingerprintExpected = "a fingerprint is 64 lower-case hexadecimal digits";

@@ -86,12 +86,14 @@ internal sealed class YamlMap
         };
     }
 
-    public bool Flag(string key, bool otherwise)
+    public bool Flag(string key, bool otherwise) => OptionalFlag(key) ?? otherwise;
+
+    public bool? OptionalFlag(string key)
     {
         YamlNode? node = Find(key);
         return node switch
         {
-            null => otherwise,
+            null => null,
             YamlScalarNode { Value: "true" } => true,
             YamlScalarNode { Value: "false" } => false,
             _ => throw At(node, key, "true or false is expected"),
@@ -113,7 +115,18 @@ internal sealed class YamlMap
             : throw At(node, key, string.Create(CultureInfo.InvariantCulture, $"a whole number from {least} to {most} is expected"));
     }
 
-    public IReadOnlyList<string>? OptionalTexts(string key)
+    /// <summary>A finite number.</summary>
+    public double Number(string key)
+    {
+        YamlNode node = Find(key) ?? throw Missing(key);
+        return node is YamlScalarNode scalar
+            && double.TryParse(scalar.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value)
+            ? value
+            : throw At(node, key, "a number is expected");
+    }
+
+    /// <param name="emptyToo">Whether an empty text may be in the list.</param>
+    public IReadOnlyList<string>? OptionalTexts(string key, bool emptyToo = false)
     {
         YamlNode? node = Find(key);
         if (node is null)
@@ -129,7 +142,7 @@ internal sealed class YamlMap
         List<string> texts = [];
         foreach (YamlNode item in list)
         {
-            if (item is not YamlScalarNode { Value: { Length: > 0 } text })
+            if (item is not YamlScalarNode { Value: { } text } || (text.Length == 0 && !emptyToo))
             {
                 throw At(item, key, "a list of texts is expected");
             }
@@ -144,6 +157,9 @@ internal sealed class YamlMap
 
         return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
     }
+
+    /// <summary>Whether a key's value is a mapping, where it may be something else.</summary>
+    public bool IsMap(string key) => Find(key) is YamlMappingNode;
 
     /// <summary>Whether the key's value is a single text, where either that or something else may stand.</summary>
     public bool IsText(string key) => Find(key) is YamlScalarNode;

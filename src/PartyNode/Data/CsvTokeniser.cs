@@ -13,13 +13,16 @@ namespace VertFed.PartyNode.Data;
 /// Works on bytes in one buffer that holds a record at a time, so memory is bounded by the longest record. The bytes are
 /// hashed as they are read. What is malformed is refused with line and column rather than guessed at.
 /// </remarks>
-internal sealed class CsvTokeniser(Stream stream, byte delimiter, CsvErrors errors, IncrementalHash? hash = null)
+internal sealed class CsvTokeniser(Stream stream, byte delimiter, InputErrors errors, IncrementalHash? hash = null)
 {
     /// <summary>Longest record in bytes, quoted line breaks included.</summary>
     public const int MaxRecordBytes = 1024 * 1024;
 
     /// <summary>Most cells in a record.</summary>
     public const int MaxFields = 65_536;
+
+    /// <summary>Most empty lines at the end: without a limit a small compressed file could keep the reader busy for hours.</summary>
+    public const int MaxEmptyLines = 1024;
 
     private const int InitialBufferBytes = 256 * 1024;
     private static readonly SearchValues<byte> Special = SearchValues.Create("\n\r\"\0"u8);
@@ -70,7 +73,11 @@ internal sealed class CsvTokeniser(Stream stream, byte delimiter, CsvErrors erro
             if (length == 0)
             {
                 firstEmptyLine = firstEmptyLine == 0 ? Line : firstEmptyLine;
-                _nextLine++;
+                if (++_nextLine - firstEmptyLine > MaxEmptyLines)
+                {
+                    throw errors.TooManyEmptyLines(MaxEmptyLines);
+                }
+
                 continue;
             }
 

@@ -279,7 +279,7 @@ internal sealed class JobWorker(
         long start = Stopwatch.GetTimestamp();
         PreparedInput input = await InputLoader.LoadAsync(config, store, entry.Job.Specification, entry.Cancellation);
         log.Loaded(
-            entry.Id, input.Table.File, input.Table.Rows, input.Table.Names.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            entry.Id, input.Table.Source, input.Table.Format, input.Table.Rows, input.Table.Columns.Length, Stopwatch.GetElapsedTime(start).TotalSeconds);
         return input;
     }
 
@@ -386,7 +386,7 @@ internal sealed class JobWorker(
             string folder = Path.Combine(config.DataDirectory, "jobs", entry.Id);
             AtomicFile.CreateFolder(folder);
             counts = ScoreFile.Write(
-                Path.Combine(folder, ScoreFile.Name), config.Data.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
+                Path.Combine(folder, ScoreFile.Name), input.Dataset.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
         }
         else
         {

@@ -39,8 +39,8 @@ internal static partial class NodeLines
     [LoggerMessage(212, LogLevel.Information, "job {Job} offered again")]
     public static partial void OfferRepeated(ILogger logger, string job);
 
-    [LoggerMessage(213, LogLevel.Information, "job {Job}: {File} loaded, {Rows} rows, {Columns} features, {Seconds:0.00} s")]
-    public static partial void Loaded(ILogger logger, string job, string file, int rows, int columns, double seconds);
+    [LoggerMessage(213, LogLevel.Information, "job {Job}: {Source} loaded ({Format}), {Rows} rows, {Columns} features, {Seconds:0.00} s")]
+    public static partial void Loaded(ILogger logger, string job, string source, string format, int rows, int columns, double seconds);
 
     [LoggerMessage(214, LogLevel.Information, "job {Job} accepted")]
     public static partial void Accepted(ILogger logger, string job);

@@ -28,8 +28,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
 
     public void OfferRepeated(string job) => NodeLines.OfferRepeated(_logger, job);
 
-    public void Loaded(string job, string file, int rows, int columns, double seconds) =>
-        NodeLines.Loaded(_logger, job, file, rows, columns, seconds);
+    public void Loaded(string job, string source, string format, int rows, int columns, double seconds) =>
+        NodeLines.Loaded(_logger, job, source, format, rows, columns, seconds);
 
     public void Loosened(IReadOnlyList<string> values)
     {

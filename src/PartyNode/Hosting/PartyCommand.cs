@@ -25,7 +25,11 @@ public static class PartyCommand
         {
             (string file, bool parentPipe) = Parse(arguments);
             PartyConfig config = PartyConfig.Load(file);
-            CsvLoader.RequireReadable(config.Data);
+            foreach (DatasetOptions dataset in config.Datasets.Values)
+            {
+                TableLoader.RequireReadable(dataset);
+            }
+
             using Identity identity = Identity.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
             using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);

@@ -61,7 +61,9 @@ public static class JoinRules
         new("family", job => job.Spec.Kind != JobKind.Train ? null
             : job.Spec.Family is not (Family.Logistic or Family.Linear) ? "only the families logistic and linear are taken"
             : Allowed(job.Policy.Families, job.Spec.Family == Family.Linear ? "linear" : "logistic", "family")),
-        new("dataset", job => Allowed(job.Policy.Datasets, job.Spec.Dataset, "dataset")),
+        new("dataset", job => job.Config.Datasets.ContainsKey(job.Spec.Dataset)
+            ? Allowed(job.Policy.Datasets, job.Spec.Dataset, "dataset")
+            : $"'{job.Spec.Dataset}' is not among the configured datasets"),
         new("max-iterations", job => job.Spec.MaxIterations <= job.Policy.MaxIterations
             ? null
             : string.Create(

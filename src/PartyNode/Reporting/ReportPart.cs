@@ -1,3 +1,4 @@
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -25,6 +26,12 @@ public sealed record ReportPart
     public double SecondsTotal { get; init; }
 
     public AlignPart? Align { get; init; }
+
+    /// <summary>How the own columns were encoded; null where the job did not come to it.</summary>
+    public ColumnEncoder? Encoder { get; init; }
+
+    /// <summary>By source column: aligned rows whose level no encoded column stands for.</summary>
+    public IReadOnlyDictionary<string, int>? Unseen { get; init; }
 
     /// <summary>Null where training did not end.</summary>
     public VerticalResult? Result { get; init; }

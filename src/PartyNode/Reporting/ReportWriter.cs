@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Google.Protobuf;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -78,6 +79,12 @@ public static class ReportWriter
             }
 
             json.WriteEndArray();
+            if (part.Encoder is { } encoder)
+            {
+                json.WritePropertyName("encoding");
+                EncodingJson.Write(json, encoder);
+            }
+
             json.WriteEndObject();
         }
 

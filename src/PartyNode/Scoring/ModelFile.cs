@@ -1,4 +1,5 @@
 using System.Text.Json;
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -7,8 +8,9 @@ namespace VertFed.PartyNode.Scoring;
 
 /// <summary>A model.json as read: the own half, and what binds it to the transcript of the job that trained it.</summary>
 /// <param name="Party">The party whose half it is, by name.</param>
+/// <param name="Encoder">Turns a source's columns into those that the coefficients are of.</param>
 /// <param name="Salt">Opens the own commitment in <paramref name="Identity"/>, 32 bytes.</param>
-internal sealed record ModelFile(string Party, ModelHalf Half, ModelIdentity Identity, byte[] Salt)
+internal sealed record ModelFile(string Party, ModelHalf Half, ColumnEncoder Encoder, ModelIdentity Identity, byte[] Salt)
 {
     /// <summary>The version that this software writes and scores with; version 1 had no transcript and no label scale.</summary>
     public const int Format = 2;
@@ -68,9 +70,16 @@ internal sealed record ModelFile(string Party, ModelHalf Half, ModelIdentity Ide
             "linear" => Family.Linear,
             _ => throw Wrong("it is of no family that scores"),
         };
+        ColumnEncoder encoder = root.TryGetProperty("encoding", out JsonElement encoding) ? EncodingJson.Read(encoding) : ColumnEncoder.Plain(columns);
+        if (!encoder.Names.SequenceEqual(columns, StringComparer.Ordinal))
+        {
+            throw Wrong("its encoding and its coefficients are not of the same columns");
+        }
+
         return new ModelFile(
             Text(root, "party"),
             new ModelHalf(family, columns, [.. weights], [.. means], [.. deviations], intercept, root.GetProperty("label_scale").GetDouble()),
+            encoder,
             new ModelIdentity(Text(root, "job"), Hash(root, "transcript_root"), Hash(root, "commitment"), Hash(root, "peer_commitment")),
             Hash(root, "commitment_salt"));
     }

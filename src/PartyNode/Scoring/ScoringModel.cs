@@ -1,3 +1,4 @@
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -6,7 +7,7 @@ using VertFed.Vertical;
 namespace VertFed.PartyNode.Scoring;
 
 /// <summary>The own half of the model that a score job names, found and checked before the job is answered.</summary>
-internal sealed record ScoringModel(ModelHalf Half, ModelIdentity Identity)
+internal sealed record ScoringModel(ModelHalf Half, ColumnEncoder Encoder, ModelIdentity Identity)
 {
     /// <summary>
     /// Finds the model: it is known here, of the same two parties in the same roles, neither archived nor deleted, and its coefficients
@@ -44,7 +45,7 @@ internal sealed record ScoringModel(ModelHalf Half, ModelIdentity Identity)
             throw Refused(party, "model-intact", $"the model of job {id} is not the one that this party committed to when it was trained");
         }
 
-        return new ScoringModel(file.Half, file.Identity);
+        return new ScoringModel(file.Half, file.Encoder, file.Identity);
     }
 
     private static ModelFile Parse(string party, byte[] json)

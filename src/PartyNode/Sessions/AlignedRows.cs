@@ -1,31 +1,40 @@
 using System.Security.Cryptography;
 using System.Text;
 using VertFed.PartyNode.Data;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
 
 namespace VertFed.PartyNode.Sessions;
 
-/// <summary>Brings a party's table into the joint order.</summary>
+/// <summary>Brings a party's table into the joint order and encodes its columns.</summary>
 internal static class AlignedRows
 {
-    /// <summary>Takes the aligned rows of every column. The table's columns are replaced one by one, so that memory grows by one
-    /// column only; the table is used up.</summary>
+    /// <summary>Takes the aligned rows of every column and encodes them by what the training rows among them teach. The table is used up.</summary>
     /// <param name="rows">Row numbers of the table in the joint order.</param>
-    public static VerticalInput Take(CsvTable table, int[] rows, bool[] isTest)
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Fit"/>.</exception>
+    public static (VerticalInput Input, ColumnEncoder Encoder, IReadOnlyDictionary<string, int> Unseen) Take(
+        RawTable table, int[] rows, bool[] isTest, DatasetOptions options)
     {
-        for (int i = 0; i < table.Columns.Length; i++)
-        {
-            table.Columns[i] = Gather(table.Columns[i], rows);
-        }
+        RawColumn[] aligned = table.TakeRows(rows);
+        ColumnEncoder encoder = ColumnEncoder.Fit(aligned, isTest, options, table.Source);
+        EncodedColumns encoded = encoder.Encode(aligned, table.Source);
+        double[]? labels = table.Labels is { } all ? Array.ConvertAll(rows, row => all[row]) : null;
+        return (new VerticalInput(encoded.Names, encoded.Columns, labels, isTest), encoder, encoded.Unseen);
+    }
 
-        return new VerticalInput(table.Names, table.Columns, table.Labels is { } labels ? Gather(labels, rows) : null, isTest);
+    /// <summary>Takes the aligned rows of the columns that a model was trained on, encoded as it was. The table is used up.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: see <see cref="ColumnEncoder.Encode"/>.</exception>
+    public static (VerticalInput Input, IReadOnlyDictionary<string, int> Unseen) TakeAs(RawTable table, int[] rows, bool[] isTest, ColumnEncoder encoder)
+    {
+        EncodedColumns encoded = encoder.Encode(table.TakeRows(rows), table.Source);
+        return (new VerticalInput(encoded.Names, encoded.Columns, labels: null, isTest), encoded.Unseen);
     }
 
     /// <summary>Refuses what no model can be fitted to, by file and column name.</summary>
-    public static void RequireVariation(VerticalInput input, CsvTable table, Family family)
+    public static void RequireVariation(VerticalInput input, RawTable table, Family family)
     {
-        CsvErrors errors = new(table.File);
+        InputErrors errors = new(table.Source);
         for (int i = 0; i < input.Features.Length; i++)
         {
             if (!Varies(input.Features[i], input.IsTest))
@@ -87,16 +96,5 @@ internal static class AlignedRows
         }
 
         return false;
-    }
-
-    private static double[] Gather(double[] values, int[] rows)
-    {
-        double[] taken = new double[rows.Length];
-        for (int i = 0; i < rows.Length; i++)
-        {
-            taken[i] = values[rows[i]];
-        }
-
-        return taken;
     }
 }

@@ -8,22 +8,29 @@ using VertFed.Psi.Ids;
 namespace VertFed.PartyNode.Sessions;
 
 /// <summary>A party's input, loaded and checked before it answers an offer, so that bad input is a refusal and not a broken job.</summary>
-internal sealed record PreparedInput(CsvTable Table, IdList Ids, byte[] Root)
+internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdList Ids, byte[] Root)
 {
     /// <summary>The model to score with; null in a job that trains one.</summary>
     public ScoringModel? Model { get; init; }
 
-    /// <summary>The input of a score job: the model's columns and no others, and no label.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming file, line and column, a column of the model that the data
-    /// does not have included.</exception>
+    /// <summary>The input of a score job: the columns that the model was trained on and no others, understood as then, and no label.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column, a column of the model that the
+    /// data does not have included. <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
     public static PreparedInput Load(PartyConfig config, JobSpecification specification, ScoringModel model, CancellationToken cancellationToken)
     {
-        CsvOptions options = config.Data with { Label = null, Features = model.Half.Columns };
-        CsvTable table = CsvLoader.Load(options, LabelKind.None, cancellationToken);
-        return new PreparedInput(table, Normalise(table, specification), InputRoot.Of(table, options)) { Model = model };
+        DatasetOptions dataset = config.Dataset(specification.Dataset) with
+        {
+            Label = null,
+            Features = [.. model.Encoder.Sources.Select(column => column.Source)],
+            Columns = model.Encoder.Sources.ToDictionary(column => column.Source, column => column.Declaration, StringComparer.Ordinal),
+        };
+        RawTable table = TableLoader.Load(dataset, LabelKind.None, cancellationToken);
+        return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset)) { Model = model };
     }
 
-    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming file, line and column.</exception>
+    /// <summary>Loads the dataset that the job names.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column.
+    /// <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
     public static PreparedInput Load(PartyConfig config, JobSpecification specification, CancellationToken cancellationToken)
     {
         LabelKind labels = config.Role == Role.FeatureParty
@@ -34,11 +41,12 @@ internal sealed record PreparedInput(CsvTable Table, IdList Ids, byte[] Root)
                 Family.Poisson => LabelKind.Count,
                 _ => LabelKind.Number,
             };
-        CsvTable table = CsvLoader.Load(config.Data, labels, cancellationToken);
-        return new PreparedInput(table, Normalise(table, specification), InputRoot.Of(table, config.Data));
+        DatasetOptions dataset = config.Dataset(specification.Dataset);
+        RawTable table = TableLoader.Load(dataset, labels, cancellationToken);
+        return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset));
     }
 
-    private static IdList Normalise(CsvTable table, JobSpecification specification)
+    private static IdList Normalise(RawTable table, JobSpecification specification)
     {
         try
         {
@@ -46,8 +54,8 @@ internal sealed record PreparedInput(CsvTable Table, IdList Ids, byte[] Root)
         }
         catch (VertFedException error) when (error.Code == ErrorCode.BadInput)
         {
-            // The list knows row numbers only; rows count from 1 below the header.
-            throw new VertFedException(ErrorCode.BadInput, $"{table.File}: {error.Message}", error);
+            // The list knows row numbers only; in a file, rows count from 1 below the header.
+            throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: {error.Message}", error);
         }
     }
 }

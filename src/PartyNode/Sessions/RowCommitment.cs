@@ -13,15 +13,22 @@ namespace VertFed.PartyNode.Sessions;
 /// A single row can be opened later by its salt and path, and the root says nothing about the others.
 /// </summary>
 /// <remarks>A row is its ids, its label if there is one, and its features: texts as UTF-8 after their length (4 bytes big-endian), numbers as
-/// the 8 bytes of an IEEE 754 double, big-endian. It must be computed before the table's columns are brought into joint order.</remarks>
+/// the 8 bytes of an IEEE 754 double, big-endian, a missing number as <see cref="MissingNumber"/>; a level is a text, a missing one the length
+/// <see cref="MissingLevel"/> alone. The bytes are of what stands in the source, before anything is filled in or encoded: it must be computed before the table's columns are brought into joint order.</remarks>
 internal static class RowCommitment
 {
+    /// <summary>The quiet NaN with a clear sign and no payload, which no number in a source is.</summary>
+    private const long MissingNumber = 0x7FF8_0000_0000_0000;
+
+    /// <summary>FF FF FF FF, which is no length.</summary>
+    private const int MissingLevel = -1;
+
     private const int SaltBytes = 32;
 
     // Enough rows to keep the cores busy, few enough that salts and hashes stay in the cache.
     private const int BlockRows = 4096;
 
-    public static RowsCommitment Of(CsvTable table, RandomStream salts)
+    public static RowsCommitment Of(RawTable table, RandomStream salts)
     {
         MerkleTree tree = new();
         byte[] salt = new byte[BlockRows * SaltBytes];
@@ -42,10 +49,14 @@ internal static class RowCommitment
         return new RowsCommitment(tree.Root(), table.Rows);
     }
 
-    private static byte[] HashRow(CsvTable table, int row, ReadOnlySpan<byte> salt)
+    private static byte[] HashRow(RawTable table, int row, ReadOnlySpan<byte> salt)
     {
-        int numbers = table.Columns.Length + (table.Labels is null ? 0 : 1);
-        int size = SaltBytes + (numbers * sizeof(double));
+        int size = SaltBytes + (table.Labels is null ? 0 : sizeof(double));
+        foreach (RawColumn column in table.Columns)
+        {
+            size += column is not CategoricalColumn words ? sizeof(double) : sizeof(int) + (words.IsMissing(row) ? 0 : words.Text(row).Length);
+        }
+
         foreach (string[] ids in table.Ids)
         {
             size += sizeof(int) + Encoding.UTF8.GetByteCount(ids[row]);
@@ -63,20 +74,35 @@ internal static class RowCommitment
 
         if (table.Labels is { } labels)
         {
-            Write(labels[row]);
+            WriteNumber(labels[row]);
         }
 
-        foreach (double[] column in table.Columns)
+        foreach (RawColumn column in table.Columns)
         {
-            Write(column[row]);
+            if (column is NumericColumn numbers)
+            {
+                WriteNumber(numbers.Values[row]);
+            }
+            else
+            {
+                WriteLevel((CategoricalColumn)column);
+            }
         }
 
         return MerkleTree.HashLeaf(leaf);
 
-        void Write(double value)
+        void WriteNumber(double value)
         {
-            BinaryPrimitives.WriteDoubleBigEndian(leaf.AsSpan(at), value);
+            BinaryPrimitives.WriteInt64BigEndian(leaf.AsSpan(at), double.IsNaN(value) ? MissingNumber : BitConverter.DoubleToInt64Bits(value));
             at += sizeof(double);
+        }
+
+        void WriteLevel(CategoricalColumn column)
+        {
+            ReadOnlySpan<byte> text = column.IsMissing(row) ? [] : column.Text(row);
+            BinaryPrimitives.WriteInt32BigEndian(leaf.AsSpan(at), column.IsMissing(row) ? MissingLevel : text.Length);
+            text.CopyTo(leaf.AsSpan(at + sizeof(int)));
+            at += sizeof(int) + text.Length;
         }
     }
 }

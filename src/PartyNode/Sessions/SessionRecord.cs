@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -15,6 +16,12 @@ internal sealed class SessionRecord(JobSpecification specification, string party
     private double _phaseStart;
 
     public AlignPart? Align { get; set; }
+
+    /// <summary>What was learnt of the own columns; null before the alignment.</summary>
+    public ColumnEncoder? Encoder { get; set; }
+
+    /// <summary>By source column: aligned rows whose level no column stands for.</summary>
+    public IReadOnlyDictionary<string, int>? Unseen { get; set; }
 
     public VerticalResult? Result { get; set; }
 
@@ -64,6 +71,8 @@ internal sealed class SessionRecord(JobSpecification specification, string party
         Error = error,
         SecondsTotal = _clock.Elapsed.TotalSeconds,
         Align = Align,
+        Encoder = Encoder,
+        Unseen = Unseen,
         Result = Result,
         Score = ScorePart,
         Close = Close,

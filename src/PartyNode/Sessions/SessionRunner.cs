@@ -110,14 +110,23 @@ internal sealed class SessionRunner(
         if (ids.Length == 0)
         {
             throw new VertFedException(
-                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.File} is among those of '{peer}' (check the id column and the normalisation)");
+                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.Source} is among those of '{peer}' (check the id column and the normalisation)");
         }
 
         HoldoutRule holdout = new(specification.Holdout);
         bool[] isTest = Array.ConvertAll(ids, holdout.IsTest);
         int[] rows = Array.ConvertAll(alignment.Rows, row => input.Ids.SourceRows[row]);
         record.AlignedRows = rows;
-        VerticalInput aligned = AlignedRows.Take(input.Table, rows, isTest);
+        VerticalInput aligned;
+        if (input.Model is { } model)
+        {
+            (aligned, record.Unseen) = AlignedRows.TakeAs(input.Table, rows, isTest, model.Encoder);
+        }
+        else
+        {
+            (aligned, record.Encoder, record.Unseen) = AlignedRows.Take(input.Table, rows, isTest, input.Dataset);
+        }
+
         Judge(specification, input, aligned, ids, peer, record);
         return aligned;
     }

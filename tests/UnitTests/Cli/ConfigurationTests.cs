@@ -2,6 +2,7 @@ using VertFed.Cli.Demo;
 using VertFed.Cli.Sample;
 using VertFed.Coordinator.Configuration;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using Xunit;
@@ -40,8 +41,8 @@ public sealed class ConfigurationTests
         PartyConfig retailer = PartyConfig.Load(demo.RetailerConfig);
         JobSpecification job = JobSpecificationYaml.Load(demo.JobSpec);
         RequireAgreement(ConfigReader.Read(demo.CoordinatorConfig), bank, retailer, job);
-        Assert.Equal("/some 'where'/retailer.csv", retailer.Data.Path);
-        Assert.Equal(Path.Combine(demo.SampleData, SampleFiles.BankFile), bank.Data.Path);
+        Assert.Equal("/some 'where'/retailer.csv", ((CsvSource)retailer.Datasets["default"].Source).Path);
+        Assert.Equal(Path.Combine(demo.SampleData, SampleFiles.BankFile), ((CsvSource)bank.Datasets["default"].Source).Path);
         Assert.Equal(demo.BankData, bank.DataDirectory);
         Assert.Equal(Family.Linear, job.Family);
         Assert.Equal(0.5, job.L2);

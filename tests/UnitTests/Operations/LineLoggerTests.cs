@@ -21,13 +21,13 @@ public sealed class LineLoggerTests
     [Fact]
     public void A_json_line_has_the_event_and_the_messages_fields()
     {
-        new NodeLog(_output, TimeProvider.System, LogFormat.Json).Loaded("0123", "bank.csv", 10, 3, 0.5);
+        new NodeLog(_output, TimeProvider.System, LogFormat.Json).Loaded("0123", "bank.csv", "CSV", 10, 3, 0.5);
 
         using JsonDocument json = JsonDocument.Parse(_output.ToString());
         Assert.Equal(213, json.RootElement.GetProperty("event").GetInt32());
         Assert.Equal("Loaded", json.RootElement.GetProperty("name").GetString());
         Assert.Equal("info", json.RootElement.GetProperty("level").GetString());
-        Assert.Equal("job 0123: bank.csv loaded, 10 rows, 3 features, 0.50 s", json.RootElement.GetProperty("message").GetString());
+        Assert.Equal("job 0123: bank.csv loaded (CSV), 10 rows, 3 features, 0.50 s", json.RootElement.GetProperty("message").GetString());
         Assert.Equal("0123", json.RootElement.GetProperty("job").GetString());
         Assert.Equal(10, json.RootElement.GetProperty("rows").GetInt64());
         Assert.Equal(0.5, json.RootElement.GetProperty("seconds").GetDouble());

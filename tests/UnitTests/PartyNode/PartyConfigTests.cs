@@ -1,4 +1,5 @@
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -38,9 +39,9 @@ public sealed class PartyConfigTests
         Assert.Equal(Digits, config.CoordinatorFingerprint);
         Assert.Null(config.SecretsKeyPath);
         Assert.True(config.Policy.CoSign);
-        Assert.Equal("/etc/vertfed/bank.csv", config.Data.Path);
-        Assert.Equal("y", config.Data.Label);
-        Assert.Equal(["id"], config.Data.Id);
+        Assert.Equal("/etc/vertfed/bank.csv", Assert.IsType<CsvSource>(config.Datasets["default"].Source).Path);
+        Assert.Equal("y", config.Datasets["default"].Label);
+        Assert.Equal(["id"], config.Datasets["default"].Id);
         Assert.Equal(20, config.Policy.MaxIterations);
         Assert.Equal(PartyPolicy.Default with { MaxIterations = 20 }, config.Policy);
         Assert.Equal(new PinnedPeer("retailer", Digits), Assert.Single(config.Peers));
@@ -57,13 +58,13 @@ public sealed class PartyConfigTests
     }
 
     [Fact]
-    public void A_feature_party_has_no_label() => Assert.Null(Parse(Text.Replace("role: label", "role: feature", StringComparison.Ordinal)).Data.Label);
+    public void A_feature_party_has_no_label() => Assert.Null(Parse(Text.Replace("role: label", "role: feature", StringComparison.Ordinal)).Datasets["default"].Label);
 
     [Theory]
     [InlineData("coordinator_fingerprint: a", "coordinator_fingerprint: A", "party.yaml, line 4: coordinator_fingerprint: a fingerprint is 64 lower-case hexadecimal digits")]
     [InlineData("data_dir: state", "data_dri: state", "party.yaml, line 1: key 'data_dir' is missing")]
-    [InlineData("role: label", "role: label\ncolour: red", "party.yaml, line 3: unknown key 'colour' (known here: coordinator, coordinator_fingerprint, data, data_dir, database, identity, max_running_jobs, name, peers, policy, retain_days, role, secrets_key, submitters)")]
-    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml, line 12: unknown key 'data.header' (known here: csv, decimal_comma, delimiter, features, id, label)")]
+    [InlineData("role: label", "role: label\ncolour: red", "party.yaml, line 3: unknown key 'colour' (known here: coordinator, coordinator_fingerprint, data, data_dir, database, datasets, identity, max_running_jobs, name, peers, policy, retain_days, role, secrets_key, submitters)")]
+    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml, line 12: unknown key 'data.header' (known here: columns, csv, decimal_comma, delimiter, features, id, label, max_bytes, missing_values)")]
     [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
     [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
     [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 13: policy.allow_disclosure_risk: true or false is expected")]
@@ -71,7 +72,7 @@ public sealed class PartyConfigTests
     [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
     [InlineData("http://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected")]
     [InlineData("name: retailer", "name: bank", "party.yaml, line 8: peers.name: a peer's name is well-formed, unique and not the party's own")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true\n  delimiter: ','", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 12: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml, line 12: data.features: 'a' appears twice")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml, line 12: data.features: the list is empty")]

@@ -18,7 +18,7 @@ public sealed class RowCommitmentTests : IDisposable
     [Fact]
     public void The_root_is_that_of_the_salted_rows_as_the_document_says()
     {
-        CsvTable table = Load("id,y,x\na,0,1.5\nbé,1,-2\nc,0,3\n");
+        RawTable table = Load("id,y,x\na,0,1.5\nbé,1,-2\nc,0,3\n");
         byte[] salts = new byte[96];
         using (RandomStream stream = Stream())
         {
@@ -53,7 +53,7 @@ public sealed class RowCommitmentTests : IDisposable
     [Fact]
     public void Equal_rows_under_other_salts_give_another_root()
     {
-        CsvTable table = Load("id,y,x\na,0,1.5\nb,1,-2\n");
+        RawTable table = Load("id,y,x\na,0,1.5\nb,1,-2\n");
         using RandomStream other = RandomStream.Derive(new byte[32], "other"u8);
 
         Assert.NotEqual(Commit(table).Root, RowCommitment.Of(table, other).Root);
@@ -68,7 +68,7 @@ public sealed class RowCommitmentTests : IDisposable
             text.Append(i).Append(',').Append(i % 2).Append(',').Append(i).Append('\n');
         }
 
-        CsvTable table = Load(text.ToString());
+        RawTable table = Load(text.ToString());
         global::VertFed.Transcript.MerkleTree tree = new();
         using RandomStream salts = Stream();
         byte[] salt = new byte[32];
@@ -81,7 +81,7 @@ public sealed class RowCommitmentTests : IDisposable
         Assert.Equal(tree.Root(), Commit(table).Root);
     }
 
-    private static RowsCommitment Commit(CsvTable table)
+    private static RowsCommitment Commit(RawTable table)
     {
         using RandomStream salts = Stream();
         return RowCommitment.Of(table, salts);
@@ -105,10 +105,10 @@ public sealed class RowCommitmentTests : IDisposable
         return bytes;
     }
 
-    private CsvTable Load(string text)
+    private RawTable Load(string text)
     {
         string path = _place.At("data.csv");
         File.WriteAllText(path, text);
-        return CsvLoader.Load(new CsvOptions { Path = path, Label = "y" }, LabelKind.Number, CancellationToken.None);
+        return TableLoader.Load(new DatasetOptions { Source = new CsvSource { Path = path }, Label = "y" }, LabelKind.Number, CancellationToken.None);
     }
 }

@@ -32,8 +32,8 @@ public sealed class SessionPartsTests : IDisposable
     [Fact]
     public void Aligned_columns_follow_the_joint_order()
     {
-        CsvTable table = Load("id,y,x\na,0,1\nb,1,2\nc,0,3\n");
-        VerticalInput input = AlignedRows.Take(table, [2, 0], [false, true]);
+        RawTable table = Load("id,y,x\na,0,1\nb,1,2\nc,0,3\n");
+        (VerticalInput input, _, _) = AlignedRows.Take(table, [2, 0], [false, true], Bank);
         Assert.Equal([3.0, 1.0], input.Features[0]);
         Assert.Equal([0.0, 0.0], input.Labels!);
     }
@@ -41,8 +41,8 @@ public sealed class SessionPartsTests : IDisposable
     [Fact]
     public void A_feature_that_is_constant_in_the_training_rows_is_named()
     {
-        CsvTable table = Load("id,y,x,z\na,0,7,1\nb,1,7,2\nc,1,8,3\n");
-        VerticalInput input = AlignedRows.Take(table, [0, 1, 2], [false, false, true]);
+        RawTable table = Load("id,y,x,z\na,0,7,1\nb,1,7,2\nc,1,8,3\n");
+        (VerticalInput input, _, _) = AlignedRows.Take(table, [0, 1, 2], [false, false, true], Bank);
         VertFedException error = Assert.Throws<VertFedException>(() => AlignedRows.RequireVariation(input, table, Family.Logistic));
         Assert.Equal("bank.csv: column 'x' has zero variance in the aligned training rows; leave it out (data.features)", error.Message);
         Assert.Equal(ErrorCode.BadInput, error.Code);
@@ -51,8 +51,8 @@ public sealed class SessionPartsTests : IDisposable
     [Fact]
     public void A_label_of_one_class_is_named()
     {
-        CsvTable table = Load("id,y,x\na,1,7\nb,1,8\nc,0,9\n");
-        VerticalInput input = AlignedRows.Take(table, [0, 1, 2], [false, false, true]);
+        RawTable table = Load("id,y,x\na,1,7\nb,1,8\nc,0,9\n");
+        (VerticalInput input, _, _) = AlignedRows.Take(table, [0, 1, 2], [false, false, true], Bank);
         VertFedException error = Assert.Throws<VertFedException>(() => AlignedRows.RequireVariation(input, table, Family.Logistic));
         Assert.Equal("bank.csv: label column 'y' holds one class only in the aligned training rows", error.Message);
     }
@@ -60,10 +60,10 @@ public sealed class SessionPartsTests : IDisposable
     [Fact]
     public void The_input_root_changes_with_the_file_and_with_how_it_is_read()
     {
-        CsvOptions options = new() { Path = "bank.csv", Label = "y" };
+        DatasetOptions options = Bank;
         string[] roots =
         [
-            .. new (string Text, CsvOptions Options)[]
+            .. new (string Text, DatasetOptions Options)[]
             {
                 ("id,y,x,z\na,1,7,8\n", options),
                 ("id,y,x,z\na,1,7,9\n", options),
@@ -272,10 +272,11 @@ public sealed class SessionPartsTests : IDisposable
     private static PartyConfig Config(string policy) => PartyConfig.Parse(
         "party.yaml", PartyConfigTests.Text.Replace("\n  max_iterations: 20", policy.Length == 0 ? "\n  max_iterations: 20" : policy, StringComparison.Ordinal), "/etc/vertfed");
 
-    private static CsvTable Load(string text, CsvOptions? options = null)
+    private static readonly DatasetOptions Bank = new() { Source = new CsvSource { Path = "bank.csv" }, Label = "y" };
+
+    private static RawTable Load(string text, DatasetOptions? options = null)
     {
         using MemoryStream stream = new(Encoding.UTF8.GetBytes(text));
-        options ??= new CsvOptions { Path = "bank.csv", Label = "y" };
-        return CsvLoader.Load(stream, options, LabelKind.Binary, new CsvErrors("bank.csv"), CancellationToken.None);
+        return Tables.Load(stream, options ?? Bank, LabelKind.Binary);
     }
 }

@@ -63,9 +63,10 @@ public sealed class ReplayTests
     {
         await using RecordedJob job = await RecordedJob.RunAsync(Role.FeatureParty, (channel, input) =>
         {
+            double[] values = ((global::VertFed.PartyNode.Data.NumericColumn)input.Table.Columns[0]).Values;
             for (int i = 0; i < 100; i++)
             {
-                input.Table.Columns[0][i] = -input.Table.Columns[0][i];
+                values[i] = -values[i];
             }
 
             return channel;

@@ -1,14 +1,13 @@
-using System.Text;
 using VertFed.Protocol;
 
 namespace VertFed.PartyNode.Data;
 
-/// <summary>The header row, checked, and which position holds what.</summary>
-internal sealed class CsvHeader
+/// <summary>A source's columns, checked, and which position holds what.</summary>
+internal sealed class TableLayout
 {
     private const int LongestName = 200;
 
-    private CsvHeader(string[] names, int[] ids, int label, int[] features)
+    private TableLayout(string[] names, int[] ids, int label, int[] features)
     {
         Names = names;
         Ids = ids;
@@ -21,20 +20,25 @@ internal sealed class CsvHeader
     /// <summary>Positions of the id columns.</summary>
     public int[] Ids { get; }
 
-    /// <summary>Position of the label column, or -1.</summary>
+    /// <summary>Position of the label column, or -1 where none is read.</summary>
     public int Label { get; }
 
     /// <summary>Positions of the feature columns.</summary>
     public int[] Features { get; }
 
-    public static CsvHeader Read(CsvTokeniser record, CsvOptions options, CsvErrors errors)
+    /// <summary>Positions of the columns that hold numbers: the label and the features that are declared so.</summary>
+    public int[] Numbers(DatasetOptions options) =>
+        [.. Features.Where(i => options.Declared(Names[i]).Kind == ColumnKind.Numeric), .. Label >= 0 ? [Label] : Array.Empty<int>()];
+
+    /// <summary>Checks names and finds the columns that the options name.</summary>
+    /// <param name="labels">With <see cref="LabelKind.None"/> the label column need not be there; where it is, it is no feature.</param>
+    public static TableLayout Of(IReadOnlyList<string> columns, DatasetOptions options, LabelKind labels, InputErrors errors)
     {
-        string[] names = new string[record.FieldCount];
+        string[] names = new string[columns.Count];
         Dictionary<string, int> positions = new(StringComparer.Ordinal);
-        RefuseOtherDelimiter(record, options, errors);
         for (int i = 0; i < names.Length; i++)
         {
-            string name = Encoding.UTF8.GetString(record.Field(i)).Trim();
+            string name = columns[i].Trim();
             CheckName(name, i + 1, errors);
             names[i] = name;
             if (!positions.TryAdd(name, i))
@@ -44,10 +48,20 @@ internal sealed class CsvHeader
         }
 
         int[] ids = [.. options.Id.Select(name => Find(positions, name, "id column", errors))];
-        int label = options.Label is null ? -1 : Find(positions, options.Label, "label column", errors);
+        int ignored = options.Label is { } own && positions.TryGetValue(own, out int there) ? there : -1;
+        int label = options.Label is null || labels == LabelKind.None ? -1 : Find(positions, options.Label, "label column", errors);
         int[] features = options.Features is null
-            ? [.. Enumerable.Range(0, names.Length).Where(i => i != label && !ids.Contains(i))]
+            ? [.. Enumerable.Range(0, names.Length).Where(i => i != ignored && !ids.Contains(i))]
             : [.. options.Features.Select(name => Find(positions, name, "feature column", errors))];
+        foreach (string name in options.Columns.Keys)
+        {
+            int declared = Find(positions, name, "declared column", errors);
+            if (!features.Contains(declared))
+            {
+                throw errors.DeclaredButNoFeature(name);
+            }
+        }
+
         if (features.Length == 0)
         {
             throw errors.NoFeatures();
@@ -55,13 +69,13 @@ internal sealed class CsvHeader
 
         return features.Length > Limits.MaxColumns
             ? throw errors.TooManyColumns(features.Length, Limits.MaxColumns)
-            : new CsvHeader(names, ids, label, features);
+            : new TableLayout(names, ids, label, features);
     }
 
-    private static int Find(Dictionary<string, int> positions, string name, string purpose, CsvErrors errors) =>
+    private static int Find(Dictionary<string, int> positions, string name, string purpose, InputErrors errors) =>
         positions.TryGetValue(name, out int position) ? position : throw errors.MissingColumn(name, purpose);
 
-    private static void CheckName(string name, int position, CsvErrors errors)
+    private static void CheckName(string name, int position, InputErrors errors)
     {
         if (name.Length == 0)
         {
@@ -82,27 +96,6 @@ internal sealed class CsvHeader
         if (name is "(intercept)")
         {
             throw errors.BadColumnName(position, "is '(intercept)', which is reserved");
-        }
-    }
-
-    /// <summary>A header that does not split where it is expected to, and would with another delimiter.</summary>
-    private static void RefuseOtherDelimiter(CsvTokeniser record, CsvOptions options, CsvErrors errors)
-    {
-        foreach ((char other, string looksLike, string declare) in new[]
-        {
-            (';', "semicolon", "';'"), ('\t', "tab", "\"\\t\""), ('|', "pipe", "'|'"), (',', "comma", "','"),
-        })
-        {
-            int count = 0;
-            for (int i = 0; i < record.FieldCount; i++)
-            {
-                count += record.Field(i).Count((byte)other);
-            }
-
-            if (other != options.Delimiter && count >= record.FieldCount)
-            {
-                throw errors.WrongDelimiter(looksLike, declare);
-            }
         }
     }
 }

@@ -9,23 +9,25 @@ using Xunit;
 
 namespace VertFed.UnitTests.PartyNode;
 
-public sealed class CsvLoaderTests
+public sealed class TableLoaderTests
 {
-    private static readonly CsvOptions Label = new() { Path = "bank.csv", Label = "y" };
-    private static readonly CsvOptions Feature = new() { Path = "retailer.csv" };
+    private static readonly CsvSource BankCsv = new() { Path = "bank.csv" };
+    private static readonly CsvSource RetailerCsv = new() { Path = "retailer.csv" };
+    private static readonly DatasetOptions Label = new() { Source = BankCsv, Label = "y" };
+    private static readonly DatasetOptions Feature = new() { Source = RetailerCsv };
 
     [Fact]
     public void Loads_ids_label_and_features_in_columns()
     {
-        CsvTable table = Load("id,y,age,income\na,1,30,1.5\nb,0,-4,2e3\n", Label, LabelKind.Binary);
+        RawTable table = Load("id,y,age,income\na,1,30,1.5\nb,0,-4,2e3\n", Label, LabelKind.Binary);
 
         Assert.Equal(2, table.Rows);
         Assert.Equal(["a", "b"], table.Ids[0]);
         Assert.Equal([1.0, 0.0], table.Labels!);
         Assert.Equal(["age", "income"], table.Names);
-        Assert.Equal([30.0, -4.0], table.Columns[0]);
-        Assert.Equal([1.5, 2000.0], table.Columns[1]);
-        Assert.Equal([2, 3], table.Lines);
+        Assert.Equal([30.0, -4.0], table.Numbers(0));
+        Assert.Equal([1.5, 2000.0], table.Numbers(1));
+        Assert.Equal([2, 3], table.Positions);
     }
 
     [Fact]
@@ -44,22 +46,22 @@ public sealed class CsvLoaderTests
     [InlineData("\uFEFFid,x\n1, 2\n3,\t4 \n")]
     public void Accepts_the_usual_line_ends_quotes_and_byte_order_mark(string text)
     {
-        CsvTable table = Load(text, Feature);
+        RawTable table = Load(text, Feature);
         Assert.Equal(["1", "3"], table.Ids[0]);
-        Assert.Equal([2.0, 4.0], table.Columns[0]);
+        Assert.Equal([2.0, 4.0], table.Numbers(0));
     }
 
     [Fact]
     public void Keeps_ids_exactly_as_they_stand_quoted_text_included()
     {
-        CsvTable table = Load("id,x\n\" Zo\u00eb, \"\"B\"\"\nx \",1\n", Feature);
+        RawTable table = Load("id,x\n\" Zo\u00eb, \"\"B\"\"\nx \",1\n", Feature);
         Assert.Equal(" Zo\u00eb, \"B\"\nx ", table.Ids[0][0]);
     }
 
     [Fact]
     public void Several_id_columns_are_kept_apart_and_in_the_declared_order()
     {
-        CsvTable table = Load("a,x,b\n1,0,2\n3,1,4\n", Feature with { Id = ["b", "a"] });
+        RawTable table = Load("a,x,b\n1,0,2\n3,1,4\n", Feature with { Id = ["b", "a"] });
         Assert.Equal(["2", "4"], table.Ids[0]);
         Assert.Equal(["1", "3"], table.Ids[1]);
         Assert.Equal(["x"], table.Names);
@@ -68,10 +70,10 @@ public sealed class CsvLoaderTests
     [Fact]
     public void A_feature_list_chooses_and_orders_and_other_columns_may_hold_anything()
     {
-        CsvTable table = Load("id,note,b,a\n1,text,2,3\n", Feature with { Features = ["a", "b"] });
+        RawTable table = Load("id,note,b,a\n1,text,2,3\n", Feature with { Features = ["a", "b"] });
         Assert.Equal(["a", "b"], table.Names);
-        Assert.Equal(3, table.Columns[0][0]);
-        Assert.Equal(2, table.Columns[1][0]);
+        Assert.Equal(3, table.Numbers(0)[0]);
+        Assert.Equal(2, table.Numbers(1)[0]);
     }
 
     [Fact]
@@ -81,8 +83,8 @@ public sealed class CsvLoaderTests
     [Fact]
     public void Declared_semicolons_and_decimal_commas_are_read()
     {
-        CsvTable table = Load("id;x\n1;2,5\n", Feature with { Delimiter = ';', DecimalComma = true });
-        Assert.Equal(2.5, table.Columns[0][0]);
+        RawTable table = Load("id;x\n1;2,5\n", Feature with { Source = RetailerCsv with { Delimiter = ';', DecimalComma = true } });
+        Assert.Equal(2.5, table.Numbers(0)[0]);
     }
 
     [Theory]
@@ -100,9 +102,13 @@ public sealed class CsvLoaderTests
     [InlineData("id,y\n1,0\n", "bank.csv, line 1: no feature columns besides id and label")]
     [InlineData("id,y,(intercept)\n1,0,2\n", "bank.csv, line 1: the name of column 3 is '(intercept)', which is reserved")]
     [InlineData("id,y,\"a\nb\"\n1,0,2\n", "bank.csv, line 1: the name of column 3 holds a control character")]
+    public void A_wrong_header_is_refused(string text, string message) => Refused(text, message);
+
+    [Theory]
     [InlineData("id;y;x\n1;0;2\n", "bank.csv, line 1: looks semicolon-separated; declare delimiter: ';'")]
     [InlineData("id\ty\tx\n1\t0\t2\n", "bank.csv, line 1: looks tab-separated; declare delimiter: \"\\t\"")]
-    public void A_wrong_header_is_refused(string text, string message) => Refused(text, message);
+    public void Another_delimiter_than_the_declared_one_is_named(string text, string message) =>
+        Refused(text, message, Label with { Source = BankCsv with { Delimiter = ',' } });
 
     [Fact]
     public void A_missing_chosen_feature_is_named() =>
@@ -110,7 +116,7 @@ public sealed class CsvLoaderTests
 
     [Fact]
     public void A_comma_file_under_a_declared_semicolon_is_named() =>
-        Refused("id,y,x\n1,0,2\n", "bank.csv, line 1: looks comma-separated; declare delimiter: ','", Label with { Delimiter = ';' });
+        Refused("id,y,x\n1,0,2\n", "bank.csv, line 1: looks comma-separated; declare delimiter: ','", Label with { Source = BankCsv with { Delimiter = ';' } });
 
     [Theory]
     [InlineData("id,y,x\n1,0,2\n2,1,abc\n", "bank.csv, line 3, column 'x': not a number")]
@@ -136,14 +142,14 @@ public sealed class CsvLoaderTests
         Refused(
             "id;x\n1;2,5\n",
             "retailer.csv, line 2, column 'x': not a number; it looks like a decimal comma: declare decimal_comma: true",
-            Feature with { Delimiter = ';' });
+            Feature with { Source = RetailerCsv with { Delimiter = ';', DecimalComma = false } });
 
     [Fact]
     public void A_decimal_point_under_declared_decimal_commas_is_detected() =>
         Refused(
             "id;x\n1;2.5\n",
-            "retailer.csv, line 2, column 'x': not a number; it has a decimal point where decimal_comma: true is declared",
-            Feature with { Delimiter = ';', DecimalComma = true });
+            "retailer.csv, line 2, column 'x': not a number; it has a decimal point where decimal_comma: true is declared or was detected",
+            Feature with { Source = RetailerCsv with { Delimiter = ';', DecimalComma = true } });
 
     [Theory]
     [InlineData("id,y,x\n1,0,2\n1,0\n", "bank.csv, line 3: 2 cells where the header has 3")]
@@ -218,11 +224,11 @@ public sealed class CsvLoaderTests
     {
         string folder = Path.GetTempPath();
         VertFedException missing = Assert.Throws<VertFedException>(
-            () => CsvLoader.Load(new CsvOptions { Path = Path.Combine(folder, Guid.NewGuid().ToString("N") + ".csv") }, LabelKind.None));
+            () => TableLoader.Load(new DatasetOptions { Source = new CsvSource { Path = Path.Combine(folder, Guid.NewGuid().ToString("N") + ".csv") } }, LabelKind.None));
         Assert.Equal(ErrorCode.BadInput, missing.Code);
         Assert.EndsWith(".csv: no such file", missing.Message, StringComparison.Ordinal);
         VertFedException isFolder = Assert.Throws<VertFedException>(
-            () => CsvLoader.RequireReadable(new CsvOptions { Path = folder.TrimEnd('/') }));
+            () => TableLoader.RequireReadable(new DatasetOptions { Source = new CsvSource { Path = folder.TrimEnd('/') } }));
         Assert.Contains("cannot be read (it is a folder)", isFolder.Message, StringComparison.Ordinal);
     }
 
@@ -248,12 +254,12 @@ public sealed class CsvLoaderTests
             text.Append(CultureInfo.InvariantCulture, $"\"customer \"\"{i}\"\"\",{i}.25\r\n");
         }
 
-        CsvTable table = Load(text.ToString(), Feature);
+        RawTable table = Load(text.ToString(), Feature);
         Assert.Equal(60_000, table.Rows);
         for (int i = 0; i < table.Rows; i++)
         {
             Assert.Equal($"customer \"{i}\"", table.Ids[0][i]);
-            Assert.Equal(i + 0.25, table.Columns[0][i]);
+            Assert.Equal(i + 0.25, table.Numbers(0)[i]);
         }
     }
 
@@ -274,26 +280,26 @@ public sealed class CsvLoaderTests
             }
 
             using TricklingStream stream = new(Encoding.UTF8.GetBytes(text.ToString()), step);
-            CsvTable loaded = CsvLoader.Load(stream, Feature, LabelKind.None, new CsvErrors("retailer.csv"), CancellationToken.None);
-            return loaded.Ids[0].SequenceEqual(rows.Select(row => row.Id)) && loaded.Columns[0].SequenceEqual(rows.Select(row => row.X));
+            RawTable loaded = Tables.Load(stream, Feature);
+            return loaded.Ids[0].SequenceEqual(rows.Select(row => row.Id)) && loaded.Numbers(0).SequenceEqual(rows.Select(row => row.X));
         }).QuickCheckThrowOnFailure();
     }
 
-    private static CsvTable Load(string text, CsvOptions options, LabelKind labels = LabelKind.None) =>
+    private static RawTable Load(string text, DatasetOptions options, LabelKind labels = LabelKind.None) =>
         Load(Encoding.UTF8.GetBytes(text), options, labels);
 
-    private static CsvTable Load(byte[] bytes, CsvOptions options, LabelKind labels = LabelKind.None)
+    private static RawTable Load(byte[] bytes, DatasetOptions options, LabelKind labels = LabelKind.None)
     {
         using MemoryStream stream = new(bytes);
-        return CsvLoader.Load(stream, options, labels, new CsvErrors(options.Path), CancellationToken.None);
+        return Tables.Load(stream, options, labels);
     }
 
-    private static void Refused(string text, string message, CsvOptions? options = null) =>
+    private static void Refused(string text, string message, DatasetOptions? options = null) =>
         Assert.Equal(message, Message(text, options ?? Label));
 
-    private static string Message(string text, CsvOptions options) => Message(Encoding.UTF8.GetBytes(text), options);
+    private static string Message(string text, DatasetOptions options) => Message(Encoding.UTF8.GetBytes(text), options);
 
-    private static string Message(byte[] bytes, CsvOptions options)
+    private static string Message(byte[] bytes, DatasetOptions options)
     {
         VertFedException error = Assert.Throws<VertFedException>(
             () => Load(bytes, options, options.Label is null ? LabelKind.None : LabelKind.Binary));
