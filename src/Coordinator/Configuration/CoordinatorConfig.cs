@@ -1,4 +1,5 @@
 using System.Net;
+using VertFed.Operations;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Configuration;
@@ -61,6 +62,8 @@ public sealed record CoordinatorConfig
     public required IReadOnlySet<string> Submitters { get; init; }
 
     public CoordinatorLimits Limits { get; init; } = new();
+
+    public OperationsSettings Operations { get; init; } = new();
 
     public LogSettings Log { get; init; } = new(LogLevel.Information, Json: false);
 }

@@ -31,8 +31,8 @@ internal sealed class PostgresDatabase : SqlDatabase
     private bool _isBroken;
     private VertFedException? _replaced;
 
-    private PostgresDatabase(PostgresAddress address, PostgresOptions options, TimeProvider time, PostgresWriter? writer, long epoch)
-        : base(address.ToString())
+    private PostgresDatabase(PostgresAddress address, string component, PostgresOptions options, TimeProvider time, PostgresWriter? writer, long epoch)
+        : base(address.ToString(), component, time)
     {
         _address = address;
         _options = options;
@@ -63,7 +63,7 @@ internal sealed class PostgresDatabase : SqlDatabase
                 CREATE TABLE IF NOT EXISTS store_epoch (id BIGINT PRIMARY KEY CHECK (id = 1), epoch BIGINT NOT NULL);
                 INSERT INTO store_epoch (id, epoch) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET epoch = store_epoch.epoch + 1 RETURNING epoch
                 """);
-            return new PostgresDatabase(address, options, time, writer, epoch);
+            return new PostgresDatabase(address, migrations.Component, options, time, writer, epoch);
         }
         catch (Exception exception)
         {
@@ -85,7 +85,7 @@ internal sealed class PostgresDatabase : SqlDatabase
             connection.Execute("SET default_transaction_read_only = on");
             migrations.Require(connection, store);
             check(connection, store);
-            return new PostgresDatabase(address, options, TimeProvider.System, writer: null, epoch: 0);
+            return new PostgresDatabase(address, migrations.Component, options, TimeProvider.System, writer: null, epoch: 0);
         }
         catch (Exception exception)
         {

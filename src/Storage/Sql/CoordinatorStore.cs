@@ -18,6 +18,8 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
 
     private protected CoordinatorStore(SqlDatabase database) => _database = database;
 
+    public StoreActivity Activity => _database.Activity;
+
     public Task<(AddJobOutcome Outcome, JobRecord Job)> AddJobAsync(NewJob job, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>

@@ -15,6 +15,8 @@ public abstract partial class PartyStore : IPartyStore
 
     private protected PartyStore(SqlDatabase database, SecretsKey secrets) => (_database, _secrets) = (database, secrets);
 
+    public StoreActivity Activity => _database.Activity;
+
     public Task<PartyJob> AddJobAsync(PartyJob job, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>

@@ -32,7 +32,7 @@ internal readonly record struct CommitResult(CommitState State, Exception? Failu
 /// A write that throws takes back its own changes only. When the database itself fails (disk full), the whole transaction is taken back and
 /// each write of the group is tried again alone, so one large write cannot fail its neighbours.
 /// </remarks>
-internal abstract class SqlDatabase(string store) : IAsyncDisposable
+internal abstract class SqlDatabase(string store, string component, TimeProvider time) : IAsyncDisposable
 {
     /// <summary>Most reads at the same time.</summary>
     protected const int Readers = 4;
@@ -43,12 +43,18 @@ internal abstract class SqlDatabase(string store) : IAsyncDisposable
     private Task _writerTask = Task.CompletedTask;
     private volatile bool _disposed;
 
+    /// <summary>How the writes go.</summary>
+    public StoreActivity Activity { get; } = new(component, time);
+
     /// <summary>Names the store in errors: a file, or a database without its password.</summary>
     protected string Store => store;
 
     /// <summary>Runs a write; completes when it is durable.</summary>
     /// <exception cref="Protocol.VertFedException">What the work throws, or Storage.</exception>
-    public async Task<T> WriteAsync<T>(Func<DbConnection, T> work, CancellationToken cancellationToken)
+    public Task<T> WriteAsync<T>(Func<DbConnection, T> work, CancellationToken cancellationToken) =>
+        Activity.WatchAsync(() => QueueAsync(work, cancellationToken));
+
+    private async Task<T> QueueAsync<T>(Func<DbConnection, T> work, CancellationToken cancellationToken)
     {
         var write = new Write<T>(work);
         try

@@ -19,7 +19,8 @@ internal sealed class SqliteDatabase : SqlDatabase
     private readonly SqliteConnection? _writer;
     private readonly ConcurrentBag<SqliteConnection> _readers = [];
 
-    private SqliteDatabase(string file, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer) : base(file)
+    private SqliteDatabase(string file, string component, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer, TimeProvider time)
+        : base(file, component, time)
     {
         _options = options;
         _lockFile = lockFile;
@@ -50,7 +51,7 @@ internal sealed class SqliteDatabase : SqlDatabase
                 writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
             migrations.Apply(writer, SqlDialect.Sqlite, file, time.GetUtcNow().ToUnixTimeMilliseconds());
             prepare?.Invoke(writer, file);
-            return new SqliteDatabase(file, options, lockFile, writer);
+            return new SqliteDatabase(file, migrations.Component, options, lockFile, writer, time);
         }
         catch (Exception exception)
         {
@@ -71,7 +72,7 @@ internal sealed class SqliteDatabase : SqlDatabase
             using SqliteConnection reader = Connect(file, options, SqliteOpenMode.ReadOnly);
             migrations.Require(reader, file);
             check(reader, file);
-            return new SqliteDatabase(file, options, lockFile: null, writer: null);
+            return new SqliteDatabase(file, migrations.Component, options, lockFile: null, writer: null, TimeProvider.System);
         }
         catch (Exception exception)
         {
