@@ -48,7 +48,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     public static async Task<NodeFixture> StartAsync(string? database = null)
     {
         NodeFixture fixture = new() { _database = database };
-        fixture._coordinatorIdentity.Save(fixture._place.At("coordinator.pem"));
+        TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         await fixture.StartCoordinatorAsync();
         return fixture;
     }
@@ -67,12 +67,12 @@ internal sealed class NodeFixture : IAsyncDisposable
                 ["bank"] = new("bank", _bank.Fingerprint),
                 ["retailer"] = new("retailer", _retailer.Fingerprint),
             },
-            Submitters = new HashSet<string>(StringComparer.Ordinal) { _analyst.Fingerprint },
+            Principals = [new Principal("ann", [_analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
         };
         _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
         _port = new Uri(_coordinator.Address).Port;
-        _channel = GrpcChannel.ForAddress(_coordinator.Address);
+        _channel = TestTls.Connect(_coordinator.Address, _analyst, _coordinatorIdentity.Fingerprint);
         Jobs = new JobService.JobServiceClient(_channel);
         Audit = new AuditService.AuditServiceClient(_channel);
     }
@@ -124,7 +124,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     public string WriteConfiguration(Role role)
     {
         string name = role == Role.LabelParty ? "bank" : "retailer";
-        IdentityOf(role).Save(_place.At(name + ".pem"));
+        TestTls.Save(IdentityOf(role), _place.At(name + ".pem"));
         File.WriteAllText(_place.At(name + ".yaml"), Configuration(role, "  allow_disclosure_risk: true"));
         return _place.At(name + ".yaml");
     }
@@ -138,7 +138,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         return $$"""
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
-            coordinator: http://127.0.0.1:{{_port}}
+            coordinator: https://127.0.0.1:{{_port}}
             coordinator_fingerprint: {{_coordinatorIdentity.Fingerprint}}
             identity: {{name}}.pem
             data_dir: {{name}}
@@ -272,7 +272,7 @@ internal sealed class RunningNode : IAsyncDisposable
         _store = config.Database.OpenParty(SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
         PartyHost host = new(
             config,
-            identity,
+            TestTls.CredentialOf(identity),
             _checkpoints,
             _store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
@@ -281,7 +281,7 @@ internal sealed class RunningNode : IAsyncDisposable
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
-                CoordinatorFingerprint = config.CoordinatorFingerprint,
+                CoordinatorFingerprints = config.CoordinatorFingerprints,
                 Party = config.Name,
                 FirstWait = TimeSpan.FromMilliseconds(20),
                 LongestWait = TimeSpan.FromMilliseconds(200),
