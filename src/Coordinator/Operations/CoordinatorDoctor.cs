@@ -1,9 +1,7 @@
 using VertFed.Coordinator.Configuration;
-using VertFed.Coordinator.Hosting;
 using VertFed.Operations.Doctor;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 
 namespace VertFed.Coordinator.Operations;
 
@@ -46,11 +44,12 @@ internal static class CoordinatorDoctor
 
     private static async Task<DoctorLine> StoreAsync(CoordinatorConfig config)
     {
-        string path = Path.Combine(config.DataFolder, CoordinatorHost.StoreFile);
-        if (!File.Exists(path))
+        // Read from a file, the configuration always says where the store is.
+        StoreLocation location = config.Database!;
+        if (location.File is { } path && !File.Exists(path))
             return DoctorLine.Warn("store", $"{path} is not there", "The first start makes it.");
-        await using ICoordinatorStore store = SqliteCoordinatorStore.OpenReadOnly(path);
+        await using ICoordinatorStore store = location.OpenCoordinatorReadOnly();
         int open = (await store.ListOpenJobsAsync(CancellationToken.None)).Count;
-        return DoctorLine.Ok("store", $"{path} answers, its schema is this version's, {open} open jobs");
+        return DoctorLine.Ok("store", $"{location} answers, its schema is this version's, {open} open jobs");
     }
 }

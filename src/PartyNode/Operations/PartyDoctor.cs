@@ -5,7 +5,6 @@ using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Hosting;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 
 namespace VertFed.PartyNode.Operations;
 
@@ -103,8 +102,7 @@ internal static class PartyDoctor
 
     private static async Task<DoctorLine> StoreAsync(PartyConfig config)
     {
-        string path = Path.Combine(config.DataDirectory, PartyCommand.StoreFile);
-        if (!File.Exists(path))
+        if (config.Database.File is { } path && !File.Exists(path))
         {
             return DoctorLine.Warn("store", $"{path} is not there", "The first start makes it.");
         }
@@ -114,8 +112,8 @@ internal static class PartyDoctor
             return DoctorLine.Fail("store", "it is there, and the key that seals its seeds is not", "Put the key back; docs/runbook.md says what a lost key means.");
         }
 
-        await using IPartyStore store = SqlitePartyStore.OpenReadOnly(path, PartyCommand.SecretsOf(config));
+        await using IPartyStore store = config.Database.OpenPartyReadOnly(PartyCommand.SecretsOf(config));
         _ = await store.ListJobsAsync(1, null, CancellationToken.None);
-        return DoctorLine.Ok("store", $"{path} answers, its schema is this version's and its seeds are sealed under this key");
+        return DoctorLine.Ok("store", $"{config.Database} answers, its schema is this version's and its seeds are sealed under this key");
     }
 }
