@@ -87,7 +87,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
         try
         {
-            await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
+            await WhileSupervisedAsync(() => client.SubmitAsync(signed, "", interrupted), givenUp, interrupted);
             ReportError? error = await FollowAsync(client, analyst, givenUp, interrupted);
             if (error is null)
             {

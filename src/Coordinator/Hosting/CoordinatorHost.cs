@@ -41,8 +41,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <summary>https://ADDRESS:PORT as bound.</summary>
     public string Address { get; }
 
-    /// <summary>Whether the store works.</summary>
-    internal StoreHealth Store => _application.Services.GetRequiredService<StoreHealth>();
+    /// <summary>A part of the running host, for tests to look at.</summary>
+    internal T Service<T>()
+        where T : notnull => _application.Services.GetRequiredService<T>();
 
     /// <summary>Completes when the host was told to stop (a signal, or <see cref="RequestStop"/>).</summary>
     public Task StopRequested
