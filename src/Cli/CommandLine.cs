@@ -22,7 +22,7 @@ internal static class CommandLine
         DemoCommand.Create(terminal),
         SampleCommand.Create(terminal),
         HostCommand.Create("coordinator", HostLocator.Coordinator, "Run the coordinator, which relays, orders and records what it cannot read."),
-        HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator."),
+        PartyCommand.Create(),
         JobCommand.Create(terminal),
         AuditCommand.Create(terminal),
         IdentityCommand.Create(terminal),

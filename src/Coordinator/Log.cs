@@ -12,11 +12,23 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Information, "stopping")]
     public static partial void Stopping(ILogger logger);
 
-    [LoggerMessage(4, LogLevel.Warning, "a TLS handshake was refused: {Reason}")]
+    [LoggerMessage(50, LogLevel.Warning, "a TLS handshake was refused: {Reason}")]
     public static partial void HandshakeRefused(ILogger logger, string reason);
 
-    [LoggerMessage(5, LogLevel.Warning, "a call of key {Fingerprint} to {Method} was denied: {Reason}")]
+    [LoggerMessage(51, LogLevel.Warning, "a call of key {Fingerprint} to {Method} was denied: {Reason}")]
     public static partial void CallDenied(ILogger logger, string fingerprint, string method, string reason);
+
+    [LoggerMessage(4, LogLevel.Information, "metrics and health at {Address}")]
+    public static partial void Admin(ILogger logger, string address);
+
+    [LoggerMessage(5, LogLevel.Warning, "metrics and health at {Address}, which other machines can read, in the clear and without a password")]
+    public static partial void AdminNotLoopback(ILogger logger, string address);
+
+    [LoggerMessage(6, LogLevel.Information, "told to stop: no more jobs are taken, running ones have {Seconds} s")]
+    public static partial void Draining(ILogger logger, double seconds);
+
+    [LoggerMessage(7, LogLevel.Information, "{Jobs} jobs still run and go on when the coordinator is started again")]
+    public static partial void StillRunning(ILogger logger, int jobs);
 
     [LoggerMessage(10, LogLevel.Information, "party {Party} connected, software {Version}")]
     public static partial void Connected(ILogger logger, string party, string version);

@@ -1,4 +1,5 @@
 using System.Net;
+using VertFed.Operations;
 
 namespace VertFed.Coordinator.Configuration;
 
@@ -53,6 +54,8 @@ public sealed record CoordinatorConfig
     public required IReadOnlyList<Principal> Principals { get; init; }
 
     public CoordinatorLimits Limits { get; init; } = new();
+
+    public OperationsSettings Operations { get; init; } = new();
 
     public LogSettings Log { get; init; } = new(LogLevel.Information, Json: false);
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Security;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -6,11 +7,13 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Coordinator.Services.Reflection;
+using VertFed.Operations.Logging;
 using VertFed.Protocol;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
@@ -29,9 +32,14 @@ public sealed class CoordinatorHost : IAsyncDisposable
     private readonly WebApplication _application;
     private readonly ICoordinatorStore _store;
     private readonly CoordinatorKeys _keys;
+    private readonly CoordinatorOperations _operations;
+    private readonly CancellationTokenSource _hurry = new();
+    private readonly Lock _stopping = new();
+    private Task _draining = Task.CompletedTask;
 
-    private CoordinatorHost(WebApplication application, ICoordinatorStore store, CoordinatorKeys keys, string address)
+    private CoordinatorHost(WebApplication application, ICoordinatorStore store, CoordinatorKeys keys, CoordinatorOperations operations, string address)
     {
+        _operations = operations;
         _application = application;
         _store = store;
         _keys = keys;
@@ -40,6 +48,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
 
     /// <summary>https://ADDRESS:PORT as bound.</summary>
     public string Address { get; }
+
+    /// <summary>Where the operator's pages are, as bound; null where none are configured.</summary>
+    public IPEndPoint? AdminAddress => _operations.Address;
 
     /// <summary>A part of the running host, for tests to look at.</summary>
     internal T Service<T>()
@@ -70,12 +81,17 @@ public sealed class CoordinatorHost : IAsyncDisposable
         {
             keys = CoordinatorKeys.Load(config);
             application = Build(config, store, keys, time);
-            int open = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
+            int openJobs = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
             await application.StartAsync(cancellationToken);
             string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+            CoordinatorOperations operations = await CoordinatorOperations.StartAsync(application.Services, cancellationToken);
             ILogger logger = application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
-            Log.Listening(logger, address, StoreFile, open);
-            return new CoordinatorHost(application, store, keys, address);
+            Log.Listening(logger, address, StoreFile, openJobs);
+            if (operations.Address is { } admin && IPAddress.IsLoopback(admin.Address))
+                Log.Admin(logger, admin.ToString());
+            else if (operations.Address is { } open)
+                Log.AdminNotLoopback(logger, open.ToString());
+            return new CoordinatorHost(application, store, keys, operations, address);
         }
         catch (Exception exception)
         {
@@ -93,16 +109,47 @@ public sealed class CoordinatorHost : IAsyncDisposable
     public string ReadyLine() => JsonSerializer.Serialize(
         new { @event = "ready", address = Address, version = SoftwareVersion.Current, pid = Environment.ProcessId });
 
-    public void RequestStop() => _application.Lifetime.StopApplication();
+    /// <summary>Stops taking jobs, gives those that run shutdown_seconds to end, and then stops. A second call stops at once. Does not wait.</summary>
+    public void RequestStop()
+    {
+        ShutdownGate gate = _application.Services.GetRequiredService<ShutdownGate>();
+        TimeSpan patience = TimeSpan.FromSeconds(_application.Services.GetRequiredService<CoordinatorConfig>().Operations.ShutdownSeconds);
+        lock (_stopping)
+        {
+            if (gate.IsClosed || patience == TimeSpan.Zero)
+                _hurry.Cancel();
+            if (gate.IsClosed)
+                return;
+            gate.Close();
+            Store.Changed.Signal();
+            _draining = DrainAsync(patience);
+        }
+    }
+
+    private async Task DrainAsync(TimeSpan patience)
+    {
+        ILogger logger = _application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
+        Log.Draining(logger, patience.TotalSeconds);
+        int left = await Drain.WaitAsync(
+            _application.Services.GetRequiredService<JobHub>(), patience, _application.Services.GetRequiredService<TimeProvider>(), _hurry.Token);
+        if (left > 0)
+            Log.StillRunning(logger, left);
+        _application.Lifetime.StopApplication();
+    }
 
     /// <summary>Ends all streams with status Unavailable, stops to listen and closes the store.</summary>
     public async ValueTask DisposeAsync()
     {
+        _application.Services.GetRequiredService<ShutdownGate>().Close();
+        await _hurry.CancelAsync();
+        await _draining;
         Log.Stopping(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>());
         await _application.StopAsync(CancellationToken.None);
+        await _operations.DisposeAsync();
         await _application.DisposeAsync();
         await _store.DisposeAsync();
         _keys.Dispose();
+        _hurry.Dispose();
     }
 
     private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time)
@@ -119,6 +166,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton(keys);
         builder.Services.AddSingleton<CheckpointQueue>();
         builder.Services.AddSingleton<TrustBook>();
+        builder.Services.AddSingleton<CoordinatorTelemetry>();
+        builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
         builder.Services.AddSingleton<JobQueue>();
         builder.Services.AddSingleton<JobHub>();
@@ -134,6 +183,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
             grpc.MaxReceiveMessageSize = ReportSeal.MaxReportBytes + FrameOverhead;
             grpc.EnableDetailedErrors = false;
+            grpc.Interceptors.Add<CallMeter>();
             grpc.Interceptors.Add<ErrorInterceptor>();
             grpc.Interceptors.Add<AccessInterceptor>();
         });
@@ -175,26 +225,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
     {
         logging.SetMinimumLevel(settings.Level);
         logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning);
-        if (settings.Json)
-        {
-            logging.AddJsonConsole(json =>
-            {
-                json.UseUtcTimestamp = true;
-                json.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
-            });
-        }
-        else
-        {
-            logging.AddSimpleConsole(plain =>
-            {
-                plain.SingleLine = true;
-                plain.UseUtcTimestamp = true;
-                plain.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            });
-        }
-
         // Standard output carries the ready line alone.
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
-            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.AddProvider(new LineLoggerProvider(
+            new LineLogger(Console.Error, TimeProvider.System, settings.Json ? LogFormat.Json : LogFormat.Plain, settings.Level)));
     }
 }

@@ -76,7 +76,8 @@ internal sealed class JobWorker(
             await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
             entry.HasRun = true;
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
-            await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
+            IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
+            await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, measured, entry.Cancellation);
             _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }

@@ -7,6 +7,7 @@ using Grpc.Net.Client;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
@@ -107,12 +108,12 @@ internal sealed class NodeFixture : IAsyncDisposable
     }
 
     public RunningNode StartNode(
-        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null)
+        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null, TimeProvider? time = null)
     {
         string text = Configuration(role, policy).Replace(
             _coordinatorIdentity.Fingerprint, otherCoordinator ?? _coordinatorIdentity.Fingerprint, StringComparison.Ordinal);
         PartyConfig config = PartyConfig.Parse("party.yaml", text, Folder);
-        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role));
+        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time);
         _nodes.Add(node);
         return node;
     }
@@ -261,7 +262,7 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly CheckpointSigner _checkpoints;
     private bool _stopped;
 
-    private RunningNode(PartyConfig config, Identity identity)
+    private RunningNode(PartyConfig config, Identity identity, TimeProvider? time)
     {
         Directory.CreateDirectory(config.DataDirectory);
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), identity);
@@ -274,7 +275,7 @@ internal sealed class RunningNode : IAsyncDisposable
             _store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
-            TimeProvider.System,
+            time ?? TimeProvider.System,
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
@@ -283,10 +284,14 @@ internal sealed class RunningNode : IAsyncDisposable
                 FirstWait = TimeSpan.FromMilliseconds(20),
                 LongestWait = TimeSpan.FromMilliseconds(200),
             });
+        Jobs = host.Jobs;
         Running = Task.Run(() => host.RunAsync(_stop.Token));
     }
 
     public Task Running { get; }
+
+    /// <summary>What the operator's commands reach.</summary>
+    public IJobControl Jobs { get; }
 
     public string Events => _output.ToString();
 
@@ -294,7 +299,7 @@ internal sealed class RunningNode : IAsyncDisposable
 
     public IPartyStore Store => _store;
 
-    public static RunningNode Start(PartyConfig config, Identity identity) => new(config, identity);
+    public static RunningNode Start(PartyConfig config, Identity identity, TimeProvider? time = null) => new(config, identity, time);
 
     /// <summary>Waits for an event of this name that has a text in it.</summary>
     public async Task WaitForAsync(string name, string with = "")
