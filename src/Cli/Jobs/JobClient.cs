@@ -18,6 +18,8 @@ internal sealed class JobClient(CoordinatorAccess access) : IDisposable
 
     private JobService.JobServiceClient Client => _client ??= new JobService.JobServiceClient(_connection.Channel);
 
+    public Task<JobStatus> SubmitAsync(SignedJobSpec job, CancellationToken cancellationToken) => SubmitAsync(job, clientToken: "", cancellationToken);
+
     /// <param name="clientToken">The caller's name for this request; empty: none.</param>
     public Task<JobStatus> SubmitAsync(SignedJobSpec job, string clientToken, CancellationToken cancellationToken) =>
         _connection.CallAsync(

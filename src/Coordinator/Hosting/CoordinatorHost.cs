@@ -121,7 +121,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             if (gate.IsClosed)
                 return;
             gate.Close();
-            Store.Changed.Signal();
+            Service<StoreHealth>().Changed.Signal();
             _draining = DrainAsync(patience);
         }
     }
