@@ -69,6 +69,7 @@ public sealed class PolicyTests
             PartyPolicy.Default with { JobsPerDay = 101 },
             PartyPolicy.Default with { Warnings = new WordList(["max-iterations"]) },
             PartyPolicy.Default with { ShareCoefficientsWithSubmitter = true },
+            PartyPolicy.Default with { ShareScoreQuantilesWithSubmitter = true },
             PartyPolicy.Default with { ReportIntersectionSha256 = true },
         ];
 
