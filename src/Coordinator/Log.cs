@@ -15,6 +15,18 @@ internal static partial class Log
     [LoggerMessage(3, LogLevel.Warning, "{Address} is reachable from other machines without transport encryption; put a TLS proxy in front")]
     public static partial void NotLoopback(ILogger logger, string address);
 
+    [LoggerMessage(4, LogLevel.Information, "metrics and health at {Address}")]
+    public static partial void Admin(ILogger logger, string address);
+
+    [LoggerMessage(5, LogLevel.Warning, "metrics and health at {Address}, which other machines can read, in the clear and without a password")]
+    public static partial void AdminNotLoopback(ILogger logger, string address);
+
+    [LoggerMessage(6, LogLevel.Information, "told to stop: no more jobs are taken, running ones have {Seconds} s")]
+    public static partial void Draining(ILogger logger, double seconds);
+
+    [LoggerMessage(7, LogLevel.Information, "{Jobs} jobs still run and go on when the coordinator is started again")]
+    public static partial void StillRunning(ILogger logger, int jobs);
+
     [LoggerMessage(10, LogLevel.Information, "party {Party} connected, software {Version}")]
     public static partial void Connected(ILogger logger, string party, string version);
 

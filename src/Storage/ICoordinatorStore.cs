@@ -11,6 +11,9 @@ namespace VertFed.Storage;
 /// idempotent, so that a caller who did not hear the result may repeat them.</remarks>
 public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
 {
+    /// <summary>How its writes go; null where nobody counts.</summary>
+    StoreActivity? Activity => null;
+
     /// <summary>
     /// Adds a job in state QUEUED or OFFERED, attempt 1. A submitter's client token that is there already returns the job it came with:
     /// Same for the same spec, else Different.

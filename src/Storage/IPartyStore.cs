@@ -11,6 +11,9 @@ namespace VertFed.Storage;
 /// are secrets: they are sealed under a <see cref="SecretsKey"/>, and the file is readable by its owner alone.</remarks>
 public interface IPartyStore : IJournal, IAsyncDisposable
 {
+    /// <summary>How its writes go; null where nobody counts.</summary>
+    StoreActivity? Activity => null;
+
     /// <summary>Adds a job with its answer (state OFFERED, RUNNING or REFUSED). A job that is there already stays as it is.</summary>
     /// <returns>The job as the store holds it.</returns>
     Task<PartyJob> AddJobAsync(PartyJob job, CancellationToken cancellationToken);

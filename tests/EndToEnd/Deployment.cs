@@ -45,7 +45,8 @@ internal sealed class Deployment : IDisposable
         return deployment;
     }
 
-    public async Task<RunningProgram> StartPartyAsync(string name, string csv)
+    /// <param name="more">More of the configuration file.</param>
+    public async Task<RunningProgram> StartPartyAsync(string name, string csv, string more = "")
     {
         string peer = name == "bank" ? "retailer" : "bank";
         _folder.Write($"{name}.yaml", $"""
@@ -63,6 +64,7 @@ internal sealed class Deployment : IDisposable
               csv: '{csv}'
             policy:
               share_coefficients_with_submitter: {(name == "retailer" ? "true" : "false")}
+            {more}
             """);
         RunningProgram party = RunningProgram.Vertfed("party", "--config", _folder[$"{name}.yaml"]);
         _programs.Add(party);
@@ -81,6 +83,21 @@ internal sealed class Deployment : IDisposable
             deadline_seconds: {{deadlineSeconds}}
             """);
         ProgramResult result = await JobAsync("submit", _folder["job.yaml"], "--identity", Analyst);
+        Assert.True(result.ExitCode == 0, result.ToString());
+        return result.Output.Trim();
+    }
+
+    /// <summary>Submits a score job and returns its id.</summary>
+    public async Task<string> SubmitScoreAsync(string model, string dataset)
+    {
+        _folder.Write("score.yaml", $$"""
+            kind: score
+            label_party: { name: bank, fingerprint: {{_fingerprints["bank"]}} }
+            feature_party: { name: retailer, fingerprint: {{_fingerprints["retailer"]}} }
+            score: { model: {{model}} }
+            dataset: {{dataset}}
+            """);
+        ProgramResult result = await JobAsync("submit", _folder["score.yaml"], "--identity", Analyst);
         Assert.True(result.ExitCode == 0, result.ToString());
         return result.Output.Trim();
     }

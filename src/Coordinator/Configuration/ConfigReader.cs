@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using VertFed.Operations;
 using VertFed.Protocol;
 
 namespace VertFed.Coordinator.Configuration;
@@ -15,6 +16,9 @@ namespace VertFed.Coordinator.Configuration;
 /// submitters: [64 hexadecimal digits]
 /// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, frame_seconds: 30, retain_payload_days: 7}
 /// log: {level: info, format: plain}
+/// admin: 127.0.0.1:9464
+/// telemetry: {otlp: http://127.0.0.1:4318, protocol: http}
+/// shutdown_seconds: 0
 /// </code>
 /// Relative paths are relative to the file. Whatever is missing, unknown or out of range is an error that names file, line and
 /// field.
@@ -35,10 +39,11 @@ public static class ConfigReader
         HashSet<string> submitters = ReadSubmitters(root);
         CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
         LogSettings log = ReadLog(root.OptionalMap("log"));
+        OperationsSettings operations = OperationsReader.Read(root);
         root.Close();
         return new CoordinatorConfig
         {
-            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log,
+            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log, Operations = operations,
         };
     }
 

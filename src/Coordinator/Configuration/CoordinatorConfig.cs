@@ -1,4 +1,5 @@
 using System.Net;
+using VertFed.Operations;
 
 namespace VertFed.Coordinator.Configuration;
 
@@ -57,6 +58,8 @@ public sealed record CoordinatorConfig
     public required IReadOnlySet<string> Submitters { get; init; }
 
     public CoordinatorLimits Limits { get; init; } = new();
+
+    public OperationsSettings Operations { get; init; } = new();
 
     public LogSettings Log { get; init; } = new(LogLevel.Information, Json: false);
 }

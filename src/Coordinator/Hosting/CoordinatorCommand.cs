@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using VertFed.Coordinator.Configuration;
+using VertFed.Operations.Service;
 using VertFed.Protocol;
 
 namespace VertFed.Coordinator.Hosting;
@@ -18,7 +19,9 @@ public static class CoordinatorCommand
             await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None);
             await output.WriteLineAsync(host.ReadyLine());
             await output.FlushAsync();
+            ServiceNotifier.Ready();
             await WaitForStopAsync(host, parentPipe);
+            ServiceNotifier.Stopping();
             return 0;
         }
         catch (VertFedException exception)

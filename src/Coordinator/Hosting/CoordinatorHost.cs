@@ -5,10 +5,12 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
 using VertFed.Coordinator.Services.Reflection;
+using VertFed.Operations.Logging;
 using VertFed.Protocol;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
@@ -26,9 +28,14 @@ public sealed class CoordinatorHost : IAsyncDisposable
     private readonly WebApplication _application;
     private readonly ICoordinatorStore _store;
     private readonly CoordinatorKeys _keys;
+    private readonly CoordinatorOperations _operations;
+    private readonly CancellationTokenSource _hurry = new();
+    private readonly Lock _stopping = new();
+    private Task _draining = Task.CompletedTask;
 
-    private CoordinatorHost(WebApplication application, ICoordinatorStore store, CoordinatorKeys keys, string address)
+    private CoordinatorHost(WebApplication application, ICoordinatorStore store, CoordinatorKeys keys, CoordinatorOperations operations, string address)
     {
+        _operations = operations;
         _application = application;
         _store = store;
         _keys = keys;
@@ -37,6 +44,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
 
     /// <summary>http://ADDRESS:PORT as bound.</summary>
     public string Address { get; }
+
+    /// <summary>Where the operator's pages are, as bound; null where none are configured.</summary>
+    public IPEndPoint? AdminAddress => _operations.Address;
 
     /// <summary>Whether the store works.</summary>
     internal StoreHealth Store => _application.Services.GetRequiredService<StoreHealth>();
@@ -66,14 +76,19 @@ public sealed class CoordinatorHost : IAsyncDisposable
         {
             keys = CoordinatorKeys.Load(config);
             application = Build(config, store, keys, time);
-            int open = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
+            int openJobs = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
             await application.StartAsync(cancellationToken);
             string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+            CoordinatorOperations operations = await CoordinatorOperations.StartAsync(application.Services, cancellationToken);
             ILogger logger = application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
-            Log.Listening(logger, address, StoreFile, open);
+            Log.Listening(logger, address, StoreFile, openJobs);
             if (!IPAddress.IsLoopback(config.Listen.Address))
                 Log.NotLoopback(logger, address);
-            return new CoordinatorHost(application, store, keys, address);
+            if (operations.Address is { } admin && IPAddress.IsLoopback(admin.Address))
+                Log.Admin(logger, admin.ToString());
+            else if (operations.Address is { } open)
+                Log.AdminNotLoopback(logger, open.ToString());
+            return new CoordinatorHost(application, store, keys, operations, address);
         }
         catch (Exception exception)
         {
@@ -91,16 +106,47 @@ public sealed class CoordinatorHost : IAsyncDisposable
     public string ReadyLine() => JsonSerializer.Serialize(
         new { @event = "ready", address = Address, version = SoftwareVersion.Current, pid = Environment.ProcessId });
 
-    public void RequestStop() => _application.Lifetime.StopApplication();
+    /// <summary>Stops taking jobs, gives those that run shutdown_seconds to end, and then stops. A second call stops at once. Does not wait.</summary>
+    public void RequestStop()
+    {
+        ShutdownGate gate = _application.Services.GetRequiredService<ShutdownGate>();
+        TimeSpan patience = TimeSpan.FromSeconds(_application.Services.GetRequiredService<CoordinatorConfig>().Operations.ShutdownSeconds);
+        lock (_stopping)
+        {
+            if (gate.IsClosed || patience == TimeSpan.Zero)
+                _hurry.Cancel();
+            if (gate.IsClosed)
+                return;
+            gate.Close();
+            Store.Changed.Signal();
+            _draining = DrainAsync(patience);
+        }
+    }
+
+    private async Task DrainAsync(TimeSpan patience)
+    {
+        ILogger logger = _application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
+        Log.Draining(logger, patience.TotalSeconds);
+        int left = await Drain.WaitAsync(
+            _application.Services.GetRequiredService<JobHub>(), patience, _application.Services.GetRequiredService<TimeProvider>(), _hurry.Token);
+        if (left > 0)
+            Log.StillRunning(logger, left);
+        _application.Lifetime.StopApplication();
+    }
 
     /// <summary>Ends all streams with status Unavailable, stops to listen and closes the store.</summary>
     public async ValueTask DisposeAsync()
     {
+        _application.Services.GetRequiredService<ShutdownGate>().Close();
+        await _hurry.CancelAsync();
+        await _draining;
         Log.Stopping(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>());
         await _application.StopAsync(CancellationToken.None);
+        await _operations.DisposeAsync();
         await _application.DisposeAsync();
         await _store.DisposeAsync();
         _keys.Dispose();
+        _hurry.Dispose();
     }
 
     private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time)
@@ -115,6 +161,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(keys);
         builder.Services.AddSingleton<CheckpointQueue>();
+        builder.Services.AddSingleton<CoordinatorTelemetry>();
+        builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
         builder.Services.AddSingleton<JobQueue>();
         builder.Services.AddSingleton<JobHub>();
@@ -130,6 +178,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
             grpc.MaxReceiveMessageSize = ReportSeal.MaxReportBytes + FrameOverhead;
             grpc.EnableDetailedErrors = false;
+            grpc.Interceptors.Add<CallMeter>();
             grpc.Interceptors.Add<ErrorInterceptor>();
         });
         WebApplication application = builder.Build();
@@ -163,26 +212,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
     {
         logging.SetMinimumLevel(settings.Level);
         logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Grpc", LogLevel.Warning);
-        if (settings.Json)
-        {
-            logging.AddJsonConsole(json =>
-            {
-                json.UseUtcTimestamp = true;
-                json.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
-            });
-        }
-        else
-        {
-            logging.AddSimpleConsole(plain =>
-            {
-                plain.SingleLine = true;
-                plain.UseUtcTimestamp = true;
-                plain.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ ";
-            });
-        }
-
         // Standard output carries the ready line alone.
-        logging.Services.Configure<Microsoft.Extensions.Logging.Console.ConsoleLoggerOptions>(
-            console => console.LogToStandardErrorThreshold = LogLevel.Trace);
+        logging.AddProvider(new LineLoggerProvider(
+            new LineLogger(Console.Error, TimeProvider.System, settings.Json ? LogFormat.Json : LogFormat.Plain, settings.Level)));
     }
 }

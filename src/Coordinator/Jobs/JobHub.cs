@@ -5,6 +5,7 @@ using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
@@ -19,7 +20,8 @@ namespace VertFed.Coordinator.Jobs;
 /// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
 /// </summary>
 internal sealed class JobHub(
-    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, JobQueue queue, TimeProvider time, ILogger<JobHub> logger)
+    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, JobQueue queue, CoordinatorTelemetry telemetry, ShutdownGate shutdown,
+    TimeProvider time, ILogger<JobHub> logger)
 {
     private readonly OpenPlaces _places = new(config.Limits);
     private readonly ConcurrentDictionary<string, LiveJob> _live = new(StringComparer.Ordinal);
@@ -27,6 +29,8 @@ internal sealed class JobHub(
     private readonly long _started = time.GetTimestamp();
 
     public ICoordinatorStore Store => store;
+
+    public CoordinatorTelemetry Telemetry => telemetry;
 
     public IEnumerable<LiveJob> LiveJobs => _live.Values;
 
@@ -59,6 +63,7 @@ internal sealed class JobHub(
     /// <summary>Verifies a signed spec and that its submitter and parties are known here.</summary>
     public SignedJob Check(SignedJobSpec message)
     {
+        shutdown.RequireOpen();
         SignedJob signed = SignedJob.Verify(message);
         JobSpecification spec = signed.Specification;
         if (!config.Submitters.Contains(signed.Submitter.Fingerprint))
@@ -110,7 +115,7 @@ internal sealed class JobHub(
     /// <returns>False where none can start now.</returns>
     public async Task<bool> OfferNextAsync(CancellationToken cancellationToken)
     {
-        if (queue.TakeNext(Room()) is not { } next)
+        if (shutdown.IsClosed || queue.TakeNext(Room()) is not { } next)
             return false;
         JobRecord? after;
         try
@@ -178,6 +183,7 @@ internal sealed class JobHub(
     {
         DepositResult result = await store.DepositAsync(envelope, NowUnixMs, cancellationToken);
         Log.Deposited(logger, envelope.Key.Job, envelope.Key.Sequence, envelope.Key.Sender, envelope.Step, envelope.PayloadSize, result.Outcome);
+        telemetry.Deposited(envelope, result.Outcome);
 
         // A repeated envelope may be one whose first write was reported as failed and kept all the same: nobody was told of it then.
         JobRecord? job = result.Outcome == DepositOutcome.Duplicate ? await store.FindJobAsync(envelope.Key.Job, cancellationToken) : result.Job;
@@ -218,6 +224,7 @@ internal sealed class JobHub(
             Log.NotCoSigned(logger, job.Job, job.PartyName(role), phase, refusal.Code, refusal.Message);
         else
             Log.CoSigned(logger, job.Job, job.PartyName(role), phase);
+        telemetry.CheckpointAnswered(word.Refusal is null);
         if (_live.TryGetValue(job.Job, out LiveJob? live))
             live.Update(after.Value.Job, Role.Unspecified);
         if (phase == Phase.Close)
@@ -290,6 +297,9 @@ internal sealed class JobHub(
         Role last = _live.TryGetValue(job.Job, out LiveJob? live) ? live.LastSender : Role.Unspecified;
         return working.Length == 2 && last != Role.Unspecified ? working.Where(role => role != last) : working;
     }
+
+    /// <summary>How many parties are connected.</summary>
+    public int Connected => _presence.Values.Count(presence => presence.Session is not null);
 
     public bool IsConnected(string party) => _presence.TryGetValue(party, out Presence? presence) && presence.Session is not null;
 
@@ -377,6 +387,7 @@ internal sealed class JobHub(
 
     private void LogState(JobRecord job)
     {
+        telemetry.StateChanged(job);
         if (job.Error is { } error)
             Log.EndedWithError(logger, job.Job, job.State, error.Code, error.Party, error.Step, error.Message);
         else

@@ -10,6 +10,9 @@ internal sealed class ConnectionGate(int limit, string what)
 {
     private int _inside;
 
+    /// <summary>How many are inside.</summary>
+    public int Inside => Volatile.Read(ref _inside);
+
     /// <exception cref="RpcException">ResourceExhausted: full.</exception>
     public IDisposable Enter()
     {

@@ -246,6 +246,7 @@ internal sealed class PartySender(
 
     private async Task SendEnvelopeAsync(StoredEnvelope envelope, CancellationToken cancellationToken)
     {
+        hub.Telemetry.HandedOn(envelope);
         await writer.WriteAsync(
             new CoordinatorFrame
             {

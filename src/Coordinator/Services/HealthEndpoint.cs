@@ -1,6 +1,7 @@
 using Grpc.Core;
 using Grpc.Health.V1;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Operations;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
@@ -9,14 +10,14 @@ namespace VertFed.Coordinator.Services;
 /// <summary>
 /// grpc.health.v1. All services stand and fall together: not serving while the coordinator stops or its store fails.
 /// </summary>
-internal sealed class HealthEndpoint(StoreHealth store, WatchGate watchers, IHostApplicationLifetime lifetime) : Health.HealthBase
+internal sealed class HealthEndpoint(StoreHealth store, ShutdownGate shutdown, WatchGate watchers, IHostApplicationLifetime lifetime) : Health.HealthBase
 {
     private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
     {
         "", JobService.Descriptor.FullName, AuditService.Descriptor.FullName, RelayService.Descriptor.FullName,
     };
 
-    private HealthCheckResponse.Types.ServingStatus Now => store.IsFailing || lifetime.ApplicationStopping.IsCancellationRequested
+    private HealthCheckResponse.Types.ServingStatus Now => store.IsFailing || shutdown.IsClosed || lifetime.ApplicationStopping.IsCancellationRequested
         ? HealthCheckResponse.Types.ServingStatus.NotServing
         : HealthCheckResponse.Types.ServingStatus.Serving;
 

@@ -1,3 +1,4 @@
+using VertFed.Operations;
 using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
@@ -61,6 +62,11 @@ public sealed class PartyConfig
 
     public required PartyPolicy Policy { get; init; }
 
+    /// <summary>Metrics, health, telemetry and how the node stops.</summary>
+    public required OperationsSettings Operations { get; init; }
+
+    public required NodeLogSettings Log { get; init; }
+
     /// <summary>Reads a configuration file. Relative paths in it are relative to its folder.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, naming file and line.</exception>
     public static PartyConfig Load(string path)
@@ -107,6 +113,8 @@ public sealed class PartyConfig
             Datasets = DatasetReader.Read(map, role, folder),
             MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
             Policy = PolicyReader.Read(map, "policy", folder),
+            Operations = OperationsReader.Read(map),
+            Log = OperationsReader.ReadLog(map.OptionalMap("log")),
         };
         map.RefuseOthers();
         return config;

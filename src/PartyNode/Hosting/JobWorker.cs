@@ -38,6 +38,7 @@ internal sealed class JobWorker(
     /// <summary>Beyond the job's own deadline and what the peer's operator may take, which the coordinator keeps.</summary>
     private static readonly TimeSpan StartGrace = TimeSpan.FromHours(PartyPolicy.LongestApprovalHours) + TimeSpan.FromMinutes(1);
 
+    private readonly ResultFiles _files = new(config, log);
     private readonly SessionRunner _runner = new(config, identity, journal, IntersectionHistory.Of(config, time), progress, log);
     private readonly Preflight _preflight = new(config, identity);
 
@@ -75,8 +76,9 @@ internal sealed class JobWorker(
             await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
             entry.HasRun = true;
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
-            await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, transport, entry.Cancellation);
-            KeepScores(entry, input, record);
+            IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
+            await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, measured, entry.Cancellation);
+            _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }
         catch (VertFedException error) when (error.Code == ErrorCode.Storage && entry.End is null && !entry.IsStopped)
@@ -157,8 +159,8 @@ internal sealed class JobWorker(
         log.Refused(entry.Id, fault.Error);
         progress.Answered(entry.Id, accepted: false, fault.Error.Message);
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
-        Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
-        Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
+        _files.Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
+        _files.Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
         await AddToStoreAsync(entry, JobState.Refused, fault.Error);
         await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
         relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
@@ -185,7 +187,7 @@ internal sealed class JobWorker(
         {
             log.ColumnsNotAllowed(entry.Id, InputRules.NotAllowed(config.Policy, preflight.Shape!));
             RuleFinding.Require(preflight.Findings, config.Name);
-            Write(entry.Id, PreflightReport.FileName, preflight.Serialise());
+            _files.Write(entry.Id, PreflightReport.FileName, preflight.Serialise());
         }
 
         return input;
@@ -341,10 +343,10 @@ internal sealed class JobWorker(
         ReportPart part = record.ToPart(state, fault?.Error);
         byte[] own = ReportWriter.Serialise(part, withCoefficients: true);
         byte[]? model = part is { State: JobState.Done, Result: not null } ? ReportWriter.SerialiseModel(part) : null;
-        Write(entry.Id, "report.json", own);
+        _files.Write(entry.Id, "report.json", own);
         if (model is not null)
         {
-            Write(entry.Id, "model.json", model);
+            _files.Write(entry.Id, "model.json", model);
         }
 
         byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, withQuantiles: false);
@@ -369,47 +371,6 @@ internal sealed class JobWorker(
         string status = ReportWriter.StatusName(outcome.State);
         log.Ended(entry.Id, status, fault?.Error);
         progress.JobEnded(entry.Id, status, fault?.Error);
-    }
-
-    /// <summary>Keeps the scores before anyone hears that the job is done. They are in no other place.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be written.</exception>
-    private void KeepScores(JobEntry entry, PreparedInput input, SessionRecord record)
-    {
-        if (record.Score is not { } score || input.Model is not { } model)
-        {
-            return;
-        }
-
-        ScoreCounts counts;
-        if (score.Scores is { } scores)
-        {
-            string folder = Path.Combine(config.DataDirectory, "jobs", entry.Id);
-            AtomicFile.CreateFolder(folder);
-            counts = ScoreFile.Write(
-                Path.Combine(folder, ScoreFile.Name), input.Dataset.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
-        }
-        else
-        {
-            counts = new ScoreCounts(score.Rows, input.Ids.Ids.Count - score.Rows, input.Table.Rows - input.Ids.Ids.Count);
-        }
-
-        record.ScorePart = new ScorePart(
-            model.Identity, model.Half.Family, counts, ScorePart.QuantilesOf(score.Scores), record.SecondsOf(Phase.Evaluate), record.EvaluateBytes, score.Disclosures);
-    }
-
-    private void Write(string job, string name, byte[] content)
-    {
-        try
-        {
-            string folder = Path.Combine(config.DataDirectory, "jobs", job);
-            AtomicFile.CreateFolder(folder);
-            AtomicFile.Write(Path.Combine(folder, name), content);
-        }
-        catch (VertFedException error)
-        {
-            // The store holds report and model as well; its own failure would be the job's.
-            log.NotWritten(job, name, error.Message);
-        }
     }
 
     private Task<PartyJob> AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(

@@ -30,6 +30,18 @@ internal static partial class NodeLines
     [LoggerMessage(207, LogLevel.Error, "operator's command: unexpected failure")]
     public static partial void ControlFailed(ILogger logger, Exception exception);
 
+    [LoggerMessage(250, LogLevel.Information, "metrics and health at {Address}")]
+    public static partial void Admin(ILogger logger, string address);
+
+    [LoggerMessage(251, LogLevel.Warning, "metrics and health at {Address}, which other machines can read, in the clear and without a password")]
+    public static partial void AdminNotLoopback(ILogger logger, string address);
+
+    [LoggerMessage(252, LogLevel.Information, "told to stop: no more jobs are taken, running ones have {Seconds} s")]
+    public static partial void Draining(ILogger logger, double seconds);
+
+    [LoggerMessage(253, LogLevel.Information, "job {Job} offered while the node stops; its next run answers")]
+    public static partial void OfferLeft(ILogger logger, string job);
+
     [LoggerMessage(210, LogLevel.Information, "job {Job} offered ({Title})")]
     public static partial void Offered(ILogger logger, string job, string title);
 

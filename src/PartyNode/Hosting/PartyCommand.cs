@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
+using VertFed.Operations.Service;
 using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Operations;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Storage;
@@ -36,11 +38,13 @@ public static class PartyCommand
             AtomicFile.CreateFolder(config.DataDirectory);
             using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);
             await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
-            NodeLog log = new(errors, TimeProvider.System);
+            using PartyTelemetry telemetry = new(config, TimeProvider.System);
+            NodeLog log = new(errors, TimeProvider.System, config.Log.Format, config.Log.Level) { Telemetry = telemetry };
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
             using PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
             await using AdminHost? admin = await StartAdminAsync(config, host, log);
-            await RunUntilToldAsync(host, parentPipe ? input : null, log);
+            await using PartyOperations? operations = await PartyOperations.StartAsync(config, store, host, telemetry, log, TimeProvider.System);
+            await RunUntilToldAsync(host, TimeSpan.FromSeconds(config.Operations.ShutdownSeconds), parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }
         catch (VertFedException exception)
@@ -72,19 +76,28 @@ public static class PartyCommand
             return null;
         }
 
-        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Log = log }, CancellationToken.None);
+        return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Models = host.Models, Log = log }, CancellationToken.None);
     }
 
-    private static async Task RunUntilToldAsync(PartyHost host, Stream? parentPipe, NodeLog log)
+    private static async Task RunUntilToldAsync(PartyHost host, TimeSpan patience, Stream? parentPipe, NodeLog log)
     {
+        using CancellationTokenSource told = new();
         using CancellationTokenSource stop = new();
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnInterrupt);
         Task running = host.RunAsync(stop.Token);
+        ServiceNotifier.Ready();
         Task orphaned = parentPipe is null ? Task.Delay(Timeout.Infinite, stop.Token) : WaitForEndAsync(parentPipe, stop.Token);
-        if (await Task.WhenAny(running, orphaned) == orphaned && !stop.IsCancellationRequested)
+        Task asked = Task.Delay(Timeout.Infinite, told.Token);
+        Task first = await Task.WhenAny(running, orphaned, asked);
+        ServiceNotifier.Stopping();
+        if (first == orphaned)
         {
             log.Stopping("the parent process is gone");
+        }
+        else if (first == asked && patience > TimeSpan.Zero)
+        {
+            await Task.WhenAny(running, orphaned, host.DrainAsync(patience, stop.Token));
         }
 
         await stop.CancelAsync();
@@ -94,7 +107,12 @@ public static class PartyCommand
         {
             signal.Cancel = true;
             log.Stopping(signal.Signal.ToString());
-            stop.Cancel();
+            if (told.IsCancellationRequested)
+            {
+                stop.Cancel();
+            }
+
+            told.Cancel();
         }
 
         // A terminal's Ctrl-C reaches a parent and its children alike. The parent cancels the job and ends its children through the pipe.

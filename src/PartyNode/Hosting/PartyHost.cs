@@ -3,6 +3,7 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
@@ -40,7 +41,9 @@ public sealed class PartyHost : IDisposable
     private readonly WatchedJournal _journal;
     private readonly CheckpointWitness _witness;
     private readonly ConcurrentDictionary<string, JobEntry> _entries = new(StringComparer.Ordinal);
+    private readonly ModelDesk _models;
     private bool _wasReady;
+    private volatile bool _isDraining;
 
     /// <param name="identity">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
     /// <param name="relay">Null: how the configuration says.</param>
@@ -56,6 +59,7 @@ public sealed class PartyHost : IDisposable
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
         _preflight = new Preflight(config, identity);
         _dryRuns = new DryRuns(config, identity, store, _preflight, _relay, log, time);
+        _models = new ModelDesk(store, config.DataDirectory, log, _relay.TellModel);
         Jobs = new JobControl(config, store, _entries, log, time);
         _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);
     }
@@ -63,12 +67,50 @@ public sealed class PartyHost : IDisposable
     /// <summary>What the operator can see and say of the jobs.</summary>
     internal IJobControl Jobs { get; }
 
+    /// <summary>What the operator can see and say of the models.</summary>
+    internal IModelControl Models => _models;
+
+    /// <summary>Whether the node was told to stop and takes no more jobs.</summary>
+    public bool IsDraining => _isDraining;
+
+    /// <summary>Open jobs by where they stand.</summary>
+    public IEnumerable<(string State, int Count)> JobsByState()
+    {
+        JobEntry[] open = [.. _entries.Values];
+        int running = open.Count(entry => entry.HasRun);
+        int held = open.Count(entry => !entry.HasRun && entry.DecideBeforeUnixMs > 0);
+        return [("running", running), ("held", held), ("waiting", open.Length - running - held)];
+    }
+
+    /// <summary>Takes no more jobs, and waits for those that run. An offer that comes meanwhile has no answer: the node's next run gives it.</summary>
+    /// <param name="patience">How long; what runs then is the caller's to stop.</param>
+    /// <param name="hurry">Ends the waiting.</param>
+    public async Task DrainAsync(TimeSpan patience, CancellationToken hurry)
+    {
+        _isDraining = true;
+        _log.Draining(patience.TotalSeconds);
+        DateTimeOffset until = _time.GetUtcNow() + patience;
+        using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(100), _time);
+        try
+        {
+            while (_entries.Values.Any(entry => entry.HasRun) && _time.GetUtcNow() < until)
+            {
+                await timer.WaitForNextTickAsync(hurry);
+            }
+        }
+        catch (OperationCanceledException) when (hurry.IsCancellationRequested)
+        {
+            // Told twice: at once, then.
+        }
+    }
+
     /// <summary>Runs until stopped; then ends open jobs as cancelled, tells the coordinator, and returns.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party.
     /// <see cref="ErrorCode.Storage"/>: the store fails.</exception>
     public async Task RunAsync(CancellationToken stop)
     {
         _log.Loosened([.. _config.Policy.Loosened().Select(value => value.Name)]);
+        await _models.CatchUpAsync(stop);
         using CancellationTokenSource connection = new();
         Task relay = _relay.RunAsync(connection.Token);
         Task events = ListenAsync(connection.Token);
@@ -255,6 +297,12 @@ public sealed class PartyHost : IDisposable
         if (_entries.ContainsKey(id))
         {
             _log.OfferRepeated(id);
+            return;
+        }
+
+        if (_isDraining)
+        {
+            _log.OfferLeft(id);
             return;
         }
 

@@ -43,6 +43,7 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
     private readonly Lock _gate = new();
     private readonly Dictionary<string, RelayTransport> _transports = new(StringComparer.Ordinal);
     private readonly Dictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, PartyFrame> _models = new(StringComparer.Ordinal);
     private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
     private readonly Queue<PartyFrame> _control = new();
     private int _turn;
@@ -124,6 +125,18 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
 
     /// <summary>Tells the coordinator how the job ended here.</summary>
     public void SendOutcome(JobOutcome outcome) => SetLastWord(outcome.Job, new PartyFrame { Outcome = outcome });
+
+    /// <summary>Tells what has become of this party's half of a model; said again on every new connection, since nobody acknowledges it.</summary>
+    public void TellModel(ModelNotice notice)
+    {
+        PartyFrame frame = new() { Model = notice };
+        lock (_gate)
+        {
+            _models[notice.Job] = frame;
+        }
+
+        Enqueue(frame);
+    }
 
     /// <summary>Answers a checkpoint. An answer that is lost with the connection is asked for again.</summary>
     public void AnswerCheckpoint(CheckpointAnswer answer) => Enqueue(new PartyFrame { Checkpoint = answer });
@@ -293,7 +306,7 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
         {
             // Acknowledgements of the lost connection are asked for again by the repeated envelopes.
             _control.Clear();
-            foreach (PartyFrame word in _lastWords.Values)
+            foreach (PartyFrame word in _lastWords.Values.Concat(_models.Values))
             {
                 _control.Enqueue(word);
             }

@@ -29,6 +29,12 @@ internal static class PolicyGuards
         return [.. guards.Select(guard => guard with { Name = $"{config.Name}: {guard.Name}" })];
     }
 
+    /// <summary>Warnings of a score job for levels that training did not know.</summary>
+    /// <param name="unseen">Rows of such levels, by column.</param>
+    public static IEnumerable<Guard> UnseenLevels(PartyConfig config, IReadOnlyDictionary<string, int> unseen) =>
+        unseen.OrderBy(column => column.Key, StringComparer.Ordinal)
+            .Select(column => new Guard($"{config.Name}: unseen_levels of {column.Key}", 0, column.Value, GuardVerdicts.Warn));
+
     /// <summary>What of the rules on an offer, and of the policy itself, a report shows: rules that warn, and values looser than the defaults.</summary>
     public static IEnumerable<Guard> Noted(PartyConfig config, IEnumerable<RuleFinding> findings)
     {

@@ -121,6 +121,7 @@ internal sealed class SessionRunner(
         if (input.Model is { } model)
         {
             (aligned, record.Unseen) = AlignedRows.TakeAs(input.Table, rows, isTest, model.Encoder);
+            record.Guards = [.. record.Guards, .. PolicyGuards.UnseenLevels(config, record.Unseen)];
         }
         else
         {

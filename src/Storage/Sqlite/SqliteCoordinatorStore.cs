@@ -18,6 +18,8 @@ public sealed partial class SqliteCoordinatorStore : ICoordinatorStore
 
     private SqliteCoordinatorStore(SqliteDatabase database) => _database = database;
 
+    public StoreActivity Activity => _database.Activity;
+
     /// <summary>Opens or creates the store; the process that has it open is the only one.</summary>
     /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, or of a newer schema.</exception>
     public static SqliteCoordinatorStore Open(string path, SqliteOptions? options = null, TimeProvider? time = null) =>

@@ -34,8 +34,9 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     private readonly SemaphoreSlim _readerGate = new(Readers);
     private volatile bool _disposed;
 
-    private SqliteDatabase(string file, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer)
+    private SqliteDatabase(string file, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer, TimeProvider time)
     {
+        Activity = new StoreActivity(Path.GetFileNameWithoutExtension(file), time);
         _file = file;
         _options = options;
         _lockFile = lockFile;
@@ -47,6 +48,9 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             ? Task.CompletedTask
             : Task.Factory.StartNew(() => WriteLoop(writer), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
+
+    /// <summary>How the writes go.</summary>
+    public StoreActivity Activity { get; }
 
     private interface IWrite
     {
@@ -78,7 +82,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
                 writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
             migrations.Apply(writer, file, time.GetUtcNow().ToUnixTimeMilliseconds());
             prepare?.Invoke(writer, file);
-            return new SqliteDatabase(file, options, lockFile, writer);
+            return new SqliteDatabase(file, options, lockFile, writer, time);
         }
         catch (Exception exception)
         {
@@ -99,7 +103,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             using SqliteConnection reader = Connect(file, options, SqliteOpenMode.ReadOnly);
             migrations.Require(reader, file);
             check(reader, file);
-            return new SqliteDatabase(file, options, lockFile: null, writer: null);
+            return new SqliteDatabase(file, options, lockFile: null, writer: null, TimeProvider.System);
         }
         catch (Exception exception)
         {
@@ -109,7 +113,10 @@ internal sealed class SqliteDatabase : IAsyncDisposable
 
     /// <summary>Runs a write; completes when it is durable.</summary>
     /// <exception cref="Protocol.VertFedException">What the work throws, or Storage.</exception>
-    public async Task<T> WriteAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken)
+    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken) =>
+        Activity.WatchAsync(() => QueueAsync(work, cancellationToken));
+
+    private async Task<T> QueueAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken)
     {
         var write = new Write<T>(work);
         try

@@ -15,6 +15,8 @@ public sealed partial class SqlitePartyStore : IPartyStore
 
     private SqlitePartyStore(SqliteDatabase database, SecretsKey secrets) => (_database, _secrets) = (database, secrets);
 
+    public StoreActivity Activity => _database.Activity;
+
     /// <summary>Opens or creates the store; the process that has it open is the only one.</summary>
     /// <param name="secrets">Seals the root seeds. The store disposes of it, also when it cannot be opened.</param>
     /// <exception cref="VertFedException">Storage: in use, unreadable, damaged, of another component, of a newer schema, or sealed
