@@ -35,7 +35,7 @@ internal static class HostCommand
         return command;
     }
 
-    private static async Task<int> RunAsync(string program, List<string> arguments, CancellationToken cancellationToken)
+    public static async Task<int> RunAsync(string program, List<string> arguments, CancellationToken cancellationToken)
     {
         ProcessStartInfo info = new(HostLocator.Runtime()) { UseShellExecute = false };
         info.ArgumentList.Add(HostLocator.Find(program));
