@@ -22,7 +22,7 @@ internal static class CommandLine
         DemoCommand.Create(terminal),
         SampleCommand.Create(terminal),
         HostCommand.Create("coordinator", HostLocator.Coordinator, "Run the coordinator, which relays, orders and records what it cannot read."),
-        CreateParty(),
+        PartyCommand.Create(),
         JobCommand.Create(terminal),
         AuditCommand.Create(terminal),
         IdentityCommand.Create(terminal),
@@ -46,13 +46,6 @@ internal static class CommandLine
             }
         });
         return argument;
-    }
-
-    private static Command CreateParty()
-    {
-        Command party = HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator.");
-        party.Add(ProfileCommand.Create());
-        return party;
     }
 
     private static Command CreateVersion(Terminal terminal)

@@ -30,7 +30,10 @@ internal static class Error
         new(ErrorCode.Usage, $"{what} is not given: use {option}, or set {variable}.");
 
     public static VertFedException BadAddress(string value) =>
-        new(ErrorCode.Usage, $"'{value}' is not a coordinator's address such as http://127.0.0.1:7400.");
+        new(ErrorCode.Usage, $"'{value}' is not a coordinator's address such as https://coordinator.example:7400.");
+
+    public static VertFedException BadFingerprint(string where) =>
+        new(ErrorCode.Usage, $"{where}: a fingerprint is 64 lower-case hexadecimal digits, as 'vertfed identity show' prints it.");
 
     public static VertFedException HostMissing(string name, string path) =>
         new(ErrorCode.Usage, $"The {name} program is not at '{path}'. Start VertFed with its launcher, ./vertfed, which builds it.");

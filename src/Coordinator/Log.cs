@@ -12,8 +12,11 @@ internal static partial class Log
     [LoggerMessage(2, LogLevel.Information, "stopping")]
     public static partial void Stopping(ILogger logger);
 
-    [LoggerMessage(3, LogLevel.Warning, "{Address} is reachable from other machines without transport encryption; put a TLS proxy in front")]
-    public static partial void NotLoopback(ILogger logger, string address);
+    [LoggerMessage(50, LogLevel.Warning, "a TLS handshake was refused: {Reason}")]
+    public static partial void HandshakeRefused(ILogger logger, string reason);
+
+    [LoggerMessage(51, LogLevel.Warning, "a call of key {Fingerprint} to {Method} was denied: {Reason}")]
+    public static partial void CallDenied(ILogger logger, string fingerprint, string method, string reason);
 
     [LoggerMessage(4, LogLevel.Information, "metrics and health at {Address}")]
     public static partial void Admin(ILogger logger, string address);

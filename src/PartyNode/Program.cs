@@ -1,9 +1,12 @@
+using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Profiling;
 using VertFed.PartyNode.Replay;
 
-return args is [ReplayCommand.Name, .. string[] rest]
-    ? await ReplayCommand.RunAsync(rest, Console.Out, Console.Error, CancellationToken.None)
-    : args is [ProfileCommand.Name, .. string[] profiled]
-    ? await ProfileCommand.RunAsync(profiled, Console.Out, Console.Error, CancellationToken.None)
-    : await PartyCommand.RunAsync(args, Console.OpenStandardInput(), Console.Out, Console.Error);
+return args switch
+{
+    [ReplayCommand.Name, .. string[] rest] => await ReplayCommand.RunAsync(rest, Console.Out, Console.Error, CancellationToken.None),
+    [ProfileCommand.Name, .. string[] rest] => await ProfileCommand.RunAsync(rest, Console.Out, Console.Error, CancellationToken.None),
+    [var verb, ..] when ControlCommand.Verbs.Contains(verb) => await ControlCommand.RunAsync(args, Console.Out, Console.Error, CancellationToken.None),
+    _ => await PartyCommand.RunAsync(args, Console.OpenStandardInput(), Console.Out, Console.Error),
+};

@@ -56,7 +56,7 @@ internal static class ProbeData
         return PartyConfig.Parse(name + ".yaml", $$"""
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
-            coordinator: http://127.0.0.1:1
+            coordinator: https://127.0.0.1:1
             coordinator_fingerprint: {{new string('c', 64)}}
             identity: {{name}}.pem
             data_dir: {{name}}

@@ -153,7 +153,7 @@ public sealed class AuditTests(DemoFixture demo) : IClassFixture<DemoFixture>
 
     private async Task<string> FingerprintAsync(string name)
     {
-        ProgramResult result = await RunningProgram.RunVertfedAsync("identity", "show", Path.Combine(demo.Out, "identities", name + ".pem"));
-        return result.Output.Trim();
+        ProgramResult result = await RunningProgram.RunVertfedAsync("identity", "show", Path.Combine(demo.Out, "identities", name + ".pem"), "--json");
+        return JsonDocument.Parse(result.Output).RootElement.GetProperty("fingerprint").GetString()!;
     }
 }

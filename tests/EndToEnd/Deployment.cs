@@ -35,7 +35,10 @@ internal sealed class Deployment : IDisposable
                 fingerprint: {deployment._fingerprints["bank"]}
               - name: retailer
                 fingerprint: {deployment._fingerprints["retailer"]}
-            submitters: [{deployment._fingerprints["analyst"]}]
+            principals:
+              - name: analyst
+                fingerprint: {deployment._fingerprints["analyst"]}
+                roles: [analyst]
             """);
         RunningProgram coordinator = RunningProgram.Vertfed("coordinator", "--config", folder["coordinator.yaml"]);
         deployment._programs.Add(coordinator);
@@ -82,7 +85,7 @@ internal sealed class Deployment : IDisposable
               family: logistic
             deadline_seconds: {{deadlineSeconds}}
             """);
-        ProgramResult result = await JobAsync("submit", _folder["job.yaml"], "--identity", Analyst);
+        ProgramResult result = await JobAsync("submit", _folder["job.yaml"]);
         Assert.True(result.ExitCode == 0, result.ToString());
         return result.Output.Trim();
     }
@@ -103,7 +106,9 @@ internal sealed class Deployment : IDisposable
     }
 
     public Task<ProgramResult> JobAsync(params string[] arguments) =>
-        RunningProgram.RunVertfedAsync(["job", .. arguments, "--coordinator", Address]);
+        RunningProgram.RunVertfedAsync(
+            ["job", .. arguments, "--coordinator", Address, "--coordinator-fingerprint", _fingerprints["coordinator"],
+                .. arguments.Contains("--identity") ? (string[])[] : ["--identity", Analyst]]);
 
     public void Dispose() => _programs.ForEach(program => program.Dispose());
 }

@@ -12,9 +12,10 @@ internal sealed class AuditClient : IDisposable
     private readonly CoordinatorConnection _connection;
     private readonly AuditService.AuditServiceClient _client;
 
-    public AuditClient(Uri address)
+    /// <param name="access">Stays the caller's to dispose.</param>
+    public AuditClient(CoordinatorAccess access)
     {
-        _connection = new CoordinatorConnection(address);
+        _connection = new CoordinatorConnection(access);
         _client = new AuditService.AuditServiceClient(_connection.Channel);
     }
 

@@ -33,13 +33,15 @@ internal static class AuditCommand
 
     private static Command CreateList(Terminal terminal)
     {
-        Option<string?> coordinator = CoordinatorConnection.Option();
+        AccessOptions access = new();
         Option<int> limit = Numbers.Between("--limit", "How many of the newest.", 100, 1, 100_000);
         Option<bool> json = CommandLine.Json();
-        Command command = new("list", "List the transcripts that the coordinator keeps, newest first.") { coordinator, limit, json };
+        Command command = new("list", "List the transcripts that the coordinator keeps, newest first.") { limit, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            using AuditClient client = new(CoordinatorConnection.AddressOf(result.GetValue(coordinator)));
+            using CoordinatorAccess caller = access.Open(result);
+            using AuditClient client = new(caller);
             List<TranscriptSummary> transcripts = await client.ListAsync(result.GetValue(limit), cancellationToken);
             if (result.GetValue(json))
             {
@@ -58,10 +60,11 @@ internal static class AuditCommand
     private static Command CreateExport(Terminal terminal)
     {
         Argument<string> job = CommandLine.JobId();
-        Option<string?> coordinator = CoordinatorConnection.Option();
+        AccessOptions access = new();
         Option<string> output = new("--out", "-o") { Description = "The file to write; it must not exist.", Required = true, HelpName = "FILE" };
         Option<bool> json = CommandLine.Json();
-        Command command = new("export", "Write the transcript of a job that has ended to one file.") { job, coordinator, output, json };
+        Command command = new("export", "Write the transcript of a job that has ended to one file.") { job, output, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
             string path = result.GetRequiredValue(output);
@@ -70,7 +73,8 @@ internal static class AuditCommand
                 throw Error.FileExists(path);
             }
 
-            using AuditClient client = new(CoordinatorConnection.AddressOf(result.GetValue(coordinator)));
+            using CoordinatorAccess caller = access.Open(result);
+            using AuditClient client = new(caller);
             using PercentLine line = new(terminal, "Exporting");
             long size = await client.ExportAsync(result.GetRequiredValue(job), path, line.ShowBytes, cancellationToken);
             line.Dispose();

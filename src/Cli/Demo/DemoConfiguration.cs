@@ -5,7 +5,7 @@ using VertFed.Protocol;
 namespace VertFed.Cli.Demo;
 
 /// <summary>
-/// Writes the demo's identities and the configuration files that a real deployment has: one a process, and the job spec.
+/// Writes the demo's identities, their certificates and the configuration files that a real deployment has: one a process, and the job spec.
 /// Each is read back by the program it is for.
 /// </summary>
 internal sealed class DemoConfiguration
@@ -20,7 +20,6 @@ internal sealed class DemoConfiguration
     private readonly string _bankFingerprint;
     private readonly string _retailerFingerprint;
     private readonly string _analystFingerprint;
-    private readonly string _coordinatorFingerprint;
 
     public DemoConfiguration(DemoFolder folder, DemoOptions options)
     {
@@ -29,8 +28,10 @@ internal sealed class DemoConfiguration
         _bankFingerprint = CreateIdentity(Bank);
         _retailerFingerprint = CreateIdentity(Retailer);
         _analystFingerprint = CreateIdentity(Analyst);
-        _coordinatorFingerprint = CreateIdentity(Coordinator);
+        CoordinatorFingerprint = CreateIdentity(Coordinator);
     }
+
+    public string CoordinatorFingerprint { get; }
 
     /// <param name="port">Where to listen; 0 lets the system pick a free port. Once it has, a coordinator that is started again needs the same.</param>
     public void WriteCoordinator(int port) => Write(_folder.CoordinatorConfig, string.Create(CultureInfo.InvariantCulture, $"""
@@ -43,8 +44,10 @@ internal sealed class DemoConfiguration
             fingerprint: {_bankFingerprint}
           - name: {Retailer}
             fingerprint: {_retailerFingerprint}
-        submitters:
-          - {_analystFingerprint}
+        principals:
+          - name: {Analyst}
+            fingerprint: {_analystFingerprint}
+            roles: [analyst]
         """));
 
     /// <param name="coordinator">The address that the coordinator printed in its ready line.</param>
@@ -81,7 +84,7 @@ internal sealed class DemoConfiguration
         name: {name}
         role: {role}
         coordinator: {coordinator}
-        coordinator_fingerprint: {_coordinatorFingerprint}
+        coordinator_fingerprint: {CoordinatorFingerprint}
         identity: identities/{name}.pem
         data_dir: {name}
         peers:
@@ -101,9 +104,8 @@ internal sealed class DemoConfiguration
 
     private string CreateIdentity(string name)
     {
-        using Identity identity = Identity.Create();
-        identity.Save(_folder.Identity(name));
-        return identity.Fingerprint;
+        using Credential credential = Credential.Create(_folder.Identity(name), new CertificateTerms(name));
+        return credential.Fingerprint;
     }
 
     private static void Write(string path, string text)

@@ -78,8 +78,10 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         await nodes.StartPartiesAsync(interrupted);
         _progress.Note($"Coordinator, bank and retailer run as three processes; the coordinator listens on {address.Authority}");
 
-        using Identity analyst = Identity.Load(_folder.Identity(DemoConfiguration.Analyst));
-        using JobClient client = new(address);
+        using CoordinatorAccess access = new(
+            address, [configuration.CoordinatorFingerprint], Credential.Load(_folder.Identity(DemoConfiguration.Analyst)));
+        Identity analyst = access.Identity;
+        using JobClient client = new(access);
         SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, out _job);
         using CancellationTokenSource following = new();
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
@@ -90,7 +92,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             if (error is null)
             {
                 JobStatus settled = await WhileSupervisedAsync(
-                    () => DemoTranscript.ExportAsync(client, address, _job, _folder.Transcript, interrupted), givenUp, interrupted);
+                    () => DemoTranscript.ExportAsync(client, access, _job, _folder.Transcript, interrupted), givenUp, interrupted);
                 _notCoSigned = [.. settled.NotCoSigned];
             }
 

@@ -11,10 +11,10 @@ internal static class DemoTranscript
     /// <summary>Waits for the last co-signatures and exports the file, with or without them.</summary>
     /// <returns>The job's last status.</returns>
     /// <exception cref="VertFedException">The coordinator cannot be asked, or the file cannot be written.</exception>
-    public static async Task<JobStatus> ExportAsync(JobClient jobs, Uri address, string job, string path, CancellationToken cancellationToken)
+    public static async Task<JobStatus> ExportAsync(JobClient jobs, CoordinatorAccess access, string job, string path, CancellationToken cancellationToken)
     {
         JobStatus status = await jobs.SettleAsync(job, cancellationToken);
-        using AuditClient audit = new(address);
+        using AuditClient audit = new(access);
         await audit.ExportAsync(job, path, _ => { }, cancellationToken);
         return status;
     }

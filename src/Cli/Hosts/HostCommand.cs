@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using VertFed.Protocol;
 
 namespace VertFed.Cli.Hosts;
 
@@ -9,12 +10,13 @@ namespace VertFed.Cli.Hosts;
 /// </summary>
 internal static class HostCommand
 {
-    public static Command Create(string name, string program, string description)
+    /// <param name="required">Whether the parser asks for the configuration; not where subcommands stand beside it.</param>
+    public static Command Create(string name, string program, string description, bool required = true)
     {
         Option<FileInfo> config = new("--config", "-c")
         {
             Description = "Configuration file (YAML).",
-            Required = true,
+            Required = required,
             HelpName = "FILE",
         };
         Option<bool> parentPipe = new("--parent-pipe")
@@ -24,7 +26,9 @@ internal static class HostCommand
         Command command = new(name, description) { config, parentPipe };
         command.SetAction(async (result, cancellationToken) =>
         {
-            List<string> arguments = ["--config", result.GetRequiredValue(config).FullName];
+            List<string> arguments = result.GetValue(config) is { } file
+                ? ["--config", file.FullName]
+                : throw Error.Job(ErrorCode.Usage, "Option '--config' is required.");
             if (result.GetValue(parentPipe))
             {
                 arguments.Add("--parent-pipe");
@@ -35,6 +39,8 @@ internal static class HostCommand
         return command;
     }
 
+    /// <summary>Runs a program of ours on this terminal.</summary>
+    /// <returns>Its exit code.</returns>
     public static async Task<int> RunAsync(string program, List<string> arguments, CancellationToken cancellationToken)
     {
         ProcessStartInfo info = new(HostLocator.Runtime()) { UseShellExecute = false };

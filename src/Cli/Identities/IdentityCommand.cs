@@ -1,25 +1,31 @@
 using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
 using VertFed.Protocol;
 
 namespace VertFed.Cli.Identities;
 
 /// <summary>
-/// `identity create|show`: the P-256 key pair of a party or an analyst, and its fingerprint, which goes into the other
-/// sides' configuration files after it was compared over a channel that people trust.
+/// `identity create|show|renew`: the P-256 key pair of a party, an analyst, an auditor, an operator or the coordinator, with its
+/// certificate, and its fingerprint, which goes into the other sides' configuration files after it was compared over a channel that
+/// people trust.
 /// </summary>
 internal static class IdentityCommand
 {
-    public static Command Create(Terminal terminal) => new("identity", "Make or show an identity key pair.")
+    public static Command Create(Terminal terminal) => new("identity", "Make, show or renew an identity: a key pair and its certificate.")
     {
         CreateCreate(terminal),
         CreateShow(terminal),
+        CreateRenew(terminal),
     };
 
     private static Command CreateCreate(Terminal terminal)
     {
         Argument<string> file = File();
+        TermOptions terms = new();
         Option<bool> json = CommandLine.Json();
-        Command command = new("create", "Make a key pair in a new file that only you may read, and print its fingerprint.") { file, json };
+        Command command = new("create", "Make a key pair in a new file that only you may read, with a certificate beside it, and print its fingerprint.") { file, json };
+        terms.AddTo(command);
         command.SetAction(result =>
         {
             string path = result.GetRequiredValue(file);
@@ -28,9 +34,8 @@ internal static class IdentityCommand
                 throw Error.FileExists(path);
             }
 
-            using Identity identity = Identity.Create();
-            identity.Save(path);
-            Print(terminal, identity, result.GetValue(json));
+            using Credential credential = Credential.Create(path, terms.Read(result, path, current: null));
+            terminal.Output.WriteLine(result.GetValue(json) ? Json(credential) : credential.Fingerprint);
             return 0;
         });
         return command;
@@ -40,18 +45,99 @@ internal static class IdentityCommand
     {
         Argument<string> file = File();
         Option<bool> json = CommandLine.Json();
-        Command command = new("show", "Print the fingerprint of a key pair.") { file, json };
+        Command command = new("show", "Print the name, the fingerprint and the certificate's dates of an identity.") { file, json };
         command.SetAction(result =>
         {
-            using Identity identity = Identity.Load(result.GetRequiredValue(file));
-            Print(terminal, identity, result.GetValue(json));
+            using Credential credential = Credential.Load(result.GetRequiredValue(file));
+            terminal.Output.WriteLine(result.GetValue(json) ? Json(credential) : Text(credential));
             return 0;
         });
         return command;
     }
 
-    private static Argument<string> File() => new("FILE") { Description = "The key file (PEM)." };
+    private static Command CreateRenew(Terminal terminal)
+    {
+        Argument<string> file = File();
+        TermOptions terms = new();
+        Option<bool> json = CommandLine.Json();
+        Command command = new("renew", "Make a new certificate over the same key: the fingerprint, and so the trust in it, stays.") { file, json };
+        terms.AddTo(command);
+        command.SetAction(result =>
+        {
+            string path = result.GetRequiredValue(file);
+            string certificatePath = Credential.CertificatePath(path);
+            Identity identity = Identity.Load(path);
+            string? current = CurrentName(certificatePath, identity);
+            using Credential renewed = new(identity, IdentityCertificate.Create(identity, terms.Read(result, path, current)));
+            renewed.Certificate.Save(certificatePath, replace: true);
+            terminal.Output.WriteLine(result.GetValue(json) ? Json(renewed) : Text(renewed));
+            return 0;
+        });
+        return command;
+    }
 
-    private static void Print(Terminal terminal, Identity identity, bool json) =>
-        terminal.Output.WriteLine(json ? $$"""{"fingerprint":"{{identity.Fingerprint}}"}""" : identity.Fingerprint);
+    /// <summary>The name in the certificate that is there; null where there is none that can be read.</summary>
+    private static string? CurrentName(string certificatePath, Identity identity)
+    {
+        if (!System.IO.File.Exists(certificatePath))
+        {
+            return null;
+        }
+
+        using IdentityCertificate certificate = IdentityCertificate.Load(certificatePath, identity);
+        return certificate.Name;
+    }
+
+    private static Argument<string> File() => new("FILE") { Description = "The key file (PEM); the certificate is beside it, with the ending .crt." };
+
+    private static string Text(Credential credential) => string.Join(
+        Environment.NewLine,
+        $"name:        {Error.OneLine(credential.Certificate.Name)}",
+        $"fingerprint: {credential.Fingerprint}",
+        $"valid:       {Date(credential.Certificate.NotBefore)} to {Date(credential.Certificate.NotAfter)}");
+
+    private static string Json(Credential credential) => JsonSerializer.Serialize(new
+    {
+        name = credential.Certificate.Name,
+        fingerprint = credential.Fingerprint,
+        not_before = Date(credential.Certificate.NotBefore),
+        not_after = Date(credential.Certificate.NotAfter),
+    });
+
+    private static string Date(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
+
+    /// <summary>--name, --days and --host.</summary>
+    private sealed class TermOptions
+    {
+        private readonly Option<string?> _name = new("--name")
+        {
+            Description = "The name in the certificate; default: the present one, or the file's name without its ending.",
+            HelpName = "NAME",
+        };
+
+        private readonly Option<int> _days =
+            Numbers.Between("--days", "How long the certificate is valid.", CertificateTerms.DefaultDays, 1, CertificateTerms.MostDays);
+
+        private readonly Option<string[]> _hosts = new("--host")
+        {
+            Description = "A DNS name or IP address under which its holder listens; may be repeated. localhost and 127.0.0.1 are always there.",
+            HelpName = "HOST",
+        };
+
+        public void AddTo(Command command)
+        {
+            command.Options.Add(_name);
+            command.Options.Add(_days);
+            command.Options.Add(_hosts);
+        }
+
+        public CertificateTerms Read(ParseResult result, string path, string? current) => new(
+            result.GetValue(_name) ?? current ?? NameOf(path), result.GetValue(_days), result.GetValue(_hosts) ?? []);
+
+        private static string NameOf(string path)
+        {
+            string name = Path.GetFileNameWithoutExtension(path).ToLowerInvariant();
+            return PartyReference.IsName(name) ? name : "vertfed";
+        }
+    }
 }

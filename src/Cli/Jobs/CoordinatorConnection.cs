@@ -13,36 +13,35 @@ internal sealed class CoordinatorConnection : IDisposable
     /// <summary>Trailer in which the coordinator names its <see cref="ErrorCode"/>.</summary>
     public const string CodeTrailer = "vertfed-code";
 
-    private const string Variable = "VERTFED_COORDINATOR";
     private const int MaxReplyBytes = 160 * 1024 * 1024;
     private static readonly TimeSpan s_callTimeout = TimeSpan.FromSeconds(30);
 
-    public CoordinatorConnection(Uri address)
+    /// <param name="access">Stays the caller's to dispose.</param>
+    /// <exception cref="VertFedException">The caller's own certificate has expired or is not valid yet (usage).</exception>
+    public CoordinatorConnection(CoordinatorAccess access)
     {
-        Address = address;
-        Channel = GrpcChannel.ForAddress(address, new GrpcChannelOptions { MaxReceiveMessageSize = MaxReplyBytes });
+        access.Credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
+        Address = access.Address;
+        Channel = GrpcChannel.ForAddress(access.Address, new GrpcChannelOptions
+        {
+            DisposeHttpClient = true,
+            MaxReceiveMessageSize = MaxReplyBytes,
+            HttpHandler = new SocketsHttpHandler
+            {
+                SslOptions = MutualTls.Client(access.Credential.Certificate, () => access.Pins, "coordinator"),
+                UseProxy = false,
+                AllowAutoRedirect = false,
+            },
+        });
     }
 
     public Uri Address { get; }
 
     public GrpcChannel Channel { get; }
 
-    /// <summary>The option that names the coordinator.</summary>
-    public static System.CommandLine.Option<string?> Option() => new("--coordinator")
-    {
-        Description = $"The coordinator's address; default: {Variable}.",
-        HelpName = "URL",
-    };
-
-    /// <summary>The address that the option or the environment gives.</summary>
-    /// <exception cref="VertFedException">Neither does, or it is no address (usage).</exception>
-    public static Uri AddressOf(string? given) => ParseAddress(
-        given ?? Environment.GetEnvironmentVariable(Variable)
-        ?? throw Error.OptionMissing("--coordinator", Variable, "The coordinator's address"));
-
-    /// <exception cref="VertFedException">Not an absolute http or https address (usage).</exception>
+    /// <exception cref="VertFedException">Not an absolute https address (usage).</exception>
     public static Uri ParseAddress(string text) =>
-        Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https" ? uri : throw Error.BadAddress(text);
+        Uri.TryCreate(text, UriKind.Absolute, out Uri? uri) && uri.Scheme is "https" ? uri : throw Error.BadAddress(text);
 
     /// <summary>Makes a call that answers once, within half a minute.</summary>
     public async Task<T> CallAsync<T>(Func<CallOptions, Task<T>> call, CancellationToken cancellationToken)
@@ -64,6 +63,11 @@ internal sealed class CoordinatorConnection : IDisposable
         if (cancellationToken.IsCancellationRequested)
         {
             return new OperationCanceledException(e.Status.Detail, e, cancellationToken);
+        }
+
+        if (MutualTls.RefusalIn(e.Status.DebugException) is { } refusal)
+        {
+            return Error.Job(ErrorCode.DoesNotVerify, $"The coordinator at {Address} is not the pinned one: {Error.OneLine(refusal.Message)}", "coordinator");
         }
 
         string detail = Error.OneLine(e.Status.Detail);

@@ -5,11 +5,12 @@ using VertFed.Protocol.V1;
 namespace VertFed.Cli.Jobs;
 
 /// <summary>The analyst's side of JobService.</summary>
-internal sealed class JobClient(Uri address) : IDisposable
+/// <param name="access">Stays the caller's to dispose.</param>
+internal sealed class JobClient(CoordinatorAccess access) : IDisposable
 {
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
-    private readonly CoordinatorConnection _connection = new(address);
+    private readonly CoordinatorConnection _connection = new(access);
     private JobService.JobServiceClient? _client;
 
     private JobService.JobServiceClient Client => _client ??= new JobService.JobServiceClient(_connection.Channel);

@@ -8,8 +8,6 @@ namespace VertFed.Cli.Jobs;
 /// <summary>`job submit|list|watch|report|cancel`: what an analyst does at the coordinator, over gRPC.</summary>
 internal static class JobCommand
 {
-    private const string IdentityVariable = "VERTFED_IDENTITY";
-
     public static Command Create(Terminal terminal) => new("job", "Submit, list, watch, cancel jobs and read their reports.")
     {
         CreateSubmit(terminal),
@@ -22,16 +20,16 @@ internal static class JobCommand
     private static Command CreateSubmit(Terminal terminal)
     {
         Argument<string> spec = new("SPEC") { Description = "The job specification (YAML)." };
-        Option<string?> coordinator = CoordinatorConnection.Option();
-        Option<string?> identity = IdentityFile();
+        AccessOptions access = new();
         Option<bool> wait = new("--watch") { Description = "Follow the job to its end; the exit code is the job's." };
         Option<bool> json = CommandLine.Json();
-        Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, coordinator, identity, wait, json };
+        Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, wait, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            using Identity analyst = LoadIdentity(result.GetValue(identity));
-            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), analyst, out string job);
-            using JobClient client = Connect(result.GetValue(coordinator));
+            using CoordinatorAccess caller = access.Open(result);
+            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, out string job);
+            using JobClient client = new(caller);
             JobStatus status = await client.SubmitAsync(signed, cancellationToken);
             bool asJson = result.GetValue(json);
             terminal.Output.WriteLine(asJson ? JobStatusText.Json(status) : job);
@@ -42,13 +40,15 @@ internal static class JobCommand
 
     private static Command CreateList(Terminal terminal)
     {
-        Option<string?> coordinator = CoordinatorConnection.Option();
+        AccessOptions access = new();
         Option<int> limit = Numbers.Between("--limit", "How many of the newest jobs.", 100, 1, 100_000);
         Option<bool> json = CommandLine.Json();
-        Command command = new("list", "List jobs, newest first.") { coordinator, limit, json };
+        Command command = new("list", "List jobs, newest first.") { limit, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            using JobClient client = Connect(result.GetValue(coordinator));
+            using CoordinatorAccess caller = access.Open(result);
+            using JobClient client = new(caller);
             List<JobStatus> jobs = await ListAsync(client, result.GetValue(limit), cancellationToken);
             if (result.GetValue(json))
             {
@@ -67,12 +67,14 @@ internal static class JobCommand
     private static Command CreateWatch(Terminal terminal)
     {
         Argument<string> id = CommandLine.JobId();
-        Option<string?> coordinator = CoordinatorConnection.Option();
+        AccessOptions access = new();
         Option<bool> json = CommandLine.Json();
-        Command command = new("watch", "Follow a job to its end; the exit code is the job's.") { id, coordinator, json };
+        Command command = new("watch", "Follow a job to its end; the exit code is the job's.") { id, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            using JobClient client = Connect(result.GetValue(coordinator));
+            using CoordinatorAccess caller = access.Open(result);
+            using JobClient client = new(caller);
             return await FollowAsync(client, result.GetRequiredValue(id), result.GetValue(json), terminal, cancellationToken);
         });
         return command;
@@ -81,8 +83,7 @@ internal static class JobCommand
     private static Command CreateReport(Terminal terminal)
     {
         Argument<string> id = CommandLine.JobId();
-        Option<string?> coordinator = CoordinatorConnection.Option();
-        Option<string?> identity = IdentityFile();
+        AccessOptions access = new();
         Option<string?> output = new("--out") { Description = "Write the report (JSON) to this file besides.", HelpName = "FILE" };
         Option<string?> spec = new("--spec")
         {
@@ -90,11 +91,12 @@ internal static class JobCommand
             HelpName = "FILE",
         };
         Option<bool> json = CommandLine.Json();
-        Command command = new("report", "Open the parties' report parts, which are sealed to the submitter, and print them as one.") { id, coordinator, identity, spec, output, json };
+        Command command = new("report", "Open the parties' report parts, which are sealed to the submitter, and print them as one.") { id, spec, output, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            using Identity analyst = LoadIdentity(result.GetValue(identity));
-            using JobClient client = Connect(result.GetValue(coordinator));
+            using CoordinatorAccess caller = access.Open(result);
+            using JobClient client = new(caller);
             ReportResponse response = await client.ReportAsync(result.GetRequiredValue(id), cancellationToken);
             JobSpecification? specification = result.GetValue(spec) is { } file ? JobSpecificationYaml.Load(file) : null;
             if (specification is null)
@@ -102,7 +104,7 @@ internal static class JobCommand
                 terminal.Info("Without --spec the parts' signers are not compared with the job's parties.");
             }
 
-            Report report = SealedReports.Open(response, analyst, specification);
+            Report report = SealedReports.Open(response, caller.Identity, specification);
             if (result.GetValue(output) is { } path)
             {
                 ReportFile.Write(path, report);
@@ -125,16 +127,16 @@ internal static class JobCommand
     private static Command CreateCancel(Terminal terminal)
     {
         Argument<string> id = CommandLine.JobId();
-        Option<string?> coordinator = CoordinatorConnection.Option();
-        Option<string?> identity = IdentityFile();
+        AccessOptions access = new();
         Option<bool> json = CommandLine.Json();
-        Command command = new("cancel", "End a job at all parties; only its submitter may.") { id, coordinator, identity, json };
+        Command command = new("cancel", "End a job at all parties; only its submitter may.") { id, json };
+        access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
-            using Identity analyst = LoadIdentity(result.GetValue(identity));
-            using JobClient client = Connect(result.GetValue(coordinator));
+            using CoordinatorAccess caller = access.Open(result);
+            using JobClient client = new(caller);
             string job = result.GetRequiredValue(id);
-            JobStatus status = await client.CancelAsync(job, JobFiles.SignCancellation(job, analyst), cancellationToken);
+            JobStatus status = await client.CancelAsync(job, JobFiles.SignCancellation(job, caller.Identity), cancellationToken);
             terminal.Output.WriteLine(result.GetValue(json) ? JobStatusText.Json(status) : JobStatusText.Line(status));
             return 0;
         });
@@ -180,16 +182,4 @@ internal static class JobCommand
         while (token.Length > 0 && jobs.Count < limit);
         return jobs;
     }
-
-    private static Option<string?> IdentityFile() => new("--identity")
-    {
-        Description = $"The analyst's key file (PEM); default: {IdentityVariable}.",
-        HelpName = "FILE",
-    };
-
-    private static JobClient Connect(string? given) => new(CoordinatorConnection.AddressOf(given));
-
-    private static Identity LoadIdentity(string? given) => Identity.Load(
-        given ?? Environment.GetEnvironmentVariable(IdentityVariable)
-        ?? throw Error.OptionMissing("--identity", IdentityVariable, "The analyst's key file"));
 }

@@ -12,8 +12,9 @@ namespace VertFed.Coordinator.Configuration;
 /// identity: coordinator.pem
 /// data: ./coordinator-data
 /// parties:
-///   - {name: bank, fingerprint: 64 hexadecimal digits}
-/// submitters: [64 hexadecimal digits]
+///   - {name: bank, fingerprint: 64 hexadecimal digits}                # or a list, while the party changes keys
+/// principals:
+///   - {name: ann, fingerprint: 64 hexadecimal digits, roles: [analyst]}   # analyst, auditor, operator
 /// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, frame_seconds: 30, retain_payload_days: 7}
 /// log: {level: info, format: plain}
 /// admin: 127.0.0.1:9464
@@ -26,6 +27,8 @@ namespace VertFed.Coordinator.Configuration;
 public static class ConfigReader
 {
     private const int MaxParties = 1000;
+    private const int MaxPrincipals = 1000;
+    private const int MaxFingerprints = 8;
 
     /// <exception cref="VertFedException">Usage: the file cannot be read or is wrong.</exception>
     public static CoordinatorConfig Read(string file)
@@ -36,14 +39,14 @@ public static class ConfigReader
         string identity = Path.GetFullPath(root.Text("identity"), folder);
         string data = Path.GetFullPath(root.Text("data"), folder);
         Dictionary<string, AdmittedParty> parties = ReadParties(root);
-        HashSet<string> submitters = ReadSubmitters(root);
+        List<Principal> principals = ReadPrincipals(root, parties);
         CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
         LogSettings log = ReadLog(root.OptionalMap("log"));
         OperationsSettings operations = OperationsReader.Read(root);
         root.Close();
         return new CoordinatorConfig
         {
-            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Submitters = submitters, Limits = limits, Log = log, Operations = operations,
+            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Principals = principals, Limits = limits, Log = log, Operations = operations,
         };
     }
 
@@ -71,9 +74,9 @@ public static class ConfigReader
                 throw entry.Bad("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
             if (name == "coordinator")
                 throw entry.Bad("name", "must not be 'coordinator'");
-            var party = new AdmittedParty(name, Fingerprint(entry, "fingerprint", entry.Text("fingerprint")));
+            var party = new AdmittedParty(name, Fingerprints(entry));
             entry.Close();
-            if (parties.Values.Any(other => other.Fingerprint == party.Fingerprint))
+            if (parties.Values.Any(other => party.Fingerprints.Any(other.Holds)))
                 throw entry.Bad("fingerprint", "is another party's");
             if (!parties.TryAdd(name, party))
                 throw entry.Bad("name", "is there twice");
@@ -84,16 +87,41 @@ public static class ConfigReader
         return parties.Count >= 2 ? parties : throw root.Bad("parties", "must list at least two parties");
     }
 
-    private static HashSet<string> ReadSubmitters(YamlFields root)
+    private static List<Principal> ReadPrincipals(YamlFields root, Dictionary<string, AdmittedParty> parties)
     {
-        var submitters = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string fingerprint in root.Texts("submitters"))
+        var principals = new List<Principal>();
+        foreach (YamlFields entry in root.Maps("principals"))
         {
-            if (!submitters.Add(Fingerprint(root, "submitters", fingerprint)))
-                throw root.Bad("submitters", "has a fingerprint twice");
+            string name = entry.Text("name");
+            if (!PartyReference.IsName(name))
+                throw entry.Bad("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
+            if (parties.ContainsKey(name) || name == "coordinator" || principals.Exists(other => other.Name == name))
+                throw entry.Bad("name", "is there twice, or a party's, or 'coordinator'");
+            List<string> fingerprints = Fingerprints(entry);
+            if (parties.Values.Any(party => fingerprints.Any(party.Holds)) || principals.Exists(other => fingerprints.Any(other.Holds)))
+                throw entry.Bad("fingerprint", "is another's");
+            principals.Add(new Principal(name, fingerprints, ReadRoles(entry)));
+            entry.Close();
+            if (principals.Count > MaxPrincipals)
+                throw root.Bad("principals", "has more than 1000 entries");
         }
 
-        return submitters.Count > 0 ? submitters : throw root.Bad("submitters", "must list at least one fingerprint");
+        return principals.Exists(principal => principal.Is(CallerRoles.Analyst))
+            ? principals
+            : throw root.Bad("principals", "must list at least one with the role analyst");
+    }
+
+    private static CallerRoles ReadRoles(YamlFields entry)
+    {
+        CallerRoles roles = CallerRoles.None;
+        foreach (string word in entry.Texts("roles"))
+        {
+            if (!Principal.Words.TryGetValue(word, out CallerRoles role) || (roles & role) != 0)
+                throw entry.Bad("roles", "must list some of analyst, auditor, operator, each once");
+            roles |= role;
+        }
+
+        return roles == CallerRoles.None ? throw entry.Bad("roles", "must list at least one role") : roles;
     }
 
     private static CoordinatorLimits ReadLimits(YamlFields? fields)
@@ -138,6 +166,12 @@ public static class ConfigReader
         return new LogSettings(level, json);
     }
 
-    private static string Fingerprint(YamlFields fields, string field, string text) =>
-        PeerIdentity.IsFingerprint(text) ? text : throw fields.Bad(field, "must be 64 lower-case hexadecimal digits");
+    /// <summary>One fingerprint, or the list of them while keys change.</summary>
+    private static List<string> Fingerprints(YamlFields entry)
+    {
+        List<string> fingerprints = [.. entry.OneOrMore("fingerprint")];
+        if (fingerprints.Count is 0 or > MaxFingerprints || !fingerprints.TrueForAll(PeerIdentity.IsFingerprint))
+            throw entry.Bad("fingerprint", "must be 64 lower-case hexadecimal digits, or a list of up to 8 such");
+        return fingerprints.Distinct(StringComparer.Ordinal).Count() == fingerprints.Count ? fingerprints : throw entry.Bad("fingerprint", "has one twice");
+    }
 }

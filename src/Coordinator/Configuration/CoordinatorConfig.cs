@@ -3,10 +3,6 @@ using VertFed.Operations;
 
 namespace VertFed.Coordinator.Configuration;
 
-/// <summary>A party that the coordinator admits.</summary>
-/// <param name="Fingerprint">SHA-256 of its key's SubjectPublicKeyInfo, 64 lower-case hexadecimal digits.</param>
-public sealed record AdmittedParty(string Name, string Fingerprint);
-
 /// <summary>Bounds on what callers may ask of the coordinator.</summary>
 public sealed record CoordinatorLimits
 {
@@ -48,14 +44,14 @@ public sealed record CoordinatorConfig
     /// <summary>Folder of the store, absolute.</summary>
     public required string DataFolder { get; init; }
 
-    /// <summary>Path of the coordinator's private identity key, PEM, absolute.</summary>
+    /// <summary>Path of the coordinator's private identity key, PEM, absolute; its certificate is beside it (.crt).</summary>
     public required string IdentityPath { get; init; }
 
     /// <summary>By name.</summary>
     public required IReadOnlyDictionary<string, AdmittedParty> Parties { get; init; }
 
-    /// <summary>Fingerprints of the submitters' keys.</summary>
-    public required IReadOnlySet<string> Submitters { get; init; }
+    /// <summary>Who else may call: analysts, auditors, operators. No key is two parties' or principals'.</summary>
+    public required IReadOnlyList<Principal> Principals { get; init; }
 
     public CoordinatorLimits Limits { get; init; } = new();
 

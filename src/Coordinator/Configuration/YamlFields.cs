@@ -73,6 +73,9 @@ internal sealed class YamlFields
         ? text.Value
         : throw At(item.Line, string.Create(CultureInfo.InvariantCulture, $"{_path}{field}[{index}]"), "must be a single value"));
 
+    /// <summary>A single text or a list of them; an error where the field is missing.</summary>
+    public IEnumerable<string> OneOrMore(string field) => Child(field) is YamlList ? Texts(field) : [Text(field)];
+
     /// <summary>Refuses whatever was not asked for.</summary>
     public void Close()
     {

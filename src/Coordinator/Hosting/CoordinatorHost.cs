@@ -1,13 +1,16 @@
 using System.Net;
+using System.Net.Security;
 using System.Text.Json;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Coordinator.Services.Reflection;
 using VertFed.Operations.Logging;
@@ -18,13 +21,14 @@ using VertFed.Storage.Sqlite;
 namespace VertFed.Coordinator.Hosting;
 
 /// <summary>
-/// A running coordinator: Kestrel with HTTP/2 in the clear on the configured address, the store, and the three services. Takes
+/// A running coordinator: Kestrel with HTTP/2 over mutual TLS on the configured address, the store, and the three services. Takes
 /// nothing from the environment or from appsettings files: the configuration file is all.
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
 {
     private const string StoreFile = "coordinator.db";
     private const int FrameOverhead = 64 * 1024;
+    private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
     private readonly WebApplication _application;
     private readonly ICoordinatorStore _store;
     private readonly CoordinatorKeys _keys;
@@ -42,7 +46,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         Address = address;
     }
 
-    /// <summary>http://ADDRESS:PORT as bound.</summary>
+    /// <summary>https://ADDRESS:PORT as bound.</summary>
     public string Address { get; }
 
     /// <summary>Where the operator's pages are, as bound; null where none are configured.</summary>
@@ -82,8 +86,6 @@ public sealed class CoordinatorHost : IAsyncDisposable
             CoordinatorOperations operations = await CoordinatorOperations.StartAsync(application.Services, cancellationToken);
             ILogger logger = application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
             Log.Listening(logger, address, StoreFile, openJobs);
-            if (!IPAddress.IsLoopback(config.Listen.Address))
-                Log.NotLoopback(logger, address);
             if (operations.Address is { } admin && IPAddress.IsLoopback(admin.Address))
                 Log.Admin(logger, admin.ToString());
             else if (operations.Address is { } open)
@@ -153,7 +155,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "VertFed.Coordinator" });
         ConfigureLogging(builder.Logging, config.Log);
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, config));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, config, keys));
+        builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(config);
@@ -161,6 +164,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton(time);
         builder.Services.AddSingleton(keys);
         builder.Services.AddSingleton<CheckpointQueue>();
+        builder.Services.AddSingleton<TrustBook>();
         builder.Services.AddSingleton<CoordinatorTelemetry>();
         builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
@@ -180,6 +184,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             grpc.EnableDetailedErrors = false;
             grpc.Interceptors.Add<CallMeter>();
             grpc.Interceptors.Add<ErrorInterceptor>();
+            grpc.Interceptors.Add<AccessInterceptor>();
         });
         WebApplication application = builder.Build();
         application.UseRouting();
@@ -192,10 +197,17 @@ public sealed class CoordinatorHost : IAsyncDisposable
         return application;
     }
 
-    private static void ConfigureKestrel(KestrelServerOptions kestrel, CoordinatorConfig config)
+    private static void ConfigureKestrel(KestrelServerOptions kestrel, CoordinatorConfig config, CoordinatorKeys keys)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Listen(config.Listen, listen => listen.Protocols = HttpProtocols.Http2);
+        ILogger logger = kestrel.ApplicationServices.GetRequiredService<ILogger<CoordinatorHost>>();
+        TimeProvider time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
+        SslServerAuthenticationOptions tls = MutualTls.Server(keys.Credential.Certificate, reason => Log.HandshakeRefused(logger, reason), time);
+        kestrel.Listen(config.Listen, listen =>
+        {
+            listen.Protocols = HttpProtocols.Http2;
+            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = HandshakePatience, OnConnection = _ => ValueTask.FromResult(tls) });
+        });
         KestrelServerLimits limits = kestrel.Limits;
         limits.MaxConcurrentConnections = config.Parties.Count + config.Limits.MaxUnregistered + config.Limits.MaxWatchers;
         // Streams are open for as long as a job takes; pings find out who is gone.

@@ -8,6 +8,7 @@ using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -20,7 +21,7 @@ namespace VertFed.Coordinator.Jobs;
 /// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
 /// </summary>
 internal sealed class JobHub(
-    ICoordinatorStore store, CoordinatorConfig config, CheckpointQueue checkpoints, JobQueue queue, CoordinatorTelemetry telemetry, ShutdownGate shutdown,
+    ICoordinatorStore store, CoordinatorConfig config, TrustBook trust, CheckpointQueue checkpoints, JobQueue queue, CoordinatorTelemetry telemetry, ShutdownGate shutdown,
     TimeProvider time, ILogger<JobHub> logger)
 {
     private readonly OpenPlaces _places = new(config.Limits);
@@ -60,14 +61,14 @@ internal sealed class JobHub(
         return _live.Count;
     }
 
-    /// <summary>Verifies a signed spec and that its submitter and parties are known here.</summary>
-    public SignedJob Check(SignedJobSpec message)
+    /// <summary>Verifies a signed spec, that it is the caller's, and that its parties are known here.</summary>
+    public SignedJob Check(SignedJobSpec message, Caller caller)
     {
         shutdown.RequireOpen();
         SignedJob signed = SignedJob.Verify(message);
         JobSpecification spec = signed.Specification;
-        if (!config.Submitters.Contains(signed.Submitter.Fingerprint))
-            throw new VertFedException(ErrorCode.Refused, $"submitter {signed.Submitter.Fingerprint} is not one that this coordinator accepts jobs of");
+        if (!caller.Principal.Holds(signed.Submitter.Fingerprint))
+            throw new VertFedException(ErrorCode.Refused, $"submitter {signed.Submitter.Fingerprint} is not '{caller.Name}', who calls");
         RequireAdmitted(spec.LabelParty, "label_party");
         RequireAdmitted(spec.FeatureParty, "feature_party");
         return signed;
@@ -75,9 +76,9 @@ internal sealed class JobHub(
 
     /// <summary>Keeps a job and queues it; a repeated request returns the job of the first.</summary>
     /// <param name="clientToken">The submitter's own name for the request; null: none.</param>
-    public async Task<JobRecord> SubmitAsync(SignedJobSpec message, string? clientToken, CancellationToken cancellationToken)
+    public async Task<JobRecord> SubmitAsync(SignedJobSpec message, string? clientToken, Caller caller, CancellationToken cancellationToken)
     {
-        SignedJob signed = Check(message);
+        SignedJob signed = Check(message, caller);
         JobSpecification spec = signed.Specification;
         string submitter = signed.Submitter.Fingerprint;
         byte[] hash = SHA256.HashData([.. signed.SpecHash, .. signed.Submitter.SubjectPublicKeyInfo]);
@@ -157,13 +158,19 @@ internal sealed class JobHub(
             Log.NoModel(logger, job.Job, job.PartyName(role), job.State);
     }
 
-    public async Task<JobRecord> CancelAsync(string jobId, ByteString signature, CancellationToken cancellationToken)
+    public async Task<JobRecord> CancelAsync(string jobId, ByteString signature, Caller caller, CancellationToken cancellationToken)
     {
-        JobRecord job = await store.FindJobAsync(jobId, cancellationToken) ?? throw GrpcErrors.UnknownJob();
+        JobRecord? job = await store.FindJobAsync(jobId, cancellationToken);
+        bool byOperator = caller.Is(CallerRoles.Operator);
+        if (job is null || !(byOperator || caller.Submitted(job)))
+            throw GrpcErrors.UnknownJob();
         PeerIdentity submitter = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Submitter;
-        if (!submitter.Verify([.. CancelLabel, .. Encoding.ASCII.GetBytes(jobId)], signature.Span))
+        byte[] signed = [.. CancelLabel, .. Encoding.ASCII.GetBytes(jobId)];
+        // A submitter who has changed keys since signs with the key of the connection.
+        if (!byOperator && !submitter.Verify(signed, signature.Span) && !caller.Key.Verify(signed, signature.Span))
             throw new VertFedException(ErrorCode.DoesNotVerify, "the cancellation is not signed by the job's submitter");
-        var error = new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = "cancelled by the submitter" };
+        string by = caller.Submitted(job) ? "the submitter" : "the coordinator's operator";
+        var error = new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" };
         JobRecord ended = (await store.EndJobAsync(jobId, JobState.Cancelled, error, NowUnixMs, cancellationToken))!;
         Publish(ended, Role.Unspecified);
         return ended;
@@ -411,9 +418,9 @@ internal sealed class JobHub(
 
     private void RequireAdmitted(PartyReference party, string field)
     {
-        if (!config.Parties.TryGetValue(party.Name, out AdmittedParty? admitted))
+        if (!trust.Current.Parties.TryGetValue(party.Name, out AdmittedParty? admitted))
             throw new VertFedException(ErrorCode.Refused, $"{field}: '{party.Name}' is not a party of this coordinator");
-        if (admitted.Fingerprint != party.Fingerprint)
+        if (!admitted.Holds(party.Fingerprint))
             throw new VertFedException(ErrorCode.Refused, $"{field}: the fingerprint of '{party.Name}' is not the one this coordinator knows");
     }
 

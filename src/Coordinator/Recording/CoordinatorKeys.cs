@@ -9,9 +9,10 @@ internal sealed class CoordinatorKeys : IDisposable
 {
     private const string KeyFile = "checkpoint.key";
 
-    private CoordinatorKeys(Identity identity, CheckpointSigner checkpoints) => (Identity, Checkpoints) = (identity, checkpoints);
+    private CoordinatorKeys(Credential credential, CheckpointSigner checkpoints) => (Credential, Checkpoints) = (credential, checkpoints);
 
-    public Identity Identity { get; }
+    /// <summary>What it shows on every connection.</summary>
+    public Credential Credential { get; }
 
     public CheckpointSigner Checkpoints { get; }
 
@@ -19,14 +20,14 @@ internal sealed class CoordinatorKeys : IDisposable
     /// <exception cref="VertFedException">Usage: a file cannot be read or written, is open to others, or holds no key of this owner.</exception>
     public static CoordinatorKeys Load(CoordinatorConfig config)
     {
-        Identity identity = Identity.Load(config.IdentityPath);
+        Credential credential = Credential.Load(config.IdentityPath);
         try
         {
-            return new CoordinatorKeys(identity, CheckpointSigner.LoadOrCreate(Path.Combine(config.DataFolder, KeyFile), identity));
+            return new CoordinatorKeys(credential, CheckpointSigner.LoadOrCreate(Path.Combine(config.DataFolder, KeyFile), credential.Identity));
         }
         catch
         {
-            identity.Dispose();
+            credential.Dispose();
             throw;
         }
     }
@@ -34,6 +35,6 @@ internal sealed class CoordinatorKeys : IDisposable
     public void Dispose()
     {
         Checkpoints.Dispose();
-        Identity.Dispose();
+        Credential.Dispose();
     }
 }

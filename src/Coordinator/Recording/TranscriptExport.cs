@@ -36,7 +36,7 @@ internal sealed class TranscriptExport(ICoordinatorStore store, CoordinatorKeys 
             await writer.DeliveriesAsync(new DeliveryLog { Deliveries = { deliveries } }, cancellationToken);
         }
 
-        await writer.FinishAsync(bytes => keys.Identity.Sign(bytes), cancellationToken);
+        await writer.FinishAsync(bytes => keys.Credential.Identity.Sign(bytes), cancellationToken);
     }
 
     /// <summary>The job's checkpoints, each note with the co-signatures that the coordinator has.</summary>

@@ -5,6 +5,7 @@ using Grpc.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -17,7 +18,7 @@ namespace VertFed.Coordinator.Relay;
 /// <see cref="PartySession"/>.
 /// </summary>
 internal sealed class RelayEndpoint(
-    JobHub hub, DryRuns dryRuns, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
+    JobHub hub, DryRuns dryRuns, CoordinatorConfig config, TrustBook trust, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
@@ -29,7 +30,7 @@ internal sealed class RelayEndpoint(
     {
         var frames = new FrameReader(requestStream);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        (string party, CheckpointVerifier key, byte[] checkpointKey) = await RegisterAsync(frames, responseStream, ending.Token);
+        (string party, CheckpointVerifier key, byte[] checkpointKey) = await RegisterAsync(frames, responseStream, Caller.Of(context), ending.Token);
         using var session = new PartySession(party, key, checkpointKey, hub, dryRuns, config, frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
@@ -47,7 +48,7 @@ internal sealed class RelayEndpoint(
             throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
     }
 
-    private async Task<(string Party, CheckpointVerifier Key, byte[] CheckpointKey)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, CancellationToken cancellationToken)
+    private async Task<(string Party, CheckpointVerifier Key, byte[] CheckpointKey)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, Caller caller, CancellationToken cancellationToken)
     {
         using IDisposable place = gate.Enter();
         byte[] nonce = RandomNumberGenerator.GetBytes(NonceBytes);
@@ -63,11 +64,18 @@ internal sealed class RelayEndpoint(
         if (!PartyReference.IsName(register.Party) || register.PartyVersion.Length > SoftwareVersion.MaxLength || register.PartyVersion.Any(char.IsControl))
             throw new VertFedException(ErrorCode.ProtocolViolation, "the registration's name or version is malformed");
         PeerIdentity key = PeerIdentity.Parse(register.IdentityKey.Span);
-        bool admitted = config.Parties.TryGetValue(register.Party, out AdmittedParty? party) && party.Fingerprint == key.Fingerprint;
+        bool admitted = trust.Current.Parties.TryGetValue(register.Party, out AdmittedParty? party) && party.Holds(key.Fingerprint);
         if (!admitted)
         {
             Log.RegistrationRefused(logger, register.Party, "not a configured party and key");
             throw new VertFedException(ErrorCode.DoesNotVerify, "this name and key are not those of a party that the coordinator admits");
+        }
+
+        // Otherwise someone between could show a certificate of their own and pass the party's registration on.
+        if (!key.Equals(caller.Key))
+        {
+            Log.RegistrationRefused(logger, register.Party, "the registration's key is not that of the connection's certificate");
+            throw new VertFedException(ErrorCode.DoesNotVerify, "the registration's key is not that of the connection's certificate");
         }
 
         if (!key.Verify([.. RegisterLabel, .. nonce, .. Encoding.UTF8.GetBytes(register.Party)], register.Signature.Span))

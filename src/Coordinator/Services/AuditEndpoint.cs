@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -9,14 +10,15 @@ using VertFed.Transcript;
 
 namespace VertFed.Coordinator.Services;
 
-/// <summary>What auditors call. Reading needs no key, as with jobs: entries are hashes, names of steps and sealed bytes, and what
-/// they prove is proved by their signatures. Calls that read a whole job share the places of the watchers.</summary>
+/// <summary>What auditors call, and a job's submitter and parties. What is read proves itself by its signatures; who may read is decided
+/// all the same. Calls that read a whole job share the places of the watchers.</summary>
 internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate watchers, IHostApplicationLifetime lifetime) : AuditService.AuditServiceBase
 {
     public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, filter: null, context.CancellationToken);
+        JobPage page = await Visible.JobsAsync(
+            hub.Store, Caller.Of(context).MayAudit, asked.Size, asked.Before, filter: null, context.CancellationToken);
         var response = new ListTranscriptsResponse { NextPageToken = PageRequest.Token(page.Before) };
         foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
         {
@@ -37,7 +39,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     {
         using IDisposable place = watchers.Gate.Enter();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        JobRecord job = await FindEndedAsync(request.Job, ending.Token);
+        JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
         if (request.First >= (ulong)job.Envelopes)
             return;
         EntryPlace? after = request.First == 0
@@ -56,14 +58,14 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
 
     public override async Task<CheckpointsResponse> Checkpoints(TranscriptRequest request, ServerCallContext context)
     {
-        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         return new CheckpointsResponse { Checkpoints = { await TranscriptExport.CheckpointsAsync(hub.Store, job, context.CancellationToken) } };
     }
 
     public override async Task<ProofResponse> InclusionProof(InclusionProofRequest request, ServerCallContext context)
     {
         using IDisposable place = watchers.Gate.Enter();
-        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         Phase last = await PhaseOfAsync(job, request.TreeSize, "tree_size", context.CancellationToken);
         if (request.Index >= request.TreeSize)
             throw new VertFedException(ErrorCode.Usage, "index is not below tree_size");
@@ -74,7 +76,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     public override async Task<ProofResponse> ConsistencyProof(ConsistencyProofRequest request, ServerCallContext context)
     {
         using IDisposable place = watchers.Gate.Enter();
-        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         _ = await PhaseOfAsync(job, request.OldSize, "old_size", context.CancellationToken);
         Phase last = await PhaseOfAsync(job, request.NewSize, "new_size", context.CancellationToken);
         if (request.OldSize > request.NewSize)
@@ -87,7 +89,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     {
         using IDisposable place = watchers.Gate.Enter();
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        JobRecord job = await FindEndedAsync(request.Job, ending.Token);
+        JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
         if (job.Envelopes == 0)
             throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "nothing was exchanged in this job: it has no transcript");
         await using var pieces = new ExportStream(responseStream);
@@ -103,17 +105,19 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
             .FirstOrDefault(checkpoint => (ulong)checkpoint.Checkpoint.TreeSize == size)?.Checkpoint.Phase
         ?? throw new VertFedException(ErrorCode.Usage, $"{field} is not the size of one of the job's checkpoints");
 
-    private async Task<JobRecord> FindEndedAsync(string job, CancellationToken cancellationToken)
+    private async Task<JobRecord> FindEndedAsync(string job, Caller caller, CancellationToken cancellationToken)
     {
-        JobRecord record = await FindAsync(job, cancellationToken);
+        JobRecord record = await FindAsync(job, caller, cancellationToken);
         return record.IsOpen
             ? throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "the job is open; its transcript is complete when it has ended")
             : record;
     }
 
-    private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken)
+    private async Task<JobRecord> FindAsync(string job, Caller caller, CancellationToken cancellationToken)
     {
-        JobRecord record = (EnvelopeCodec.IsJobId(job) ? await hub.Store.FindJobAsync(job, cancellationToken) : null) ?? throw GrpcErrors.UnknownJob();
+        JobRecord? record = EnvelopeCodec.IsJobId(job) ? await hub.Store.FindJobAsync(job, cancellationToken) : null;
+        if (record is null || !caller.MayAudit(record))
+            throw GrpcErrors.UnknownJob();
         return record.HasTranscript
             ? record
             : throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "the job ran under a coordinator that kept no transcripts");

@@ -1,14 +1,15 @@
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Services;
 
-/// <summary>What analysts call. Reading needs no key: the coordinator knows nothing that a submitter or party may not see of a
-/// job's progress, and reports are sealed. Submitting and cancelling are signed.</summary>
+/// <summary>What analysts call, and whoever else may see a job. A job that the caller may not know of is answered as one that is not there.
+/// Submitting and cancelling are signed besides.</summary>
 internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
 {
     private const int MaxTokenLength = 64;
@@ -18,18 +19,19 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(5);
 
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
-        hub.Describe(await hub.SubmitAsync(Required(request.Job), ClientToken(request.ClientToken), context.CancellationToken));
+        hub.Describe(await hub.SubmitAsync(Required(request.Job), ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken));
 
     public override async Task<DryRunResponse> DryRun(DryRunRequest request, ServerCallContext context) =>
-        await dryRuns.AskAsync(hub.Check(Required(request.Job)), context.CancellationToken);
+        await dryRuns.AskAsync(hub.Check(Required(request.Job), Caller.Of(context)), context.CancellationToken);
 
     public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
-        hub.Describe(await FindAsync(request.Job, context.CancellationToken));
+        hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await hub.Store.ListJobsAsync(asked.Size, asked.Before, FilterOf(request), context.CancellationToken);
+        JobPage page = await Visible.JobsAsync(
+            hub.Store, Caller.Of(context).MaySee, asked.Size, asked.Before, FilterOf(request), context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
@@ -39,7 +41,8 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
         (string? submitter, string? party) = Conditions(request.Submitter, request.Party);
-        ModelPage page = await hub.Store.ListModelsAsync(asked.Size, asked.Before, new ModelFilter(submitter, party), context.CancellationToken);
+        ModelPage page = await Visible.ModelsAsync(
+            hub.Store, Caller.Of(context), asked.Size, asked.Before, new ModelFilter(submitter, party), context.CancellationToken);
         return new ListModelsResponse { Models = { page.Models.Select(ModelMapper.ToMessage) }, NextPageToken = PageRequest.Token(page.Before) };
     }
 
@@ -56,7 +59,7 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
                 // Taken before the look, so that a change during the look is not missed.
                 Task? next = hub.ChangesOf(request.Job)?.Next;
                 Task coSigned = hub.ClosingAnswered.Next;
-                JobRecord job = await FindAsync(request.Job, ending.Token);
+                JobRecord job = await FindAsync(request.Job, Caller.Of(context), ending.Token);
                 if (last is not null && await IsBeingCoSignedAsync(job, ending.Token))
                 {
                     patience ??= Task.Delay(CoSigning, time, ending.Token);
@@ -84,12 +87,12 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
 
     public override async Task<JobStatus> Cancel(CancelRequest request, ServerCallContext context) =>
         EnvelopeCodec.IsJobId(request.Job)
-            ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, context.CancellationToken))
+            ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, Caller.Of(context), context.CancellationToken))
             : throw GrpcErrors.UnknownJob();
 
     public override async Task<ReportResponse> Report(GetJobRequest request, ServerCallContext context)
     {
-        JobRecord job = await FindAsync(request.Job, context.CancellationToken);
+        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         var response = new ReportResponse { Status = hub.Describe(job) };
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
@@ -133,8 +136,10 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
         return close?.Label is null || close.Feature is null;
     }
 
-    private async Task<JobRecord> FindAsync(string job, CancellationToken cancellationToken) =>
-        (EnvelopeCodec.IsJobId(job) ? await hub.Store.FindJobAsync(job, cancellationToken) : null) ?? throw GrpcErrors.UnknownJob();
+    private async Task<JobRecord> FindAsync(string job, Caller caller, CancellationToken cancellationToken) =>
+        EnvelopeCodec.IsJobId(job) && await hub.Store.FindJobAsync(job, cancellationToken) is { } record && caller.MaySee(record)
+            ? record
+            : throw GrpcErrors.UnknownJob();
 }
 
 /// <summary>Bounds the Watch streams.</summary>

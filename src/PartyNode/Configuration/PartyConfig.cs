@@ -8,8 +8,12 @@ namespace VertFed.PartyNode.Configuration;
 
 /// <summary>A peer that this party works with, compared out of band.</summary>
 /// <param name="Name">The peer's name.</param>
-/// <param name="Fingerprint">SHA-256 of its identity key (DER SubjectPublicKeyInfo), 64 lower-case hexadecimal digits.</param>
-public sealed record PinnedPeer(string Name, string Fingerprint);
+/// <param name="Fingerprints">SHA-256 of its identity key (DER SubjectPublicKeyInfo), 64 lower-case hexadecimal digits; more than one
+/// while it changes keys.</param>
+public sealed record PinnedPeer(string Name, IReadOnlyList<string> Fingerprints)
+{
+    public bool Holds(string fingerprint) => Fingerprints.Contains(fingerprint, StringComparer.Ordinal);
+}
 
 /// <summary>A party node's configuration, validated. Paths are absolute.</summary>
 public sealed class PartyConfig
@@ -31,13 +35,14 @@ public sealed class PartyConfig
 
     public required Role Role { get; init; }
 
-    /// <summary>Where the coordinator listens: http (loopback, or behind a tunnel) or https.</summary>
+    /// <summary>Where the coordinator listens: https.</summary>
     public required Uri Coordinator { get; init; }
 
-    /// <summary>Fingerprint of the coordinator's identity key, compared out of band. A coordinator with another key is refused.</summary>
-    public required string CoordinatorFingerprint { get; init; }
+    /// <summary>Fingerprints of the coordinator's identity key, compared out of band; more than one while it changes keys. A coordinator
+    /// with another key is refused.</summary>
+    public required IReadOnlyList<string> CoordinatorFingerprints { get; init; }
 
-    /// <summary>Path of the private identity key, PEM.</summary>
+    /// <summary>Path of the private identity key, PEM; its certificate is beside it (.crt).</summary>
     public required string IdentityPath { get; init; }
 
     /// <summary>Folder of the node's store and of its reports; made if it is not there.</summary>
@@ -103,13 +108,13 @@ public sealed class PartyConfig
             Name = name,
             Role = role,
             Coordinator = ReadCoordinator(map),
-            CoordinatorFingerprint = ReadFingerprint(map, "coordinator_fingerprint"),
+            CoordinatorFingerprints = ReadFingerprints(map, "coordinator_fingerprint"),
             IdentityPath = Path.GetFullPath(map.Text("identity"), folder),
             DataDirectory = Path.GetFullPath(map.Text("data_dir"), folder),
             SecretsKeyPath = map.OptionalText("secrets_key") is { } secrets ? Path.GetFullPath(secrets, folder) : null,
             RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
             Peers = ReadPeers(map, name),
-            Submitters = ReadFingerprints(map, "submitters"),
+            Submitters = ReadSubmitters(map),
             Datasets = DatasetReader.Read(map, role, folder),
             MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
             Policy = PolicyReader.Read(map, "policy", folder),
@@ -121,10 +126,10 @@ public sealed class PartyConfig
     }
 
     private static Uri ReadCoordinator(YamlMap map) =>
-        Uri.TryCreate(map.Text("coordinator"), UriKind.Absolute, out Uri? uri) && uri.Scheme is "http" or "https"
+        Uri.TryCreate(map.Text("coordinator"), UriKind.Absolute, out Uri? uri) && uri.Scheme is "https"
             && uri.AbsolutePath is "/" && uri.Query.Length == 0 && uri.UserInfo.Length == 0
             ? uri
-            : throw map.Bad("coordinator", "a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected");
+            : throw map.Bad("coordinator", "a URL such as https://coordinator.example:7400 is expected");
 
     private static List<PinnedPeer> ReadPeers(YamlMap map, string own)
     {
@@ -137,24 +142,25 @@ public sealed class PartyConfig
                 throw peer.Bad("name", "a peer's name is well-formed, unique and not the party's own");
             }
 
-            peers.Add(new PinnedPeer(name, ReadFingerprint(peer, "fingerprint")));
+            peers.Add(new PinnedPeer(name, ReadFingerprints(peer, "fingerprint")));
             peer.RefuseOthers();
         }
 
         return peers;
     }
 
-    private static string ReadFingerprint(YamlMap map, string key)
-    {
-        string fingerprint = map.Text(key);
-        return PeerIdentity.IsFingerprint(fingerprint) ? fingerprint : throw map.Bad(key, FingerprintExpected);
-    }
-
     private static IReadOnlyList<string> ReadFingerprints(YamlMap map, string key)
     {
-        IReadOnlyList<string> list = map.OptionalTexts(key) ?? throw map.Bad(key, "a list of fingerprints is missing");
-        return list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
+        IReadOnlyList<string> list = map.OneOrMore(key);
+        return list.Count <= MaxPins && list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
     }
 
+    private static IReadOnlyList<string> ReadSubmitters(YamlMap map)
+    {
+        IReadOnlyList<string> list = map.OptionalTexts("submitters") ?? throw map.Bad("submitters", "a list of fingerprints is missing");
+        return list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad("submitters", FingerprintExpected);
+    }
+
+    private const int MaxPins = 8;
     private const string FingerprintExpected = "a fingerprint is 64 lower-case hexadecimal digits";
 }

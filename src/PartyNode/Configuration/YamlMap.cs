@@ -158,6 +158,9 @@ internal sealed class YamlMap
         return texts.Count == 0 ? throw At(node, key, "the list is empty") : texts;
     }
 
+    /// <summary>A single text, or a list of them without repetitions.</summary>
+    public IReadOnlyList<string> OneOrMore(string key) => Find(key) is YamlSequenceNode ? OptionalTexts(key)! : [Text(key)];
+
     /// <summary>Whether a key's value is a mapping, where it may be something else.</summary>
     public bool IsMap(string key) => Find(key) is YamlMappingNode;
 

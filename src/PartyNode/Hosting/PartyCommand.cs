@@ -34,14 +34,14 @@ public static class PartyCommand
                 TableLoader.RequireReadable(dataset);
             }
 
-            using Identity identity = Identity.Load(config.IdentityPath);
+            using Credential credential = Credential.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
-            using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), identity);
+            using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), credential.Identity);
             await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
             using PartyTelemetry telemetry = new(config, TimeProvider.System);
             NodeLog log = new(errors, TimeProvider.System, config.Log.Format, config.Log.Level) { Telemetry = telemetry };
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
-            using PartyHost host = new(config, identity, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
+            using PartyHost host = new(config, credential, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
             await using AdminHost? admin = await StartAdminAsync(config, host, log);
             await using PartyOperations? operations = await PartyOperations.StartAsync(config, store, host, telemetry, log, TimeProvider.System);
             await RunUntilToldAsync(host, TimeSpan.FromSeconds(config.Operations.ShutdownSeconds), parentPipe ? input : null, log);

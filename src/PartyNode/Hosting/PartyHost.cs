@@ -28,7 +28,7 @@ public sealed class PartyHost : IDisposable
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
 
     private readonly PartyConfig _config;
-    private readonly Identity _identity;
+    private readonly Credential _credential;
     private readonly IPartyStore _store;
     private readonly ProgressWriter _progress;
     private readonly NodeLog _log;
@@ -45,20 +45,20 @@ public sealed class PartyHost : IDisposable
     private bool _wasReady;
     private volatile bool _isDraining;
 
-    /// <param name="identity">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
+    /// <param name="credential">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
     /// <param name="relay">Null: how the configuration says.</param>
     public PartyHost(
-        PartyConfig config, Identity identity, CheckpointSigner checkpoints, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time,
+        PartyConfig config, Credential credential, CheckpointSigner checkpoints, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time,
         RelayOptions? relay = null)
     {
-        (_config, _identity, _store, _progress, _log, _time) = (config, identity, store, progress, log, time);
-        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprint = config.CoordinatorFingerprint, Party = config.Name };
-        _relay = new RelayClient(relay, identity, checkpoints.Key);
+        (_config, _credential, _store, _progress, _log, _time) = (config, credential, store, progress, log, time);
+        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name };
+        _relay = new RelayClient(relay, credential, checkpoints.Key);
         _journal = new WatchedJournal(store);
-        _worker = new JobWorker(config, identity, store, _journal, _relay, progress, log, time);
+        _worker = new JobWorker(config, credential.Identity, store, _journal, _relay, progress, log, time);
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
-        _preflight = new Preflight(config, identity);
-        _dryRuns = new DryRuns(config, identity, store, _preflight, _relay, log, time);
+        _preflight = new Preflight(config, credential.Identity);
+        _dryRuns = new DryRuns(config, credential.Identity, store, _preflight, _relay, log, time);
         _models = new ModelDesk(store, config.DataDirectory, log, _relay.TellModel);
         Jobs = new JobControl(config, store, _entries, log, time);
         _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);

@@ -52,7 +52,7 @@ public static class JoinRules
             : string.Create(
                 CultureInfo.InvariantCulture,
                 $"the spec does not name '{job.Config.Name}' with its own fingerprint as {RoleName(job.Config.Role)}")),
-        new("peer-pinned", job => job.Config.Peers.Contains(new PinnedPeer(job.Peer.Name, job.Peer.Fingerprint))
+        new("peer-pinned", job => job.Config.Peers.Any(peer => peer.Name == job.Peer.Name && peer.Holds(job.Peer.Fingerprint))
             ? null
             : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
         new("peer-allowed", job => job.Policy.Peers?.Contains(job.Peer.Name) != false ? null : $"the policy does not allow jobs with '{job.Peer.Name}'"),

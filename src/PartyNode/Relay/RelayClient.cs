@@ -10,8 +10,8 @@ public sealed record RelayOptions
 {
     public required Uri Coordinator { get; init; }
 
-    /// <summary>Fingerprint of the coordinator's identity key; one with another key is refused.</summary>
-    public required string CoordinatorFingerprint { get; init; }
+    /// <summary>Fingerprints of the coordinator's identity key; one with another key is refused.</summary>
+    public required IReadOnlyList<string> CoordinatorFingerprints { get; init; }
 
     /// <summary>This party's name.</summary>
     public required string Party { get; init; }
@@ -33,9 +33,9 @@ public sealed record RelayOptions
 /// The order on a connection: Challenge from the coordinator, Register, Registered; then frames both ways. Answers and outcomes
 /// are repeated on every new connection until the job's end is known, since they have no acknowledgement of their own.
 /// </remarks>
-/// <param name="identity">Stays the caller's to dispose.</param>
+/// <param name="credential">Stays the caller's to dispose.</param>
 /// <param name="checkpointKey">The key whose co-signatures are this party's.</param>
-public sealed class RelayClient(RelayOptions options, Identity identity, CheckpointKey checkpointKey)
+public sealed class RelayClient(RelayOptions options, Credential credential, CheckpointKey checkpointKey)
 {
     private const int MaxEvents = 1024;
     private const int MaxExpected = 1024;
@@ -65,7 +65,7 @@ public sealed class RelayClient(RelayOptions options, Identity identity, Checkpo
             string reason;
             try
             {
-                await using RelayConnection connection = new(options, identity, checkpointKey, this);
+                await using RelayConnection connection = new(options, credential, checkpointKey, this);
                 RegisteredEvent registered = await connection.RegisterAsync(cancellationToken);
                 backoff.Reset();
                 Rewind(registered.RunningJobs);

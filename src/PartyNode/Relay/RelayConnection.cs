@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
@@ -17,7 +18,7 @@ internal sealed class RelayConnection : IAsyncDisposable
     private static readonly TimeSpan StatusWait = TimeSpan.FromSeconds(1);
 
     private readonly RelayOptions _options;
-    private readonly Identity _identity;
+    private readonly Credential _credential;
     private readonly CheckpointKey _checkpointKey;
     private readonly RelayClient _client;
     private readonly GrpcChannel _channel;
@@ -26,9 +27,9 @@ internal sealed class RelayConnection : IAsyncDisposable
     private AsyncDuplexStreamingCall<PartyFrame, CoordinatorFrame>? _call;
     private CheckpointVerifier? _coordinator;
 
-    public RelayConnection(RelayOptions options, Identity identity, CheckpointKey checkpointKey, RelayClient client)
+    public RelayConnection(RelayOptions options, Credential credential, CheckpointKey checkpointKey, RelayClient client)
     {
-        (_options, _identity, _checkpointKey, _client) = (options, identity, checkpointKey, client);
+        (_options, _credential, _checkpointKey, _client) = (options, credential, checkpointKey, client);
         _channel = GrpcChannel.ForAddress(options.Coordinator, new GrpcChannelOptions
         {
             DisposeHttpClient = true,
@@ -36,6 +37,7 @@ internal sealed class RelayConnection : IAsyncDisposable
             MaxSendMessageSize = FrameBytes,
             HttpHandler = new SocketsHttpHandler
             {
+                SslOptions = MutualTls.Client(credential.Certificate, () => options.CoordinatorFingerprints, "coordinator"),
                 ConnectTimeout = options.HandshakeTimeout,
                 KeepAlivePingDelay = KeepAlive,
                 KeepAlivePingTimeout = KeepAlive,
@@ -54,6 +56,7 @@ internal sealed class RelayConnection : IAsyncDisposable
     /// <summary>Opens the stream, answers the challenge and waits for the registration.</summary>
     public async Task<RegisteredEvent> RegisterAsync(CancellationToken cancellationToken)
     {
+        _credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
         using CancellationTokenSource handshake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         handshake.CancelAfter(_options.HandshakeTimeout);
         try
@@ -66,11 +69,11 @@ internal sealed class RelayConnection : IAsyncDisposable
             }
 
             _coordinator = RequirePinned(challenge.CheckpointKey);
-            byte[] signature = _identity.Sign(RegistrationBytes(challenge.Nonce.Span, _options.Party));
+            byte[] signature = _credential.Identity.Sign(RegistrationBytes(challenge.Nonce.Span, _options.Party));
             Register register = new()
             {
                 Party = _options.Party,
-                IdentityKey = ByteString.CopyFrom(_identity.Public.SubjectPublicKeyInfo),
+                IdentityKey = ByteString.CopyFrom(_credential.Identity.Public.SubjectPublicKeyInfo),
                 Signature = UnsafeByteOperations.UnsafeWrap(signature),
                 PartyVersion = SoftwareVersion.Current,
                 CheckpointKey = _checkpointKey,
@@ -83,6 +86,10 @@ internal sealed class RelayConnection : IAsyncDisposable
         {
             throw new VertFedException(
                 ErrorCode.Refused, $"The coordinator does not admit '{_options.Party}': {error.Status.Detail}", error);
+        }
+        catch (RpcException error) when (MutualTls.RefusalIn(error.Status.DebugException) is { } refusal)
+        {
+            throw NotPinned(refusal);
         }
         catch (Exception error) when (handshake.IsCancellationRequested && !cancellationToken.IsCancellationRequested
             && error is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
@@ -132,17 +139,23 @@ internal sealed class RelayConnection : IAsyncDisposable
     {
         try
         {
-            return CheckpointVerifier.Parse(key ?? new CheckpointKey(), _options.CoordinatorFingerprint, "coordinator");
+            CheckpointKey shown = key ?? new CheckpointKey();
+            string pin = _options.CoordinatorFingerprints.FirstOrDefault(pin => pin == FingerprintOf(shown)) ?? _options.CoordinatorFingerprints[0];
+            return CheckpointVerifier.Parse(shown, pin, "coordinator");
         }
         catch (VertFedException error) when (error.Code == ErrorCode.DoesNotVerify)
         {
-            throw new VertFedException(
-                ErrorCode.Refused, $"The coordinator at {_options.Coordinator} is not the pinned one (coordinator_fingerprint): {error.Message}", error)
-            {
-                Party = "coordinator",
-            };
+            throw NotPinned(error);
         }
     }
+
+    private VertFedException NotPinned(VertFedException why) =>
+        new(ErrorCode.Refused, $"The coordinator at {_options.Coordinator} is not the pinned one (coordinator_fingerprint): {why.Message}", why)
+        {
+            Party = "coordinator",
+        };
+
+    private static string FingerprintOf(CheckpointKey key) => Convert.ToHexStringLower(SHA256.HashData(key.IdentityKey.Span));
 
     private async Task<CoordinatorFrame> NextAsync(CancellationToken cancellationToken) =>
         await _call!.ResponseStream.MoveNext(cancellationToken)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace VertFed.Protocol;
 
@@ -159,6 +160,26 @@ public sealed class Identity : IDisposable
             using ECDiffieHellman other = ECDiffieHellman.Create(NistP256.Parameters(peer.SubjectPublicKeyInfo));
             using ECDiffieHellmanPublicKey point = other.PublicKey;
             return agreement.DeriveRawSecretAgreement(point);
+        }
+    }
+
+    /// <summary>Has a certificate request of this key signed by the key itself.</summary>
+    internal X509Certificate2 SelfSign(Func<ECDsa, CertificateRequest> make, DateTimeOffset notBefore, DateTimeOffset notAfter)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        lock (_gate)
+        {
+            return make(_key).CreateSelfSigned(notBefore, notAfter);
+        }
+    }
+
+    /// <summary>A certificate of this key, with the key.</summary>
+    internal X509Certificate2 Attach(X509Certificate2 certificate)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        lock (_gate)
+        {
+            return certificate.CopyWithPrivateKey(_key);
         }
     }
 

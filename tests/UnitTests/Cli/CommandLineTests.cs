@@ -72,14 +72,19 @@ public sealed class CommandLineTests
     [Fact]
     public async Task An_unreachable_coordinator_is_exit_code_5_and_is_named()
     {
-        Assert.Equal(5, await _terminal.RunAsync("job", "list", "--coordinator", "http://127.0.0.1:1"));
-        Assert.StartsWith("vertfed: The coordinator at http://127.0.0.1:1/ cannot be reached", _terminal.Error, StringComparison.Ordinal);
+        using TemporaryPath folder = new();
+        string key = folder.File("analyst.pem");
+        Assert.Equal(0, await new CapturedTerminal().RunAsync("identity", "create", key));
+        Assert.Equal(5, await _terminal.RunAsync(
+            "job", "list", "--coordinator", "https://127.0.0.1:1", "--coordinator-fingerprint", new string('a', 64), "--identity", key));
+        Assert.StartsWith("vertfed: The coordinator at https://127.0.0.1:1/ cannot be reached", _terminal.Error, StringComparison.Ordinal);
         Assert.Single(_terminal.Error.Trim().Split('\n'));
     }
 
     [Theory]
     [InlineData("127.0.0.1:7400")]
     [InlineData("ftp://127.0.0.1")]
+    [InlineData("http://127.0.0.1:7400")]
     [InlineData("/tmp")]
     public async Task A_wrong_address_is_exit_code_2(string address)
     {
@@ -93,7 +98,7 @@ public sealed class CommandLineTests
         using TemporaryPath folder = new();
         string key = folder.File("analyst.pem");
         Assert.Equal(0, await _terminal.RunAsync("identity", "create", key));
-        Assert.Equal(2, await _terminal.RunAsync("job", "submit", folder.File("none.yaml"), "--identity", key, "--coordinator", "http://127.0.0.1:1"));
+        Assert.Equal(2, await _terminal.RunAsync("job", "submit", folder.File("none.yaml"), "--identity", key, "--coordinator", "https://127.0.0.1:1", "--coordinator-fingerprint", new string('a', 64)));
         Assert.Contains("none.yaml", _terminal.Error, StringComparison.Ordinal);
     }
 

@@ -34,7 +34,7 @@ public sealed class ConfigurationTests
         DemoOptions options = new(null, demo.Root, "linear", 0.5, 0.25, 3, 100, AcceptDisclosureRisk: true, DeadlineSeconds: 77);
         DemoConfiguration configuration = new(demo, options);
         configuration.WriteCoordinator(port: 0);
-        configuration.WriteParties("http://127.0.0.1:4321", "data/bank.csv", "/some 'where'/retailer.csv");
+        configuration.WriteParties("https://127.0.0.1:4321", "data/bank.csv", "/some 'where'/retailer.csv");
         configuration.WriteJob();
 
         PartyConfig bank = PartyConfig.Load(demo.BankConfig);
@@ -83,11 +83,14 @@ public sealed class ConfigurationTests
         Assert.Equal(Role.FeatureParty, retailer.Role);
         Assert.Equal(job.LabelParty.Name, bank.Name);
         Assert.Equal(job.FeatureParty.Name, retailer.Name);
-        Assert.Equal([new PinnedPeer(retailer.Name, job.FeatureParty.Fingerprint)], bank.Peers);
-        Assert.Equal([new PinnedPeer(bank.Name, job.LabelParty.Fingerprint)], retailer.Peers);
-        Assert.Equal(job.LabelParty.Fingerprint, coordinator.Parties[bank.Name].Fingerprint);
-        Assert.Equal(job.FeatureParty.Fingerprint, coordinator.Parties[retailer.Name].Fingerprint);
-        Assert.Equal(coordinator.Submitters.Order(), bank.Submitters.Order());
+        PinnedPeer known = Assert.Single(bank.Peers);
+        Assert.True(known.Name == retailer.Name && known.Holds(job.FeatureParty.Fingerprint));
+        known = Assert.Single(retailer.Peers);
+        Assert.True(known.Name == bank.Name && known.Holds(job.LabelParty.Fingerprint));
+        Assert.Equal([job.LabelParty.Fingerprint], coordinator.Parties[bank.Name].Fingerprints);
+        Assert.Equal([job.FeatureParty.Fingerprint], coordinator.Parties[retailer.Name].Fingerprints);
+        IEnumerable<string> analysts = coordinator.Principals.Where(principal => principal.Is(CallerRoles.Analyst)).SelectMany(principal => principal.Fingerprints);
+        Assert.Equal(analysts.Order(), bank.Submitters.Order());
         Assert.Equal(bank.Submitters, retailer.Submitters);
     }
 

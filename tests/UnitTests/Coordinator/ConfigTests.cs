@@ -18,7 +18,8 @@ public sealed class ConfigTests : IDisposable
         parties:
           - {name: bank, fingerprint: {{A}}}
           - {name: retailer, fingerprint: {{B}}}
-        submitters: [{{C}}]
+        principals:
+          - {name: ann, fingerprint: {{C}}, roles: [analyst, auditor]}
         limits: {max_open_jobs: 5, retain_payload_days: 0}
         log: {level: debug, format: json}
         """;
@@ -34,8 +35,10 @@ public sealed class ConfigTests : IDisposable
         Assert.Equal(new IPEndPoint(IPAddress.IPv6Loopback, 7000), config.Listen);
         Assert.Equal(_folder.File("keys/coordinator.pem"), config.IdentityPath);
         Assert.Equal(_folder.File("store"), config.DataFolder);
-        Assert.Equal(A, config.Parties["bank"].Fingerprint);
-        Assert.Equal([C], config.Submitters);
+        Assert.Equal([A], config.Parties["bank"].Fingerprints);
+        Principal ann = Assert.Single(config.Principals);
+        Assert.Equal(("ann", CallerRoles.Analyst | CallerRoles.Auditor), (ann.Name, ann.Roles));
+        Assert.Equal([C], ann.Fingerprints);
         Assert.Equal((5, 0, 256), (config.Limits.MaxOpenJobs, config.Limits.RetainPayloadDays, config.Limits.MaxWatchers));
         Assert.True(config.Log.Json);
     }
@@ -43,10 +46,10 @@ public sealed class ConfigTests : IDisposable
     [Theory]
     [InlineData("data: ./store", "datas: ./store", "data is missing")]
     [InlineData("identity: keys/coordinator.pem", "", "identity is missing")]
-    [InlineData("limits:", "limit:", ":8: limit is not a known field")]
-    [InlineData("max_open_jobs: 5", "max_open_job: 5", ":8: limits.max_open_job is not a known field")]
-    [InlineData("max_open_jobs: 5", "max_open_jobs: 0", ":8: limits.max_open_jobs must be a whole number from 1 to 100000")]
-    [InlineData("max_open_jobs: 5", "max_open_jobs: five", ":8: limits.max_open_jobs must be a whole number")]
+    [InlineData("limits:", "limit:", ":9: limit is not a known field")]
+    [InlineData("max_open_jobs: 5", "max_open_job: 5", ":9: limits.max_open_job is not a known field")]
+    [InlineData("max_open_jobs: 5", "max_open_jobs: 0", ":9: limits.max_open_jobs must be a whole number from 1 to 100000")]
+    [InlineData("max_open_jobs: 5", "max_open_jobs: five", ":9: limits.max_open_jobs must be a whole number")]
     [InlineData("[::1]:7000", "::1", ":1: listen must be an address and port")]
     [InlineData("[::1]:7000", "127.0.0.1", ":1: listen must be an address and port")]
     [InlineData("[::1]:7000", "somewhere:80", ":1: listen must be an address and port")]
@@ -54,8 +57,14 @@ public sealed class ConfigTests : IDisposable
     [InlineData("name: retailer", "name: coordinator", "must not be 'coordinator'")]
     [InlineData("name: retailer", "name: Re tailer", ":6: parties[1].name must be 1 to 64")]
     [InlineData("bbbb", "BBBB", ":6: parties[1].fingerprint must be 64 lower-case hexadecimal digits")]
-    [InlineData("level: debug", "level: loud", ":9: log.level must be debug")]
-    [InlineData("submitters: [", "submitters: [x, ", ":7: submitters must be 64 lower-case")]
+    [InlineData("level: debug", "level: loud", ":10: log.level must be debug")]
+    [InlineData("principals:", "submitters: []\nprincipals:", ":7: submitters is not a known field")]
+    [InlineData("fingerprint: cccc", "fingerprint: xccc", ":8: principals[0].fingerprint must be 64 lower-case")]
+    [InlineData("name: ann", "name: bank", ":8: principals[0].name is there twice")]
+    [InlineData("[analyst, auditor]", "[analyst, admin]", ":8: principals[0].roles must list some of analyst, auditor, operator")]
+    [InlineData("[analyst, auditor]", "[analyst, analyst]", ":8: principals[0].roles must list some of")]
+    [InlineData("[analyst, auditor]", "[]", ":8: principals[0].roles must list at least one role")]
+    [InlineData("[analyst, auditor]", "[auditor]", ":7: principals must list at least one with the role analyst")]
     [InlineData("data: ./store", "data: [a]", ":3: data must be a single value")]
     [InlineData("data: ./store", "data: ./store\ndata: ./other", "comes twice")]
     [InlineData("parties:", "parties: {", "not well-formed")]

@@ -19,7 +19,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     private readonly TemporaryFolder _folder = new();
     private readonly List<FakeParty> _parties = [];
     private readonly Dictionary<string, CheckpointSigner> _signers = new(StringComparer.Ordinal);
-    private GrpcChannel _channel = null!;
+    private readonly Dictionary<string, GrpcChannel> _channels = new(StringComparer.Ordinal);
     private int _jobs;
 
     private CoordinatorFixture() => Config = new CoordinatorConfig
@@ -33,7 +33,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
             ["retailer"] = new("retailer", Retailer.Fingerprint),
             ["insurer"] = new("insurer", Insurer.Fingerprint),
         },
-        Submitters = new HashSet<string>(StringComparer.Ordinal) { Submitter.Fingerprint },
+        Principals = [new Principal("ann", [Submitter.Fingerprint], CallerRoles.Analyst)],
         Log = new LogSettings(LogLevelForTests, Json: false),
     };
 
@@ -55,14 +55,12 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 
     public AuditService.AuditServiceClient Audit { get; private set; } = null!;
 
-    public GrpcChannel Channel => _channel;
-
     private static Microsoft.Extensions.Logging.LogLevel LogLevelForTests => Microsoft.Extensions.Logging.LogLevel.Error;
 
     public static async Task<CoordinatorFixture> StartAsync(Func<CoordinatorConfig, CoordinatorConfig>? change = null)
     {
         var fixture = new CoordinatorFixture();
-        fixture.Coordinator.Save(fixture.Config.IdentityPath);
+        TestTls.Save(fixture.Coordinator, fixture.Config.IdentityPath);
         fixture.Config = change?.Invoke(fixture.Config) ?? fixture.Config;
         await fixture.StartHostAsync();
         return fixture;
@@ -71,7 +69,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     /// <param name="meanwhile">Runs on the store's file while no process has it open.</param>
     public async Task RestartAsync(Func<string, Task>? meanwhile = null)
     {
-        _channel.Dispose();
+        CloseChannels();
         await Host.DisposeAsync();
         if (meanwhile is not null)
             await meanwhile(Path.Combine(Config.DataFolder, "coordinator.db"));
@@ -104,14 +102,14 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     public async Task<FakeParty> ConnectAsync(string name)
     {
         Identity identity = name switch { "bank" => Bank, "retailer" => Retailer, _ => Insurer };
-        var party = new FakeParty(name, identity, SignerOf(name, identity), name == "bank" ? Role.LabelParty : Role.FeatureParty, _channel);
+        var party = new FakeParty(name, identity, SignerOf(name, identity), name == "bank" ? Role.LabelParty : Role.FeatureParty, ChannelOf(identity));
         _parties.Add(party);
         await party.RegisterAsync();
         return party;
     }
 
     /// <summary>A connection of the bank that has not registered.</summary>
-    public FakeParty Stranger() => new("bank", Bank, SignerOf("bank", Bank), Role.LabelParty, _channel);
+    public FakeParty Stranger() => new("bank", Bank, SignerOf("bank", Bank), Role.LabelParty, ChannelOf(Bank));
 
     /// <summary>A submitted job that both parties accepted and that runs.</summary>
     public async Task<(string Job, FakeParty Bank, FakeParty Retailer)> RunningJobAsync(uint deadlineSeconds = 600, Action<JobSpec>? change = null)
@@ -150,13 +148,28 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     {
         foreach (FakeParty party in _parties)
             await party.DisposeAsync();
-        _channel.Dispose();
+        CloseChannels();
         await Host.DisposeAsync();
         foreach (CheckpointSigner signer in _signers.Values)
             signer.Dispose();
         foreach (Identity identity in new[] { Coordinator, Bank, Retailer, Insurer, Submitter })
             identity.Dispose();
         _folder.Dispose();
+    }
+
+    /// <summary>The connection of whoever holds a key, until the next restart.</summary>
+    public GrpcChannel ChannelOf(Identity caller)
+    {
+        if (!_channels.TryGetValue(caller.Fingerprint, out GrpcChannel? channel))
+            _channels[caller.Fingerprint] = channel = TestTls.Connect(Host.Address, caller, Coordinator.Fingerprint);
+        return channel;
+    }
+
+    private void CloseChannels()
+    {
+        foreach (GrpcChannel channel in _channels.Values)
+            channel.Dispose();
+        _channels.Clear();
     }
 
     private static PartyRef Reference(string name, Identity identity) => new() { Name = name, Fingerprint = ByteString.CopyFrom(identity.Public.FingerprintBytes) };
@@ -171,9 +184,8 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     private async Task StartHostAsync()
     {
         Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None);
-        _channel = GrpcChannel.ForAddress(Host.Address, new GrpcChannelOptions { MaxReceiveMessageSize = 4 * 1024 * 1024 });
-        Jobs = new JobService.JobServiceClient(_channel);
-        Audit = new AuditService.AuditServiceClient(_channel);
+        Jobs = new JobService.JobServiceClient(ChannelOf(Submitter));
+        Audit = new AuditService.AuditServiceClient(ChannelOf(Submitter));
     }
 }
 

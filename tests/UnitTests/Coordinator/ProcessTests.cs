@@ -21,7 +21,7 @@ public sealed class ProcessTests : IDisposable
         using Process process = Start("--parent-pipe");
         using JsonDocument ready = await ReadyAsync(process);
         Assert.Equal("ready", ready.RootElement.GetProperty("event").GetString());
-        Assert.StartsWith("http://127.0.0.1:", ready.RootElement.GetProperty("address").GetString(), StringComparison.Ordinal);
+        Assert.StartsWith("https://127.0.0.1:", ready.RootElement.GetProperty("address").GetString(), StringComparison.Ordinal);
         Assert.Equal(process.Id, ready.RootElement.GetProperty("pid").GetInt32());
         Assert.NotEqual("", ready.RootElement.GetProperty("version").GetString());
         process.StandardInput.Close();
@@ -70,7 +70,7 @@ public sealed class ProcessTests : IDisposable
         string identity = _folder.File("coordinator.pem");
         await RefusedAsync("cannot be read");
         using (Identity key = Identity.Create())
-            key.Save(identity);
+            TestTls.Save(key, identity);
         if (!OperatingSystem.IsWindows())
             File.SetUnixFileMode(identity, UnixFileMode.UserRead | UnixFileMode.GroupRead);
         await RefusedAsync("chmod 600");
@@ -87,7 +87,7 @@ public sealed class ProcessTests : IDisposable
     private Process Start(params string[] more)
     {
         using (Identity identity = Identity.Create())
-            identity.Save(_folder.File("coordinator.pem"));
+            TestTls.Save(identity, _folder.File("coordinator.pem"));
         string file = WriteConfiguration();
         string program = Path.Combine(AppContext.BaseDirectory, "VertFed.Coordinator.dll");
         var start = new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath! : "dotnet")
@@ -109,7 +109,7 @@ public sealed class ProcessTests : IDisposable
             parties:
               - {name: bank, fingerprint: {{new string('a', 64)}}}
               - {name: retailer, fingerprint: {{new string('b', 64)}}}
-            submitters: [{{new string('c', 64)}}]
+            principals: [{name: ann, fingerprint: {{new string('c', 64)}}, roles: [analyst]}]
             """);
         return file;
     }

@@ -78,7 +78,7 @@ public sealed class CoordinatorPagesTests
                 Marshallers.Create(request => Google.Protobuf.MessageExtensions.ToByteArray(request), GetJobRequest.Parser.ParseFrom),
                 Marshallers.Create(status => Google.Protobuf.MessageExtensions.ToByteArray(status), JobStatus.Parser.ParseFrom));
             RpcException refused = await Assert.ThrowsAsync<RpcException>(
-                async () => await fixture.Channel.CreateCallInvoker().AsyncUnaryCall(method, null, new CallOptions(), new GetJobRequest()));
+                async () => await fixture.ChannelOf(fixture.Submitter).CreateCallInvoker().AsyncUnaryCall(method, null, new CallOptions(), new GetJobRequest()));
             Assert.Equal(StatusCode.Unimplemented, refused.StatusCode);
         }
     }

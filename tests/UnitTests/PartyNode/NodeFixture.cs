@@ -7,6 +7,7 @@ using Grpc.Net.Client;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
@@ -46,7 +47,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     public static async Task<NodeFixture> StartAsync()
     {
         NodeFixture fixture = new();
-        fixture._coordinatorIdentity.Save(fixture._place.At("coordinator.pem"));
+        TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         await fixture.StartCoordinatorAsync();
         return fixture;
     }
@@ -64,12 +65,12 @@ internal sealed class NodeFixture : IAsyncDisposable
                 ["bank"] = new("bank", _bank.Fingerprint),
                 ["retailer"] = new("retailer", _retailer.Fingerprint),
             },
-            Submitters = new HashSet<string>(StringComparer.Ordinal) { _analyst.Fingerprint },
+            Principals = [new Principal("ann", [_analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
         };
         _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
         _port = new Uri(_coordinator.Address).Port;
-        _channel = GrpcChannel.ForAddress(_coordinator.Address);
+        _channel = TestTls.Connect(_coordinator.Address, _analyst, _coordinatorIdentity.Fingerprint);
         Jobs = new JobService.JobServiceClient(_channel);
         Audit = new AuditService.AuditServiceClient(_channel);
     }
@@ -107,12 +108,12 @@ internal sealed class NodeFixture : IAsyncDisposable
     }
 
     public RunningNode StartNode(
-        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null)
+        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null, TimeProvider? time = null)
     {
         string text = Configuration(role, policy).Replace(
             _coordinatorIdentity.Fingerprint, otherCoordinator ?? _coordinatorIdentity.Fingerprint, StringComparison.Ordinal);
         PartyConfig config = PartyConfig.Parse("party.yaml", text, Folder);
-        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role));
+        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time);
         _nodes.Add(node);
         return node;
     }
@@ -121,7 +122,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     public string WriteConfiguration(Role role)
     {
         string name = role == Role.LabelParty ? "bank" : "retailer";
-        IdentityOf(role).Save(_place.At(name + ".pem"));
+        TestTls.Save(IdentityOf(role), _place.At(name + ".pem"));
         File.WriteAllText(_place.At(name + ".yaml"), Configuration(role, "  allow_disclosure_risk: true"));
         return _place.At(name + ".yaml");
     }
@@ -135,7 +136,7 @@ internal sealed class NodeFixture : IAsyncDisposable
         return $$"""
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
-            coordinator: http://127.0.0.1:{{_port}}
+            coordinator: https://127.0.0.1:{{_port}}
             coordinator_fingerprint: {{_coordinatorIdentity.Fingerprint}}
             identity: {{name}}.pem
             data_dir: {{name}}
@@ -261,7 +262,7 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly CheckpointSigner _checkpoints;
     private bool _stopped;
 
-    private RunningNode(PartyConfig config, Identity identity)
+    private RunningNode(PartyConfig config, Identity identity, TimeProvider? time)
     {
         Directory.CreateDirectory(config.DataDirectory);
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), identity);
@@ -269,24 +270,28 @@ internal sealed class RunningNode : IAsyncDisposable
             Path.Combine(config.DataDirectory, "party.db"), SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
         PartyHost host = new(
             config,
-            identity,
+            TestTls.CredentialOf(identity),
             _checkpoints,
             _store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
-            TimeProvider.System,
+            time ?? TimeProvider.System,
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
-                CoordinatorFingerprint = config.CoordinatorFingerprint,
+                CoordinatorFingerprints = config.CoordinatorFingerprints,
                 Party = config.Name,
                 FirstWait = TimeSpan.FromMilliseconds(20),
                 LongestWait = TimeSpan.FromMilliseconds(200),
             });
+        Jobs = host.Jobs;
         Running = Task.Run(() => host.RunAsync(_stop.Token));
     }
 
     public Task Running { get; }
+
+    /// <summary>What the operator's commands reach.</summary>
+    public IJobControl Jobs { get; }
 
     public string Events => _output.ToString();
 
@@ -294,7 +299,7 @@ internal sealed class RunningNode : IAsyncDisposable
 
     public IPartyStore Store => _store;
 
-    public static RunningNode Start(PartyConfig config, Identity identity) => new(config, identity);
+    public static RunningNode Start(PartyConfig config, Identity identity, TimeProvider? time = null) => new(config, identity, time);
 
     /// <summary>Waits for an event of this name that has a text in it.</summary>
     public async Task WaitForAsync(string name, string with = "")

@@ -14,7 +14,7 @@ public sealed class PartyConfigTests
     internal static readonly string Text = $$"""
         name: bank
         role: label
-        coordinator: http://127.0.0.1:7400
+        coordinator: https://127.0.0.1:7400
         coordinator_fingerprint: {{Digits}}
         identity: keys/bank.pem
         data_dir: state
@@ -36,7 +36,7 @@ public sealed class PartyConfigTests
         Assert.Equal(Role.LabelParty, config.Role);
         Assert.Equal("/etc/vertfed/keys/bank.pem", config.IdentityPath);
         Assert.Equal("/etc/vertfed/state", config.DataDirectory);
-        Assert.Equal(Digits, config.CoordinatorFingerprint);
+        Assert.Equal([Digits], config.CoordinatorFingerprints);
         Assert.Null(config.SecretsKeyPath);
         Assert.True(config.Policy.CoSign);
         Assert.Equal("/etc/vertfed/bank.csv", Assert.IsType<CsvSource>(config.Datasets["default"].Source).Path);
@@ -44,7 +44,9 @@ public sealed class PartyConfigTests
         Assert.Equal(["id"], config.Datasets["default"].Id);
         Assert.Equal(20, config.Policy.MaxIterations);
         Assert.Equal(PartyPolicy.Default with { MaxIterations = 20 }, config.Policy);
-        Assert.Equal(new PinnedPeer("retailer", Digits), Assert.Single(config.Peers));
+        PinnedPeer peer = Assert.Single(config.Peers);
+        Assert.Equal("retailer", peer.Name);
+        Assert.Equal([Digits], peer.Fingerprints);
     }
 
     [Fact]
@@ -70,7 +72,8 @@ public sealed class PartyConfigTests
     [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 13: policy.allow_disclosure_risk: true or false is expected")]
     [InlineData("role: label", "role: bank", "party.yaml, line 2: role: label or feature is expected")]
     [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
-    [InlineData("http://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as http://127.0.0.1:7400 or https://coordinator.example:7400 is expected")]
+    [InlineData("https://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as https://coordinator.example:7400 is expected")]
+    [InlineData("https://127.0.0.1:7400", "http://127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as https://coordinator.example:7400 is expected")]
     [InlineData("name: retailer", "name: bank", "party.yaml, line 8: peers.name: a peer's name is well-formed, unique and not the party's own")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true\n  delimiter: ','", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
     [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 12: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]

@@ -134,6 +134,7 @@ public sealed class PartyHostTests
         await using NodeFixture fixture = await NodeFixture.StartAsync();
         fixture.WriteData(200);
         RunningNode bank = fixture.StartNode(Role.LabelParty);
+        await bank.WaitForAsync("ready");
         string job = await fixture.SubmitAsync(spec => spec.DeadlineSeconds = 2);
 
         JobStatus status = await fixture.EndOfAsync(job);

@@ -174,13 +174,13 @@ public sealed class RelayTests : IDisposable
         RelayClient client = new(
             new RelayOptions
             {
-                Coordinator = new Uri("http://127.0.0.1:1"),
-                CoordinatorFingerprint = new string('a', 64),
+                Coordinator = new Uri("https://127.0.0.1:1"),
+                CoordinatorFingerprints = [new string('a', 64)],
                 Party = "bank",
                 FirstWait = TimeSpan.FromMilliseconds(5),
                 LongestWait = TimeSpan.FromMilliseconds(20),
             },
-            _identity,
+            TestTls.CredentialOf(_identity),
             new CheckpointKey());
         using CancellationTokenSource stop = new();
         Task running = client.RunAsync(stop.Token);
@@ -194,8 +194,8 @@ public sealed class RelayTests : IDisposable
     }
 
     private RelayClient Client() => new(
-        new RelayOptions { Coordinator = new Uri("http://127.0.0.1:1"), CoordinatorFingerprint = new string('a', 64), Party = "bank" },
-        _identity,
+        new RelayOptions { Coordinator = new Uri("https://127.0.0.1:1"), CoordinatorFingerprints = [new string('a', 64)], Party = "bank" },
+        TestTls.CredentialOf(_identity),
         new CheckpointKey());
 
     private Envelope Make(ulong sequence, int bytes)

@@ -177,8 +177,8 @@ internal sealed class WitnessBench : IAsyncDisposable
 
     private void Start()
     {
-        RelayOptions options = new() { Coordinator = _config.Coordinator, CoordinatorFingerprint = _coordinator.Fingerprint, Party = "bank" };
-        _relay = new RelayClient(options, _bank, _party.Key);
+        RelayOptions options = new() { Coordinator = _config.Coordinator, CoordinatorFingerprints = [_coordinator.Fingerprint], Party = "bank" };
+        _relay = new RelayClient(options, TestTls.CredentialOf(_bank), _party.Key);
         Journal = new WatchedJournal(_store);
         _witness = new CheckpointWitness(
             _config, _party, _store, Journal, _relay, new NodeLog(TextWriter.Synchronized(_log), TimeProvider.System), TimeProvider.System,

@@ -40,7 +40,7 @@ internal sealed class PartyLife : ILife
         Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), secrets, options), job.Attempts.GetValueOrDefault(role));
         PartyHost host = new(
             config,
-            job.IdentityOf(role),
+            TestTls.CredentialOf(job.IdentityOf(role)),
             _checkpoints,
             Store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
@@ -49,7 +49,7 @@ internal sealed class PartyLife : ILife
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
-                CoordinatorFingerprint = config.CoordinatorFingerprint,
+                CoordinatorFingerprints = config.CoordinatorFingerprints,
                 Party = config.Name,
                 FirstWait = TimeSpan.FromMilliseconds(10),
                 LongestWait = TimeSpan.FromMilliseconds(80),
@@ -114,7 +114,7 @@ internal sealed class CoordinatorLife : ILife
                 ["bank"] = new("bank", job.IdentityOf(Role.LabelParty).Fingerprint),
                 ["retailer"] = new("retailer", job.IdentityOf(Role.FeatureParty).Fingerprint),
             },
-            Submitters = new HashSet<string>(StringComparer.Ordinal) { job.Analyst },
+            Principals = [new Principal("ann", [job.Analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.None, Json: false),
         };
         CoordinatorHost host = await CoordinatorHost.StartAsync(config, store, TimeProvider.System, CancellationToken.None);

@@ -22,7 +22,7 @@ internal sealed class RecoveryCase : IAsyncDisposable
     public RecoveryCase(Family family, uint maxIterations, uint deadlineSeconds = 60)
     {
         WriteData(family);
-        _coordinator.Save(CoordinatorIdentityPath);
+        TestTls.Save(_coordinator, CoordinatorIdentityPath);
         JobSpec spec = new()
         {
             Version = 1,
@@ -49,7 +49,9 @@ internal sealed class RecoveryCase : IAsyncDisposable
 
     public string CoordinatorIdentityPath => _place.At("coordinator.pem");
 
-    public string Analyst => _analyst.Fingerprint;
+    public Identity Analyst => _analyst;
+
+    public string CoordinatorFingerprint => _coordinator.Fingerprint;
 
     public Identity IdentityOf(Role role) => _identities[role];
 
@@ -90,12 +92,12 @@ internal sealed class RecoveryCase : IAsyncDisposable
         return $$"""
             name: {{name}}
             role: {{(isLabel ? "label" : "feature")}}
-            coordinator: http://127.0.0.1:{{port}}
+            coordinator: https://127.0.0.1:{{port}}
             coordinator_fingerprint: {{_coordinator.Fingerprint}}
             identity: {{name}}.pem
             data_dir: {{dataFolder}}
             peers: [{name: {{peer}}, fingerprint: {{IdentityOf(isLabel ? Role.FeatureParty : Role.LabelParty).Fingerprint}}}]
-            submitters: [{{Analyst}}]
+            submitters: [{{Analyst.Fingerprint}}]
             data: {csv: {{_place.At(name + ".csv")}}}
             policy:
               allow_disclosure_risk: true

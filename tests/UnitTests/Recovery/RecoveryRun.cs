@@ -252,7 +252,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
         {
             try
             {
-                using GrpcChannel channel = GrpcChannel.ForAddress(Coordinator.Address);
+                using GrpcChannel channel = TestTls.Connect(Coordinator.Address, _job.Analyst, _job.CoordinatorFingerprint);
                 JobService.JobServiceClient client = new(channel);
                 await client.SubmitAsync(
                     new SubmitRequest { Job = _job.Job.Message }, deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: cancellationToken);

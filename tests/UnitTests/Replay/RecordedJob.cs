@@ -193,7 +193,7 @@ internal sealed class RecordedJob : IAsyncDisposable
             $$"""
             name: {{Name(role)}}
             role: {{(role == Role.LabelParty ? "label" : "feature")}}
-            coordinator: http://127.0.0.1:1
+            coordinator: https://127.0.0.1:1
             coordinator_fingerprint: {{_coordinator.Fingerprint}}
             identity: none.pem
             data_dir: {{Name(role)}}

@@ -60,7 +60,7 @@ public sealed class HealthTests
         Assert.Equal(StatusCode.Unavailable, exception.StatusCode);
     }
 
-    private static Health.HealthClient Client(CoordinatorFixture fixture) => new(fixture.Channel);
+    private static Health.HealthClient Client(CoordinatorFixture fixture) => new(fixture.ChannelOf(fixture.Submitter));
 
     private static async Task<Serving> NextAsync(AsyncServerStreamingCall<HealthCheckResponse> watch)
     {

@@ -72,7 +72,7 @@ public sealed class ReflectionTests
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         using AsyncDuplexStreamingCall<Alpha.ServerReflectionRequest, Alpha.ServerReflectionResponse> call =
-            new Alpha.ServerReflection.ServerReflectionClient(fixture.Channel).ServerReflectionInfo();
+            new Alpha.ServerReflection.ServerReflectionClient(fixture.ChannelOf(fixture.Submitter)).ServerReflectionInfo();
         await call.RequestStream.WriteAsync(new Alpha.ServerReflectionRequest { FileContainingSymbol = "vertfed.v1.Model" });
         Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
         ServerReflectionResponse same = (await AskAsync(fixture, new ServerReflectionRequest { FileContainingSymbol = "vertfed.v1.Model" }))[0];
@@ -84,7 +84,7 @@ public sealed class ReflectionTests
 
     private static async Task<IReadOnlyList<ServerReflectionResponse>> AskAsync(CoordinatorFixture fixture, params ServerReflectionRequest[] requests)
     {
-        using AsyncDuplexStreamingCall<ServerReflectionRequest, ServerReflectionResponse> call = new ServerReflection.ServerReflectionClient(fixture.Channel).ServerReflectionInfo();
+        using AsyncDuplexStreamingCall<ServerReflectionRequest, ServerReflectionResponse> call = new ServerReflection.ServerReflectionClient(fixture.ChannelOf(fixture.Submitter)).ServerReflectionInfo();
         var responses = new List<ServerReflectionResponse>();
         foreach (ServerReflectionRequest request in requests)
         {

@@ -1,0 +1,71 @@
+using System.CommandLine;
+
+namespace VertFed.Cli.Hosts;
+
+/// <summary>`party`: runs a party node; its subcommands are what the operator says to the one that runs. All of it is done by the party program.</summary>
+internal static class PartyCommand
+{
+    public static Command Create()
+    {
+        Command command = HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator.", required: false);
+        Option<bool> held = new("--held") { Description = "Only jobs that wait for approval." };
+        command.Add(Forward("jobs", "List the node's jobs, newest first.", takesJob: false, held));
+        command.Add(Forward("show", "Show a job with what the party's rules say of it.", takesJob: true));
+        command.Add(Forward("approve", "Let a job begin that waits for approval.", takesJob: true, Reason("For the record.")));
+        command.Add(Forward("refuse", "Refuse a job that waits for approval.", takesJob: true, Reason("For the record and the submitter.")));
+        Option<string> dataset = new("--dataset") { Description = "Which data source; default: the one under 'data'.", HelpName = "NAME" };
+        Option<bool> rare = new("--show-rare") { Description = "Name levels of fewer than 10 rows too." };
+        command.Add(Forward("profile", "Show what a data source holds: counts, missing values, ranges, levels. Nothing is sent.", takesJob: false, dataset, rare));
+        return command;
+    }
+
+    private static Option<string> Reason(string description) => new("--reason") { Description = description, HelpName = "TEXT" };
+
+    /// <summary>A subcommand that the party program carries out, with the arguments as they were given.</summary>
+    private static Command Forward(string name, string description, bool takesJob, params Option[] options)
+    {
+        Option<FileInfo> config = new("--config", "-c") { Description = "The node's configuration file (YAML).", Required = true, HelpName = "FILE" };
+        Option<bool> json = CommandLine.Json();
+        Argument<string> job = CommandLine.JobId();
+        Command command = new(name, description) { config, json };
+        if (takesJob)
+        {
+            command.Add(job);
+        }
+
+        foreach (Option option in options)
+        {
+            command.Add(option);
+        }
+
+        command.SetAction((result, cancellationToken) =>
+        {
+            List<string> arguments = [name, "--config", result.GetRequiredValue(config).FullName];
+            if (takesJob)
+            {
+                arguments.Add(result.GetRequiredValue(job));
+            }
+
+            if (result.GetValue(json))
+            {
+                arguments.Add("--json");
+            }
+
+            foreach (Option option in options)
+            {
+                switch (option)
+                {
+                    case Option<bool> flag when result.GetValue(flag):
+                        arguments.Add(option.Name);
+                        break;
+                    case Option<string> text when result.GetValue(text) is { } value:
+                        arguments.AddRange([option.Name, value]);
+                        break;
+                }
+            }
+
+            return HostCommand.RunAsync(HostLocator.PartyNode, arguments, cancellationToken);
+        });
+        return command;
+    }
+}

@@ -1,0 +1,37 @@
+using Grpc.Core;
+using VertFed.Coordinator.Configuration;
+using VertFed.Protocol;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Security;
+
+/// <summary>Who makes a call: the key of the connection's certificate, and whom the configuration says it belongs to.</summary>
+/// <param name="Key">Proved by the TLS handshake.</param>
+internal sealed record Caller(PeerIdentity Key, Principal Principal)
+{
+    public string Name => Principal.Name;
+
+    public bool Is(CallerRoles role) => Principal.Is(role);
+
+    /// <summary>Whether a job was submitted with one of the caller's keys.</summary>
+    public bool Submitted(JobRecord job) => Submitted(job.Submitter);
+
+    /// <summary>Whether the caller may know that a job exists, and how it goes.</summary>
+    public bool MaySee(JobRecord job) => MaySee(job.Submitter, job.LabelParty, job.FeatureParty);
+
+    /// <summary>The same of a job, or the model it left, with this submitter and these parties.</summary>
+    public bool MaySee(string submitter, string labelParty, string featureParty) =>
+        Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(submitter) || TakesPart(labelParty, featureParty);
+
+    /// <summary>Whether the caller may read a job's record: entries, proofs, the file.</summary>
+    public bool MayAudit(JobRecord job) => Is(CallerRoles.Auditor) || Submitted(job) || TakesPart(job.LabelParty, job.FeatureParty);
+
+    /// <summary>The caller whom <see cref="AccessInterceptor"/> found for a call.</summary>
+    public static Caller Of(ServerCallContext context) => (Caller)context.UserState[typeof(Caller)];
+
+    public void Attach(ServerCallContext context) => context.UserState[typeof(Caller)] = this;
+
+    private bool Submitted(string submitter) => Is(CallerRoles.Analyst) && Principal.Holds(submitter);
+
+    private bool TakesPart(string labelParty, string featureParty) => Is(CallerRoles.Party) && (Name == labelParty || Name == featureParty);
+}
