@@ -1,6 +1,8 @@
 using System.Globalization;
 using Microsoft.Data.Sqlite;
+using Npgsql;
 using VertFed.Protocol;
+using VertFed.Storage.Postgres;
 
 namespace VertFed.Storage;
 
@@ -37,11 +39,24 @@ internal static class StorageError
     {
         VertFedException own => own,
         SqliteException sqlite => From(sqlite, file),
+        NpgsqlException server => new VertFedException(ErrorCode.Storage, $"store {file}: {PostgresErrors.Describe(server)}", server),
         _ => new VertFedException(ErrorCode.Storage, $"store {file}: {exception.Message}", exception),
     };
 
     public static VertFedException InUse(string file, Exception inner) =>
         new(ErrorCode.Storage, $"store {file}: another process has it open", inner);
+
+    public static VertFedException OldServer(string store, Version found, Version oldest) =>
+        new(ErrorCode.Storage, $"store {store}: the server is PostgreSQL {found}; {oldest} or newer is needed");
+
+    public static VertFedException NotDurable(string store) =>
+        new(ErrorCode.Storage, $"store {store}: the server runs with fsync off, so that nothing it confirms is safe; turn it on");
+
+    public static VertFedException Replaced(string store) =>
+        new(ErrorCode.Storage, $"store {store}: another process has opened it while the connection was lost; this one writes no more");
+
+    public static VertFedException Unknown(string store, Exception inner) =>
+        new(ErrorCode.Storage, $"store {store}: the connection broke while the change was being committed; whether it was kept is unknown", inner);
 
     public static VertFedException Newer(string file, long found, int known) =>
         new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture,

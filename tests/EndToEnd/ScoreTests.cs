@@ -46,6 +46,18 @@ public sealed class ScoreTests : IDisposable
         Assert.True(replay.ExitCode == 0, replay.ToString());
     }
 
+    [Fact]
+    public async Task The_demo_scores_new_customers_and_holds_them_to_the_joined_table()
+    {
+        ProgramResult demo = await RunningProgram.RunVertfedAsync("demo", "--score", "--rows", "8000", "--out", _folder["demo"]);
+
+        Assert.True(demo.ExitCode == 0, demo.ToString());
+        Assert.Contains("Scored: 3,500 of the bank's 5,000 new customers; 1,500 are not shared and have no score", demo.Error, StringComparison.Ordinal);
+        Assert.Contains("Largest difference from the score on the joined table: ", demo.Error, StringComparison.Ordinal);
+        JsonElement files = JsonDocument.Parse(File.ReadAllText(_folder["demo", "report.json"])).RootElement.GetProperty("files");
+        Assert.Equal(5001, File.ReadLines(files.GetProperty("scores").GetString()!).Count());
+    }
+
     private string Dataset(string party) => $"""
         datasets:
           april:

@@ -20,10 +20,11 @@ internal static class DemoCommand
         Option<ulong> seed = new("--seed") { Description = "Seed of the generated sample.", DefaultValueFactory = static _ => 1 };
         Option<long> rows = Numbers.Between("--rows", "Rows of the generated sample on each side.", SampleRows, 10, 10_000_000);
         Option<bool> accept = new("--accept-disclosure-risk") { Description = "Run what a guard would refuse, and say so in the report." };
+        Option<bool> score = new("--score") { Description = "Then score new customers with the model, and compare with the joined table. With --data, they are in DIR/new-customers." };
         Option<bool> json = new("--json") { Description = "Print report.json instead of the readable report." };
         Command command = new("demo", "Run a coordinator, a bank and a retailer on this machine: align, train, evaluate, report.")
         {
-            data, output, family, l2, holdout, seed, rows, accept, json,
+            data, output, family, l2, holdout, seed, rows, accept, score, json,
         };
         command.SetAction(async (result, cancellationToken) =>
         {
@@ -36,7 +37,8 @@ internal static class DemoCommand
                 result.GetValue(seed),
                 result.GetValue(rows),
                 result.GetValue(accept),
-                DeadlineSeconds);
+                DeadlineSeconds,
+                result.GetValue(score));
             return await new DemoRun(options, terminal, result.GetValue(json)).RunAsync(cancellationToken);
         });
         return command;

@@ -77,6 +77,22 @@ internal sealed class DemoConfiguration
         deadline_seconds: {_options.DeadlineSeconds}
         """));
 
+    /// <param name="model">The job that trained it.</param>
+    public void WriteScoreJob(string model) => Write(_folder.ScoreSpec, $"""
+        kind: score
+        title: demo, new customers
+        dataset: {DemoScoring.Dataset}
+        score:
+          model: {model}
+        label_party:
+          name: {Bank}
+          fingerprint: {_bankFingerprint}
+        feature_party:
+          name: {Retailer}
+          fingerprint: {_retailerFingerprint}
+        deadline_seconds: {_options.DeadlineSeconds.ToString(CultureInfo.InvariantCulture)}
+        """);
+
     /// <summary>A YAML single-quoted scalar.</summary>
     internal static string Quote(string text) => $"'{text.Replace("'", "''", StringComparison.Ordinal)}'";
 
@@ -94,13 +110,18 @@ internal sealed class DemoConfiguration
           - {_analystFingerprint}
         data:
           csv: {Quote(csv)}
-          id: [id]{label}
+          id: [id]{label}{Customers(name)}
         policy:
           # Both sides belong to whoever runs the demo: these two would stay off between strangers.
           share_coefficients_with_submitter: true
           report_intersection_sha256: true
           allow_disclosure_risk: {(_options.AcceptDisclosureRisk ? "true" : "false")}
         """;
+
+    /// <summary>The second data source, where there is one.</summary>
+    private string Customers(string party) => _options.Score
+        ? $"\ndatasets:\n  {DemoScoring.Dataset}:\n    csv: {Quote(Path.Combine(new DemoScoring(_folder, _options).Data, party + ".csv"))}"
+        : "";
 
     private string CreateIdentity(string name)
     {

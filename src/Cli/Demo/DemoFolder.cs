@@ -19,6 +19,8 @@ internal sealed class DemoFolder
 
     public string JobSpec => Path.Combine(Root, "job.yaml");
 
+    public string ScoreSpec => Path.Combine(Root, "score.yaml");
+
     public string SampleData => Path.Combine(Root, "data");
 
     public string CoordinatorData => Path.Combine(Root, "coordinator");

@@ -10,6 +10,7 @@ namespace VertFed.Cli.Demo;
 /// <param name="Rows">Rows of the generated sample on each side.</param>
 /// <param name="AcceptDisclosureRisk">Run what a guard would refuse, and say so in the report.</param>
 /// <param name="DeadlineSeconds">How long a party waits for the other before it gives up.</param>
+/// <param name="Score">Score a second set of customers with the model.</param>
 internal sealed record DemoOptions(
     string? Data,
     string Out,
@@ -19,4 +20,5 @@ internal sealed record DemoOptions(
     ulong Seed,
     long Rows,
     bool AcceptDisclosureRisk,
-    int DeadlineSeconds);
+    int DeadlineSeconds,
+    bool Score = false);

@@ -26,6 +26,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     private readonly TaskCompletionSource _allPartiesDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private string _job = "";
     private IReadOnlyList<string> _notCoSigned = [];
+    private string _scoreJob = "";
     private bool _aligned;
 
     /// <returns>The exit code.</returns>
@@ -88,12 +89,13 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         try
         {
             await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
-            ReportError? error = await FollowAsync(client, analyst, givenUp, interrupted);
+            ReportError? error = await FollowAsync(client, analyst, _job, givenUp, interrupted);
             if (error is null)
             {
                 JobStatus settled = await WhileSupervisedAsync(
                     () => DemoTranscript.ExportAsync(client, access, _job, _folder.Transcript, interrupted), givenUp, interrupted);
                 _notCoSigned = [.. settled.NotCoSigned];
+                error = options.Score ? await ScoreAsync(client, analyst, configuration, givenUp, interrupted) : null;
             }
 
             return error;
@@ -122,15 +124,35 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
     }
 
-    private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, Task<VertFedException> givenUp, CancellationToken interrupted)
+    /// <summary>The second job: new customers, scored with the model of the first.</summary>
+    private async Task<ReportError?> ScoreAsync(
+        JobClient client, Identity analyst, DemoConfiguration configuration, Task<VertFedException> givenUp, CancellationToken interrupted)
+    {
+        configuration.WriteScoreJob(_job);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.ScoreSpec, analyst, out _scoreJob);
+        await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
+        if (await FollowAsync(client, analyst, _scoreJob, givenUp, interrupted) is { } error)
+        {
+            return error;
+        }
+
+        foreach (string line in new DemoScoring(_folder, options).Check(_job, _scoreJob))
+        {
+            _progress.Note(line);
+        }
+
+        return null;
+    }
+
+    private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, string job, Task<VertFedException> givenUp, CancellationToken interrupted)
     {
         using CancellationTokenSource watching = new();
-        Task<JobStatus> watch = WhileSupervisedAsync(() => client.WatchAsync(_job, _progress.OnStatus, watching.Token), givenUp, watching.Token);
+        Task<JobStatus> watch = WhileSupervisedAsync(() => client.WatchAsync(job, _progress.OnStatus, watching.Token), givenUp, watching.Token);
         await Task.WhenAny(watch, givenUp, Task.Delay(Timeout.InfiniteTimeSpan, interrupted));
         if (interrupted.IsCancellationRequested && !watch.IsCompleted)
         {
             _progress.Note("Cancelling the job...");
-            await CancelAsync(client, analyst, watch);
+            await CancelAsync(client, analyst, job, watch);
             throw new OperationCanceledException(interrupted);
         }
 
@@ -160,12 +182,12 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
     }
 
     // Tells the coordinator, which tells the parties; whoever has not followed after five seconds is ended with its tree.
-    private async Task CancelAsync(JobClient client, Identity analyst, Task<JobStatus> watch)
+    private async Task CancelAsync(JobClient client, Identity analyst, string job, Task<JobStatus> watch)
     {
         using CancellationTokenSource patience = new(s_cancelPatience);
         try
         {
-            await client.CancelAsync(_job, JobFiles.SignCancellation(_job, analyst), patience.Token);
+            await client.CancelAsync(job, JobFiles.SignCancellation(job, analyst), patience.Token);
             await watch.WaitAsync(patience.Token);
             await _allPartiesDone.Task.WaitAsync(patience.Token);
         }
@@ -177,6 +199,11 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
 
     private (string BankCsv, string RetailerCsv) Data(CancellationToken interrupted)
     {
+        if (options.Score)
+        {
+            new DemoScoring(_folder, options).Prepare(interrupted);
+        }
+
         if (options.Data is { } given)
         {
             string folder = Path.GetFullPath(given);
@@ -271,6 +298,8 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             ("retailer_data", Path.Combine(dataFolder, SampleFiles.RetailerFile)),
             ("transcript", _folder.Transcript),
             ("job_spec", _folder.JobSpec),
+            ("score_spec", _folder.ScoreSpec),
+            ("scores", new DemoScoring(_folder, options).Scores(_scoreJob)),
             ("coordinator_config", _folder.CoordinatorConfig),
             ("bank_config", _folder.BankConfig),
             ("retailer_config", _folder.RetailerConfig),

@@ -28,7 +28,7 @@ internal static class HostCommand
         {
             List<string> arguments = result.GetValue(config) is { } file
                 ? ["--config", file.FullName]
-                : throw Error.Job(ErrorCode.Usage, "Option '--config' is required.");
+                : throw Error.Job(ErrorCode.Usage, "Option '--config' is required; 'vertfed party --help' shows how.");
             if (result.GetValue(parentPipe))
             {
                 arguments.Add("--parent-pipe");

@@ -16,13 +16,23 @@ internal static class PartyCommand
         Option<string> dataset = new("--dataset") { Description = "Which data source; default: the one under 'data'.", HelpName = "NAME" };
         Option<bool> rare = new("--show-rare") { Description = "Name levels of fewer than 10 rows too." };
         command.Add(Forward("profile", "Show what a data source holds: counts, missing values, ranges, levels. Nothing is sent.", takesJob: false, dataset, rare));
+        command.Add(Forward("models", "List the party's halves of models, newest first.", takesJob: false));
+        command.Add(new Command("model", "Archive or delete this party's half of a model.")
+        {
+            Forward("archive", "Keep the model, and let no score job use it.", takesJob: true, "model"),
+            Forward("delete", "Erase the model's coefficients from the party's store and files.", takesJob: true, "model"),
+        });
         return command;
     }
 
     private static Option<string> Reason(string description) => new("--reason") { Description = description, HelpName = "TEXT" };
 
     /// <summary>A subcommand that the party program carries out, with the arguments as they were given.</summary>
-    private static Command Forward(string name, string description, bool takesJob, params Option[] options)
+    private static Command Forward(string name, string description, bool takesJob, params Option[] options) =>
+        Forward(name, description, takesJob, within: null, options);
+
+    /// <param name="within">The word before it, where it stands under another command.</param>
+    private static Command Forward(string name, string description, bool takesJob, string? within, params Option[] options)
     {
         Option<FileInfo> config = new("--config", "-c") { Description = "The node's configuration file (YAML).", Required = true, HelpName = "FILE" };
         Option<bool> json = CommandLine.Json();
@@ -40,7 +50,7 @@ internal static class PartyCommand
 
         command.SetAction((result, cancellationToken) =>
         {
-            List<string> arguments = [name, "--config", result.GetRequiredValue(config).FullName];
+            List<string> arguments = [.. within is null ? [name] : (string[])[within, name], "--config", result.GetRequiredValue(config).FullName];
             if (takesJob)
             {
                 arguments.Add(result.GetRequiredValue(job));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using VertFed.Operations;
 using VertFed.Protocol;
+using VertFed.Storage;
 
 namespace VertFed.Coordinator.Configuration;
 
@@ -11,6 +12,7 @@ namespace VertFed.Coordinator.Configuration;
 /// listen: "127.0.0.1:0"
 /// identity: coordinator.pem
 /// data: ./coordinator-data
+/// database: sqlite:coordinator.db          # or postgres://user@host/database; docs/storage.md
 /// parties:
 ///   - {name: bank, fingerprint: 64 hexadecimal digits}                # or a list, while the party changes keys
 /// principals:
@@ -38,6 +40,7 @@ public static class ConfigReader
         string folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
         string identity = Path.GetFullPath(root.Text("identity"), folder);
         string data = Path.GetFullPath(root.Text("data"), folder);
+        StoreLocation database = StoreLocation.OfCoordinator(root.OptionalText("database"), data, fault => root.Bad("database", fault));
         Dictionary<string, AdmittedParty> parties = ReadParties(root);
         List<Principal> principals = ReadPrincipals(root, parties);
         CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
@@ -46,7 +49,7 @@ public static class ConfigReader
         root.Close();
         return new CoordinatorConfig
         {
-            Listen = listen, IdentityPath = identity, DataFolder = data, Parties = parties, Principals = principals, Limits = limits, Log = log, Operations = operations,
+            Listen = listen, IdentityPath = identity, DataFolder = data, Database = database, Parties = parties, Principals = principals, Limits = limits, Log = log, Operations = operations,
         };
     }
 

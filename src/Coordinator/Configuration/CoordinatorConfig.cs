@@ -1,5 +1,6 @@
 using System.Net;
 using VertFed.Operations;
+using VertFed.Storage;
 
 namespace VertFed.Coordinator.Configuration;
 
@@ -41,8 +42,11 @@ public sealed record CoordinatorConfig
     /// <summary>Where to listen; port 0 lets the system choose.</summary>
     public required IPEndPoint Listen { get; init; }
 
-    /// <summary>Folder of the store, absolute.</summary>
+    /// <summary>Folder of the store where that is a file, absolute.</summary>
     public required string DataFolder { get; init; }
+
+    /// <summary>Where the store is; null: a SQLite file in the data folder.</summary>
+    public StoreLocation? Database { get; init; }
 
     /// <summary>Path of the coordinator's private identity key, PEM, absolute; its certificate is beside it (.crt).</summary>
     public required string IdentityPath { get; init; }

@@ -16,7 +16,6 @@ using VertFed.Coordinator.Services.Reflection;
 using VertFed.Operations.Logging;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 
 namespace VertFed.Coordinator.Hosting;
 
@@ -26,7 +25,6 @@ namespace VertFed.Coordinator.Hosting;
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
 {
-    private const string StoreFile = "coordinator.db";
     private const int FrameOverhead = 64 * 1024;
     private static readonly TimeSpan HandshakePatience = TimeSpan.FromSeconds(10);
     private readonly WebApplication _application;
@@ -69,7 +67,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <summary>Opens the store, takes up open jobs and starts to listen.</summary>
     /// <exception cref="VertFedException">Storage: the store cannot be opened. Usage: the address cannot be bound.</exception>
     public static Task<CoordinatorHost> StartAsync(CoordinatorConfig config, CancellationToken cancellationToken, TimeProvider? time = null) =>
-        StartAsync(config, SqliteCoordinatorStore.Open(Path.Combine(config.DataFolder, StoreFile), options: null, time), time ?? TimeProvider.System, cancellationToken);
+        StartAsync(config, LocationOf(config).OpenCoordinator(time), time ?? TimeProvider.System, cancellationToken);
 
     /// <summary>The same over a store that the caller opened; the host disposes of it.</summary>
     internal static async Task<CoordinatorHost> StartAsync(CoordinatorConfig config, ICoordinatorStore store, TimeProvider time, CancellationToken cancellationToken)
@@ -78,6 +76,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         CoordinatorKeys? keys = null;
         try
         {
+            CreateFolder(config.DataFolder);
             keys = CoordinatorKeys.Load(config);
             application = Build(config, store, keys, time);
             int openJobs = await application.Services.GetRequiredService<JobHub>().ResumeAsync(cancellationToken);
@@ -85,7 +84,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             string address = application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
             CoordinatorOperations operations = await CoordinatorOperations.StartAsync(application.Services, cancellationToken);
             ILogger logger = application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
-            Log.Listening(logger, address, StoreFile, openJobs);
+            Log.Listening(logger, address, LocationOf(config).ToString(), openJobs);
             if (operations.Address is { } admin && IPAddress.IsLoopback(admin.Address))
                 Log.Admin(logger, admin.ToString());
             else if (operations.Address is { } open)
@@ -150,6 +149,25 @@ public sealed class CoordinatorHost : IAsyncDisposable
         _keys.Dispose();
         _hurry.Dispose();
     }
+
+    /// <summary>Makes the data folder, for its owner alone, where a store in it has not.</summary>
+    private static void CreateFolder(string path)
+    {
+        try
+        {
+            if (OperatingSystem.IsWindows())
+                Directory.CreateDirectory(path);
+            else
+                Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new VertFedException(ErrorCode.Storage, $"the data folder {path} cannot be made: {exception.Message}", exception);
+        }
+    }
+
+    private static StoreLocation LocationOf(CoordinatorConfig config) =>
+        config.Database ?? StoreLocation.OfCoordinator(configured: null, config.DataFolder, fault => new VertFedException(ErrorCode.Usage, fault));
 
     private static WebApplication Build(CoordinatorConfig config, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time)
     {

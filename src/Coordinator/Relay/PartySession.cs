@@ -336,6 +336,8 @@ internal sealed class PartySession : IDisposable
             throw Violation($"{where} needs an error with a known code");
         if (error.Message.Length > MaxErrorText || error.Step.Length > 64 || error.Party.Length > PartyReference.MaxNameLength)
             throw Violation($"the error of {where} is too long");
+        if (string.Concat(error.Message, error.Step, error.Party).Contains('\0', StringComparison.Ordinal))
+            throw Violation($"the error of {where} has a NUL character");
         if (error.Party.Length == 0)
             error.Party = Party;
         return error;

@@ -3,6 +3,7 @@ using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 
 namespace VertFed.PartyNode.Configuration;
 
@@ -47,6 +48,9 @@ public sealed class PartyConfig
 
     /// <summary>Folder of the node's store and of its reports; made if it is not there.</summary>
     public required string DataDirectory { get; init; }
+
+    /// <summary>Where the node's store is.</summary>
+    public required StoreLocation Database { get; init; }
 
     /// <summary>File with the key that seals root seeds; null: the environment's, or a file in the data folder.</summary>
     public required string? SecretsKeyPath { get; init; }
@@ -103,6 +107,7 @@ public sealed class PartyConfig
             "feature" => Role.FeatureParty,
             _ => throw map.Bad("role", "label or feature is expected"),
         };
+        string data = Path.GetFullPath(map.Text("data_dir"), folder);
         PartyConfig config = new()
         {
             Name = name,
@@ -110,7 +115,8 @@ public sealed class PartyConfig
             Coordinator = ReadCoordinator(map),
             CoordinatorFingerprints = ReadFingerprints(map, "coordinator_fingerprint"),
             IdentityPath = Path.GetFullPath(map.Text("identity"), folder),
-            DataDirectory = Path.GetFullPath(map.Text("data_dir"), folder),
+            DataDirectory = data,
+            Database = StoreLocation.OfParty(map.OptionalText("database"), name, data, fault => map.Bad("database", fault)),
             SecretsKeyPath = map.OptionalText("secrets_key") is { } secrets ? Path.GetFullPath(secrets, folder) : null,
             RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
             Peers = ReadPeers(map, name),

@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -36,7 +35,7 @@ internal sealed class CsvRowSource : IRowSource
         }
 
         _stream = new HeadStream(
-            _compressed ? new GZipStream(packed, CompressionMode.Decompress) : packed, options.MaxBytes, () => errors.TooManyBytes(options.MaxBytes));
+            _compressed ? new GzipInput(packed, () => errors.BadCompression()) : packed, options.MaxBytes, () => errors.TooManyBytes(options.MaxBytes));
         _head = Guard(() => _stream.Peek(CsvFormat.HeadBytes));
         _marked = _head is [0xEF, 0xBB, 0xBF, ..];
         _delimiter = options.Delimiter is { } declared ? checked((byte)declared) : CsvFormat.Delimiter(_head, errors);

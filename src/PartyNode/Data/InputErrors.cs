@@ -36,7 +36,7 @@ internal sealed class InputErrors(string source, string unit = InputErrors.Line)
     public VertFedException TooManyBytes(long limit) => Make($"more than {Number(limit)} bytes after decompression (data.max_bytes)");
 
     public VertFedException BadCompression(Exception? inner = null) =>
-        new(ErrorCode.BadInput, $"{Source}: the gzip data is damaged or cut short", inner);
+        new(ErrorCode.BadInput, $"{Source}: the gzip data is damaged, cut short or of several parts; compress the file again", inner);
 
     public VertFedException TooManyEmptyLines(int limit) => Make($"more than {Number(limit)} empty lines at its end");
 

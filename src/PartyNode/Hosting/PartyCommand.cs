@@ -7,7 +7,6 @@ using VertFed.PartyNode.Operations;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Hosting;
@@ -19,7 +18,6 @@ namespace VertFed.PartyNode.Hosting;
 public static class PartyCommand
 {
     private const string Usage = "usage: party --config FILE [--parent-pipe]";
-    internal const string StoreFile = "party.db";
     private const string CheckpointKeyFile = "checkpoint.key";
     private const string SecretsKeyFile = "secrets.key";
 
@@ -37,7 +35,7 @@ public static class PartyCommand
             using Credential credential = Credential.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
             using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), credential.Identity);
-            await using SqlitePartyStore store = SqlitePartyStore.Open(Path.Combine(config.DataDirectory, StoreFile), SecretsOf(config));
+            await using IPartyStore store = config.Database.OpenParty(SecretsOf(config));
             using PartyTelemetry telemetry = new(config, TimeProvider.System);
             NodeLog log = new(errors, TimeProvider.System, config.Log.Format, config.Log.Level) { Telemetry = telemetry };
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);

@@ -1,7 +1,7 @@
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
 using VertFed.Protocol;
-using VertFed.Storage.Sqlite;
+using VertFed.Storage;
 
 namespace VertFed.PartyNode.Replay;
 
@@ -24,8 +24,7 @@ public static class ReplayCommand
             PartyConfig config = PartyConfig.Load(file);
             using Identity identity = Identity.Load(config.IdentityPath);
             using TranscriptIndex index = await TranscriptIndex.OpenAsync(transcript, cancellationToken);
-            await using SqlitePartyStore store = SqlitePartyStore.OpenReadOnly(
-                Path.Combine(config.DataDirectory, PartyCommand.StoreFile), PartyCommand.SecretsOf(config));
+            await using IPartyStore store = config.Database.OpenPartyReadOnly(PartyCommand.SecretsOf(config));
             ProgressWriter progress = new(output);
             Replayer replayer = new(config, identity, store, progress, new NodeLog(errors, TimeProvider.System));
             ReplayVerdict verdict = await replayer.RunAsync(index, cancellationToken);

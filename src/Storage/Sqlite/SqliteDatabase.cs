@@ -1,71 +1,38 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Globalization;
-using System.Threading.Channels;
 using Dapper;
 using Microsoft.Data.Sqlite;
+using VertFed.Storage.Sql;
 
 namespace VertFed.Storage.Sqlite;
 
-/// <summary>
-/// One SQLite file with one writer and a few readers. Writes are functions that the writer thread runs one after the other;
-/// those that wait at the same time share a transaction and so one fsync (group commit). A write's task completes when
-/// the change is durable: WAL with synchronous=FULL.
-/// </summary>
-/// <remarks>
-/// A write that throws takes back its own changes only (a savepoint each). When SQLite itself fails (disk full), the whole
-/// transaction is taken back and each write of the group is tried again alone, so one large write cannot fail its neighbours.
-/// </remarks>
-internal sealed class SqliteDatabase : IAsyncDisposable
+/// <summary>One SQLite file, in WAL mode with synchronous=FULL; a lock file beside it keeps other processes out.</summary>
+internal sealed class SqliteDatabase : SqlDatabase
 {
-    private const int Readers = 4;
-    private const int MaxGroup = 32;
-
     // 8 KiB pages and a checkpoint every 32 MiB: measured best for payloads of 100 KiB to 1 MiB a row.
     private const int PageSize = 8192;
     private const int CheckpointPages = 4096;
 
-    private readonly string _file;
     private readonly SqliteOptions _options;
     private readonly FileStream? _lockFile;
     private readonly SqliteConnection? _writer;
-    private readonly Channel<IWrite> _writes;
-    private readonly Task _writerTask;
     private readonly ConcurrentBag<SqliteConnection> _readers = [];
-    private readonly SemaphoreSlim _readerGate = new(Readers);
-    private volatile bool _disposed;
 
-    private SqliteDatabase(string file, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer, TimeProvider time)
+    private SqliteDatabase(string file, string component, SqliteOptions options, FileStream? lockFile, SqliteConnection? writer, TimeProvider time)
+        : base(file, component, time)
     {
-        Activity = new StoreActivity(Path.GetFileNameWithoutExtension(file), time);
-        _file = file;
         _options = options;
         _lockFile = lockFile;
         _writer = writer;
-        _writes = Channel.CreateBounded<IWrite>(new BoundedChannelOptions(options.WriteQueue) { SingleReader = true });
-        if (writer is null)
-            _writes.Writer.Complete();
-        _writerTask = writer is null
-            ? Task.CompletedTask
-            : Task.Factory.StartNew(() => WriteLoop(writer), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
-    }
-
-    /// <summary>How the writes go.</summary>
-    public StoreActivity Activity { get; }
-
-    private interface IWrite
-    {
-        /// <summary>Runs the work and keeps its result until <see cref="Complete"/>.</summary>
-        void Run(SqliteConnection connection);
-
-        void Complete();
-
-        void Fail(Exception exception);
+        if (writer is not null)
+            StartWriter(options.WriteQueue);
     }
 
     /// <summary>Opens or creates the file (mode 0600, folder 0700), locks it against other processes and migrates it.</summary>
     /// <param name="prepare">Runs on the migrated file before anyone else sees it.</param>
     public static SqliteDatabase Open(
-        string path, MigrationSet migrations, SqliteOptions options, TimeProvider time, Action<SqliteConnection, string>? prepare = null)
+        string path, MigrationSet migrations, SqliteOptions options, TimeProvider time, Action<DbConnection, string>? prepare = null)
     {
         string file = Path.GetFullPath(path);
         FileStream lockFile = Prepare(file);
@@ -78,11 +45,13 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             writer.Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
             writer.Execute(string.Create(CultureInfo.InvariantCulture,
                 $"PRAGMA wal_autocheckpoint = {CheckpointPages}; PRAGMA journal_size_limit = {2L * CheckpointPages * PageSize}"));
+            if (migrations.ErasesForGood)
+                writer.Execute("PRAGMA secure_delete = ON");
             if (options.MaxPages > 0)
                 writer.Execute(string.Create(CultureInfo.InvariantCulture, $"PRAGMA max_page_count = {options.MaxPages}"));
-            migrations.Apply(writer, file, time.GetUtcNow().ToUnixTimeMilliseconds());
+            migrations.Apply(writer, SqlDialect.Sqlite, file, time.GetUtcNow().ToUnixTimeMilliseconds());
             prepare?.Invoke(writer, file);
-            return new SqliteDatabase(file, options, lockFile, writer, time);
+            return new SqliteDatabase(file, migrations.Component, options, lockFile, writer, time);
         }
         catch (Exception exception)
         {
@@ -93,7 +62,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
     }
 
     /// <summary>Opens an existing file to read it, also while another process has it open; every write fails.</summary>
-    public static SqliteDatabase OpenReadOnly(string path, MigrationSet migrations, SqliteOptions options, Action<SqliteConnection, string> check)
+    public static SqliteDatabase OpenReadOnly(string path, MigrationSet migrations, SqliteOptions options, Action<DbConnection, string> check)
     {
         string file = Path.GetFullPath(path);
         if (!File.Exists(file))
@@ -103,7 +72,7 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             using SqliteConnection reader = Connect(file, options, SqliteOpenMode.ReadOnly);
             migrations.Require(reader, file);
             check(reader, file);
-            return new SqliteDatabase(file, options, lockFile: null, writer: null, TimeProvider.System);
+            return new SqliteDatabase(file, migrations.Component, options, lockFile: null, writer: null, TimeProvider.System);
         }
         catch (Exception exception)
         {
@@ -111,77 +80,56 @@ internal sealed class SqliteDatabase : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs a write; completes when it is durable.</summary>
-    /// <exception cref="Protocol.VertFedException">What the work throws, or Storage.</exception>
-    public Task<T> WriteAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken) =>
-        Activity.WatchAsync(() => QueueAsync(work, cancellationToken));
-
-    private async Task<T> QueueAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken)
+    protected override CommitResult TryCommit(WriteGroup group)
     {
-        var write = new Write<T>(work);
+        bool kept = false;
         try
         {
-            await _writes.Writer.WriteAsync(write, cancellationToken);
-        }
-        catch (ChannelClosedException)
-        {
-            throw StorageError.Closed(_file);
-        }
-
-        // Once queued it runs to its end: a caller that gives up must not leave it undecided.
-        return await write.Task;
-    }
-
-    /// <summary>Runs a read in a snapshot of its own.</summary>
-    public async Task<T> ReadAsync<T>(Func<SqliteConnection, T> work, CancellationToken cancellationToken)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        await _readerGate.WaitAsync(cancellationToken);
-        try
-        {
-            if (!_readers.TryTake(out SqliteConnection? reader))
-                reader = Connect(_file, _options, SqliteOpenMode.ReadOnly);
-            T result;
-            try
+            using (SqliteTransaction transaction = _writer!.BeginTransaction())
             {
-                using SqliteTransaction snapshot = reader.BeginTransaction(deferred: true);
-                result = work(reader);
-            }
-            catch
-            {
-                await reader.DisposeAsync();
-                throw;
+                group.Run(_writer, transaction);
+                _options.CommitHook?.Invoke(CommitStage.Before);
+                transaction.Commit();
             }
 
-            _readers.Add(reader);
-            return result;
+            kept = true;
+            _options.CommitHook?.Invoke(CommitStage.After);
+            return CommitResult.Kept;
         }
-        catch (SqliteException exception)
+        catch (Exception exception)
         {
-            throw StorageError.From(exception, _file);
-        }
-        finally
-        {
-            _readerGate.Release();
+            return new CommitResult(kept ? CommitState.Unknown : CommitState.Refused, exception);
         }
     }
 
-    public async ValueTask DisposeAsync()
+    protected override async Task<T> SnapshotAsync<T>(Func<DbConnection, T> work, CancellationToken cancellationToken)
     {
-        if (_disposed)
-            return;
-        _disposed = true;
-        _writes.Writer.TryComplete();
-        await _writerTask;
-        for (int i = 0; i < Readers; i++)
-            await _readerGate.WaitAsync();
+        if (!_readers.TryTake(out SqliteConnection? reader))
+            reader = Connect(Store, _options, SqliteOpenMode.ReadOnly);
+        T result;
+        try
+        {
+            await using SqliteTransaction snapshot = reader.BeginTransaction(deferred: true);
+            result = work(reader);
+        }
+        catch
+        {
+            await reader.DisposeAsync();
+            throw;
+        }
+
+        _readers.Add(reader);
+        return result;
+    }
+
+    protected override async Task CloseAsync()
+    {
         foreach (SqliteConnection reader in _readers)
             await reader.DisposeAsync();
         if (_writer is not null)
             await _writer.DisposeAsync();
         if (_lockFile is not null)
             await _lockFile.DisposeAsync();
-        _readerGate.Dispose();
     }
 
     private static FileStream Prepare(string file)
@@ -242,102 +190,5 @@ internal sealed class SqliteDatabase : IAsyncDisposable
             connection.Dispose();
             throw;
         }
-    }
-
-    private void WriteLoop(SqliteConnection writer)
-    {
-        var group = new List<IWrite>(MaxGroup);
-        ChannelReader<IWrite> reader = _writes.Reader;
-        while (Wait(reader))
-        {
-            group.Clear();
-            while (group.Count < MaxGroup && reader.TryRead(out IWrite? write))
-                group.Add(write);
-            CommitGroup(writer, group);
-        }
-
-        static bool Wait(ChannelReader<IWrite> reader)
-        {
-            // A thread of its own that has nothing else to do: blocking is what it is for.
-            ValueTask<bool> available = reader.WaitToReadAsync();
-            return available.IsCompleted ? available.Result : available.AsTask().GetAwaiter().GetResult();
-        }
-    }
-
-    private void CommitGroup(SqliteConnection writer, List<IWrite> group)
-    {
-        if (TryCommit(writer, group, out Exception? failure))
-            return;
-        if (group.Count == 1)
-        {
-            group[0].Fail(StorageError.From(failure!, _file));
-            return;
-        }
-
-        foreach (IWrite write in group)
-        {
-            if (!TryCommit(writer, [write], out failure))
-                write.Fail(StorageError.From(failure!, _file));
-        }
-    }
-
-    /// <summary>False: nothing of the group is kept (unless the failure came after the commit) and none is completed.</summary>
-    private bool TryCommit(SqliteConnection writer, List<IWrite> group, out Exception? failure)
-    {
-        var done = new List<IWrite>(group.Count);
-        var refused = new List<(IWrite Write, Exception Reason)>();
-        try
-        {
-            using (SqliteTransaction transaction = writer.BeginTransaction())
-            {
-                foreach (IWrite write in group)
-                {
-                    transaction.Save("one");
-                    try
-                    {
-                        write.Run(writer);
-                        done.Add(write);
-                    }
-                    catch (Exception exception) when (exception is not SqliteException)
-                    {
-                        transaction.Rollback("one");
-                        refused.Add((write, exception));
-                    }
-
-                    transaction.Release("one");
-                }
-
-                _options.CommitHook?.Invoke(CommitStage.Before);
-                transaction.Commit();
-            }
-
-            _options.CommitHook?.Invoke(CommitStage.After);
-        }
-        catch (Exception exception)
-        {
-            failure = exception;
-            return false;
-        }
-
-        foreach (IWrite write in done)
-            write.Complete();
-        foreach ((IWrite write, Exception reason) in refused)
-            write.Fail(reason);
-        failure = null;
-        return true;
-    }
-
-    private sealed class Write<T>(Func<SqliteConnection, T> work) : IWrite
-    {
-        private readonly TaskCompletionSource<T> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private T result = default!;
-
-        public Task<T> Task => completion.Task;
-
-        public void Run(SqliteConnection connection) => result = work(connection);
-
-        public void Complete() => completion.TrySetResult(result);
-
-        public void Fail(Exception exception) => completion.TrySetException(exception);
     }
 }

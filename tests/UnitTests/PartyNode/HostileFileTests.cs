@@ -9,18 +9,16 @@ namespace VertFed.UnitTests.PartyNode;
 /// <summary>Compressed files, formats that are found out, declared columns: what is read, and what is refused.</summary>
 public sealed class HostileFileTests
 {
+    private const string Damaged = "data.csv.gz: the gzip data is damaged, cut short or of several parts; compress the file again";
     private static readonly CsvSource Csv = new() { Path = "data.csv.gz" };
     private static readonly DatasetOptions Options = new() { Source = Csv };
     private static readonly ColumnDeclaration Words = new() { Kind = ColumnKind.Categorical, Missing = MissingRule.Level };
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void A_compressed_file_is_the_file_that_was_compressed_in_one_part_or_several(int parts)
+    [Fact]
+    public void A_compressed_file_is_the_file_that_was_compressed()
     {
         byte[] text = Encoding.UTF8.GetBytes("id,x\n" + string.Concat(Enumerable.Range(0, 50_000).Select(i => $"k{i},{i}\n")));
-        byte[] packed = parts == 1 ? Pack(text) : [.. Pack(text[..12_345]), .. Pack(text[12_345..])];
-        RawTable table = Load(packed);
+        RawTable table = Load(Pack(text));
 
         Assert.Equal(50_000, table.Rows);
         Assert.Equal(Load(text).Sha256, table.Sha256);
@@ -33,17 +31,9 @@ public sealed class HostileFileTests
         Random random = new(3);
         byte[] text = Encoding.UTF8.GetBytes("id,x\n" + string.Concat(Enumerable.Range(0, 2_000).Select(i => $"k{random.Next()},{random.NextDouble():R}\n")));
         byte[] packed = Pack(text);
-        foreach (int length in new[] { 3, 10, 11, packed.Length / 2, packed.Length - 30 })
+        foreach (int length in Enumerable.Range(3, 30).Concat([packed.Length / 2]).Concat(Enumerable.Range(packed.Length - 40, 40)))
         {
-            Assert.Equal("data.csv.gz: the gzip data is damaged or cut short", Message(packed[..length]));
-        }
-
-        // Without the checksum at its end alone, it may be taken: but then it is whole.
-        byte[] whole = Load(packed).Sha256;
-        for (int length = packed.Length - 29; length < packed.Length; length++)
-        {
-            byte[]? read = ReadOrRefuse(packed[..length]);
-            Assert.True(read is null || (length >= packed.Length - 8 && read.AsSpan().SequenceEqual(whole)), $"{packed.Length - length} bytes cut off");
+            Assert.Equal(Damaged, Message(packed[..length]));
         }
 
         byte[] flipped = [.. packed];
@@ -51,7 +41,8 @@ public sealed class HostileFileTests
         Assert.StartsWith("data.csv.gz", Message(flipped), StringComparison.Ordinal);
         byte[] checksum = [.. packed];
         checksum[^6] ^= 1;
-        Assert.Equal("data.csv.gz: the gzip data is damaged or cut short", Message(checksum));
+        Assert.Equal(Damaged, Message(checksum));
+        Assert.Equal(Damaged, Message([.. packed, .. Pack("k,1\n"u8.ToArray())]));
     }
 
     [Fact]
@@ -136,18 +127,6 @@ public sealed class HostileFileTests
     [InlineData("z", "data.csv.gz, line 1: declared column 'z' is missing")]
     public void A_declaration_of_what_is_no_feature_is_refused(string column, string message) =>
         Assert.Equal(message, Message("id,x\na,1\n", Options with { Columns = new Dictionary<string, ColumnDeclaration>(StringComparer.Ordinal) { [column] = Words } }));
-
-    private static byte[]? ReadOrRefuse(byte[] bytes)
-    {
-        try
-        {
-            return Load(bytes).Sha256;
-        }
-        catch (VertFedException error) when (error.Code == ErrorCode.BadInput)
-        {
-            return null;
-        }
-    }
 
     private static RawTable Load(byte[] bytes, DatasetOptions? options = null)
     {

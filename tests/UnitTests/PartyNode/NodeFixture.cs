@@ -13,7 +13,6 @@ using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 using VertFed.Transcript;
 
 namespace VertFed.UnitTests.PartyNode;
@@ -30,6 +29,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     private readonly List<RunningNode> _nodes = [];
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
+    private string? _database;
     private int _port;
 
     public string Folder => _place.Folder;
@@ -44,9 +44,10 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public string Address => _coordinator!.Address;
 
-    public static async Task<NodeFixture> StartAsync()
+    /// <param name="database">Where coordinator and parties keep their stores; null: files.</param>
+    public static async Task<NodeFixture> StartAsync(string? database = null)
     {
-        NodeFixture fixture = new();
+        NodeFixture fixture = new() { _database = database };
         TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         await fixture.StartCoordinatorAsync();
         return fixture;
@@ -60,6 +61,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             Listen = new IPEndPoint(IPAddress.Loopback, _port),
             IdentityPath = _place.At("coordinator.pem"),
             DataFolder = _place.At("coordinator"),
+            Database = StoreLocation.OfCoordinator(_database, _place.At("coordinator"), fault => new VertFedException(ErrorCode.Usage, fault)),
             Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal)
             {
                 ["bank"] = new("bank", _bank.Fingerprint),
@@ -140,6 +142,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             coordinator_fingerprint: {{_coordinatorIdentity.Fingerprint}}
             identity: {{name}}.pem
             data_dir: {{name}}
+            {{(_database is null ? "# a file" : $"database: \"{_database}\"")}}
             peers: [{name: {{peer}}, fingerprint: {{(isLabel ? _retailer : _bank).Fingerprint}}}]
             submitters: [{{_analyst.Fingerprint}}]
             data: {csv: {{name}}.csv}
@@ -258,7 +261,7 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly StringWriter _output = new();
     private readonly StringWriter _errors = new();
-    private readonly SqlitePartyStore _store;
+    private readonly IPartyStore _store;
     private readonly CheckpointSigner _checkpoints;
     private bool _stopped;
 
@@ -266,8 +269,7 @@ internal sealed class RunningNode : IAsyncDisposable
     {
         Directory.CreateDirectory(config.DataDirectory);
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), identity);
-        _store = SqlitePartyStore.Open(
-            Path.Combine(config.DataDirectory, "party.db"), SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
+        _store = config.Database.OpenParty(SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
         PartyHost host = new(
             config,
             TestTls.CredentialOf(identity),

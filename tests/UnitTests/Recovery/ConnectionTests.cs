@@ -1,5 +1,6 @@
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage.Sql;
 using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.Protocol;
 using Xunit;

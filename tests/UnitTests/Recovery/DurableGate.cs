@@ -1,3 +1,4 @@
+using VertFed.Storage.Sql;
 using VertFed.Storage.Sqlite;
 
 namespace VertFed.UnitTests.Recovery;
@@ -38,7 +39,7 @@ internal sealed class DurableGate : IDisposable
     /// <summary>Writes that were begun.</summary>
     public int Writes => Volatile.Read(ref _writes);
 
-    /// <summary>For <see cref="SqliteOptions.CommitHook"/>; runs on the store's writer thread, which has nothing else to do.</summary>
+    /// <summary>For <see cref="StoreOptions.CommitHook"/>; runs on the store's writer thread, which has nothing else to do.</summary>
     public void OnCommit(CommitStage stage)
     {
         if (stage == CommitStage.Before)

@@ -4,6 +4,7 @@ using Microsoft.Data.Sqlite;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Storage.Sql;
 using VertFed.Storage.Sqlite;
 using Xunit;
 

@@ -21,7 +21,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
     /// <summary>Opens the store of this test; the second call opens the same one again.</summary>
     protected abstract Task<ICoordinatorStore> OpenAsync();
 
-    [Fact]
+    [SkippableFact]
     public async Task An_added_job_is_found_as_it_was_added()
     {
         NewJob job = Job(1);
@@ -37,7 +37,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Null(await Store.FindJobAsync(Id(99), None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Adding_twice_is_the_same_job_and_another_spec_is_told_apart()
     {
         await Store.AddJobAsync(Job(1), None);
@@ -48,7 +48,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(AddJobOutcome.Different, other);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Pages_list_every_job_once_newest_first()
     {
         for (int i = 0; i < 7; i++)
@@ -66,7 +66,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(Enumerable.Range(0, 7).Reverse().Select(Id), seen);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_job_runs_when_both_have_accepted()
     {
         await Store.AddJobAsync(Job(1), None);
@@ -81,7 +81,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(Id(1), Assert.Single(await Store.ListOpenJobsAsync(None)).Job);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_refusal_ends_the_job_with_its_reason()
     {
         await Store.AddJobAsync(Job(1), None);
@@ -91,7 +91,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Empty(await Store.ListOpenJobsAsync(None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Deposits_keep_the_chain_and_payloads_come_back_part_by_part()
     {
         await RunningAsync(1);
@@ -115,7 +115,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Empty(await Store.ReadEnvelopesAsync(Id(1), 1, Role.FeatureParty, 0, 10, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_deposit_out_of_place_changes_nothing()
     {
         await RunningAsync(1);
@@ -135,7 +135,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Single(await Store.ReadEnvelopesAsync(Id(1), 1, Role.LabelParty, 0, 10, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Deliveries_move_forward_only_and_only_over_what_was_deposited()
     {
         await RunningAsync(1);
@@ -152,7 +152,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(new StreamPosition(0, 0), await Store.FindPositionAsync(Id(1), 1, Role.FeatureParty, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_job_is_done_when_both_say_so_and_their_reports_are_kept_as_received()
     {
         await RunningAsync(1);
@@ -167,7 +167,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal([[1], [2, 2]], await Store.ReadReportsAsync(Id(1), None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task The_first_bad_outcome_ends_the_job_and_the_second_report_is_still_kept()
     {
         await RunningAsync(1);
@@ -184,7 +184,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Empty(await Store.ListEndedWithoutWordAsync("retailer", 0, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Ending_is_final()
     {
         await RunningAsync(1);
@@ -194,7 +194,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(DepositOutcome.NotRunning, (await Store.DepositAsync(Deposit(1, Role.LabelParty, 0, new byte[32], [1]), 11, None)).Outcome);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Everything_is_there_after_a_reopen()
     {
         await RunningAsync(1);
@@ -209,7 +209,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(DepositOutcome.Stored, (await Store.DepositAsync(Deposit(1, Role.LabelParty, 1, first.CoreHash, [4]), 6, None)).Outcome);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Concurrent_writers_lose_nothing()
     {
         await RunningAsync(1);
@@ -236,7 +236,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         }
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Two_equal_deposits_at_once_are_stored_once()
     {
         await RunningAsync(1);
@@ -247,7 +247,7 @@ public abstract partial class CoordinatorStoreContract : IAsyncLifetime
         Assert.Equal(1000, (await Store.FindJobAsync(Id(1), None))!.Bytes);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Pruning_drops_the_payloads_of_old_jobs_and_nothing_else()
     {
         await RunningAsync(1);

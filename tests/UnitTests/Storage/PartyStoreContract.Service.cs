@@ -11,7 +11,7 @@ public abstract partial class PartyStoreContract
     private const string Second = "00000000000000000000000000000002";
     private const string Third = "00000000000000000000000000000003";
 
-    [Fact]
+    [SkippableFact]
     public async Task Jobs_count_from_the_time_they_ran_and_refused_ones_do_not()
     {
         await Store.AddJobAsync(NewJob(Job) with { State = JobState.Running, ReceivedUnixMs = 100 }, None);
@@ -27,7 +27,7 @@ public abstract partial class PartyStoreContract
         Assert.Equal(0, await Store.CountJobsSinceAsync(201, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_held_job_waits_until_the_operators_first_decision()
     {
         await Store.AddJobAsync(NewJob(Job), None);
@@ -52,7 +52,7 @@ public abstract partial class PartyStoreContract
         Assert.Empty(await Store.ListHeldAsync(None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_done_job_with_a_model_leaves_it_active_and_another_job_leaves_none()
     {
         await FinishAsync(Job, JobState.Done, [1, 2, 3]);
@@ -67,7 +67,7 @@ public abstract partial class PartyStoreContract
         Assert.Null(await Store.FindModelAsync(Third, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_model_is_bound_to_one_transcript()
     {
         byte[] root = [.. Enumerable.Repeat((byte)7, 32)];
@@ -80,7 +80,7 @@ public abstract partial class PartyStoreContract
         Assert.Equal(root, (await Store.FindModelAsync(Job, None))!.TranscriptRoot);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_deleted_model_is_gone_from_every_place_and_stays_deleted()
     {
         await FinishAsync(Job, JobState.Done, [1]);

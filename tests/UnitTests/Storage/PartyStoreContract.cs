@@ -21,7 +21,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
 
     protected abstract Task<IPartyStore> OpenAsync();
 
-    [Fact]
+    [SkippableFact]
     public async Task An_attempt_is_saved_once_and_loaded_as_it_was()
     {
         Assert.Null(await Store.LoadAttemptAsync(Job, 1, None));
@@ -39,7 +39,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         Assert.Equal(attempt.RootSeed, (await Store.LoadAttemptAsync(Job, 1, None))!.RootSeed);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Pruning_forgets_envelopes_and_seeds_of_jobs_that_ended_before_and_nothing_else()
     {
         foreach ((string job, long ended) in new[] { (Job, 1_000L), ("00000000000000000000000000000002", 2_000L), ("00000000000000000000000000000003", 0L) })
@@ -67,7 +67,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         }
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Envelopes_come_back_byte_for_byte_in_both_directions_also_after_a_reopen()
     {
         await Store.SaveAttemptAsync(Attempt(), None);
@@ -85,7 +85,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         await Store.AppendOutboundAsync(Job, 1, 2, small, None);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task The_journal_has_no_gaps_and_is_never_rewritten()
     {
         await Store.SaveAttemptAsync(Attempt(), None);
@@ -98,7 +98,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         Assert.Null(await Store.ReadOutboundAsync(Job, 1, 1, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_job_keeps_its_first_form_and_moves_to_its_end_once()
     {
         PartyJob job = await Store.AddJobAsync(NewJob(Job), None);
@@ -114,7 +114,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         Assert.Null(await Store.SetStateAsync(new string('f', 32), JobState.Running, null, 7, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Jobs_are_listed_newest_first()
     {
         for (int i = 0; i < 5; i++)
@@ -124,7 +124,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         Assert.Equal([5L, 4, 3, 2, 1], first.Concat(rest).Select(job => job.Ordinal));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_result_is_kept_whole_and_once()
     {
         await Store.AddJobAsync(NewJob(Job), None);
@@ -143,7 +143,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         Assert.Null(await Store.SaveResultAsync(new string('f', 32), 1, result, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task The_journals_entries_are_read_without_their_payloads_and_page_by_page()
     {
         await Store.SaveAttemptAsync(Attempt(), None);
@@ -159,7 +159,7 @@ public abstract partial class PartyStoreContract : IAsyncLifetime
         Assert.Empty(await Store.ReadEntriesAsync(Job, 2, inbound: true, 0, 3, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_co_signed_checkpoint_is_kept_and_never_replaced()
     {
         CoSignedCheckpoint session = Checkpoint(Phase.Session), align = Checkpoint(Phase.Align);

@@ -22,7 +22,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
     /// <summary>Opens the store of this test; the second call opens the same one again.</summary>
     protected abstract Task<ICoordinatorStore> OpenAsync();
 
-    [Fact]
+    [SkippableFact]
     public async Task Entries_come_in_canonical_order_whatever_the_order_of_arrival()
     {
         await RunningAsync();
@@ -54,7 +54,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Task<long> CountAsync(Phase last) => Store.CountEntriesAsync(Job, 1, last, None);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task The_first_checkpoint_of_a_phase_and_the_first_word_on_it_stay()
     {
         await RunningAsync();
@@ -84,7 +84,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.Equal(session.ConsistencyProof, all[0].Checkpoint.ConsistencyProof);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_job_is_co_signed_by_whom_the_closing_checkpoint_is()
     {
         await RunningAsync();
@@ -95,7 +95,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.True((await Store.FindJobAsync(Job, None))!.FeatureCoSigned);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task Unanswered_and_unclosed_jobs_are_listed_until_they_are_answered_or_old()
     {
         await RunningAsync();
@@ -113,7 +113,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.Empty(await Store.ListUnansweredAsync("retailer", 101, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task The_first_key_of_a_role_stays()
     {
         await RunningAsync();
@@ -125,7 +125,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.Null(await Store.FindKeyAsync(Job, 1, Role.FeatureParty, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task The_log_keeps_what_came_and_went_in_order_and_repetitions_leave_no_line()
     {
         await RunningAsync();
@@ -150,7 +150,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.Equal(expected[2..4], await Store.ReadDeliveriesAsync(Job, 1, 2, 2, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_job_that_keeps_hashes_loses_sealed_payloads_as_they_are_delivered_and_all_at_its_end()
     {
         await RunningAsync(Payloads.Hashes);
@@ -172,7 +172,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.False((await Store.FindJobAsync(Job, None))!.PayloadsKept);
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_sender_neither_goes_back_to_a_phase_nor_on_after_its_close()
     {
         await RunningAsync();
@@ -185,7 +185,7 @@ public abstract class TranscriptStoreContract : IAsyncLifetime
         Assert.Equal(2, await Store.CountEntriesAsync(Job, 1, Phase.Close, None));
     }
 
-    [Fact]
+    [SkippableFact]
     public async Task A_job_that_keeps_payloads_says_so_until_they_are_pruned()
     {
         await RunningAsync();

@@ -1,11 +1,11 @@
+using System.Data.Common;
 using Dapper;
-using Microsoft.Data.Sqlite;
 using VertFed.Protocol.V1;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <content>The own halves of models.</content>
-public sealed partial class SqlitePartyStore
+public abstract partial class PartyStore
 {
     public Task<IReadOnlyList<StoredModel>> ListModelsAsync(int limit, long? before, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<StoredModel>>(
@@ -41,12 +41,12 @@ public sealed partial class SqlitePartyStore
             },
             cancellationToken);
 
-    private static void AddModel(SqliteConnection connection, string job, uint attempt, long nowUnixMs) =>
+    private static void AddModel(DbConnection connection, string job, uint attempt, long nowUnixMs) =>
         connection.Execute(
             "INSERT INTO models (job, attempt, state, trained_ms) VALUES (@job, @attempt, @active, @nowUnixMs) ON CONFLICT (job) DO NOTHING",
             new { job, attempt = (long)attempt, active = (int)ModelState.Active, nowUnixMs });
 
-    private static StoredModel? Model(SqliteConnection connection, string job) =>
+    private static StoredModel? Model(DbConnection connection, string job) =>
         connection.QuerySingleOrDefault<StoredModelRow>($"{StoredModelRow.Select} WHERE m.job = @job", new { job })?.ToRecord();
 
     private sealed class StoredModelRow

@@ -1,11 +1,11 @@
+using System.Data.Common;
 using Dapper;
-using Microsoft.Data.Sqlite;
 using VertFed.Protocol.V1;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <content><see cref="ITranscriptStore"/>.</content>
-public sealed partial class SqliteCoordinatorStore
+public abstract partial class CoordinatorStore
 {
     public Task<IReadOnlyList<StoredEnvelope>> ReadEntriesAsync(
         string job, uint attempt, Phase last, EntryPlace? after, int limit, CancellationToken cancellationToken) =>
@@ -161,7 +161,7 @@ public sealed partial class SqliteCoordinatorStore
                 .ToList(),
             cancellationToken);
 
-    private static void Log(SqliteConnection connection, JobRecord job, DeliveryEvent what, Role party, long sequence, long nowUnixMs)
+    private static void Log(DbConnection connection, JobRecord job, DeliveryEvent what, Role party, long sequence, long nowUnixMs)
     {
         if (!job.HasTranscript)
             return;
@@ -173,12 +173,12 @@ public sealed partial class SqliteCoordinatorStore
             new { job.Job, attempt = (long)job.Attempt, what = (int)what, party = (int)party, sequence, nowUnixMs });
     }
 
-    private static byte[]? Key(SqliteConnection connection, string job, uint attempt, Role role) =>
+    private static byte[]? Key(DbConnection connection, string job, uint attempt, Role role) =>
         connection.QuerySingleOrDefault<byte[]>(
             "SELECT checkpoint_key FROM checkpoint_keys WHERE job = @job AND attempt = @attempt AND role = @role",
             new { job, attempt = (long)attempt, role = (int)role });
 
-    private static List<StoredCheckpoint> Checkpoints(SqliteConnection connection, string job, uint attempt)
+    private static List<StoredCheckpoint> Checkpoints(DbConnection connection, string job, uint attempt)
     {
         var key = new { job, attempt = (long)attempt };
         ILookup<long, CheckpointAnswerRow> answers = connection.Query<CheckpointAnswerRow>(

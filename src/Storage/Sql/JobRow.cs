@@ -1,6 +1,6 @@
 using VertFed.Protocol.V1;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <summary>A row of the table jobs as Dapper fills it.</summary>
 internal sealed class JobRow : ErrorColumns

@@ -1,11 +1,11 @@
+using System.Data.Common;
 using Dapper;
-using Microsoft.Data.Sqlite;
 using VertFed.Protocol.V1;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <content>Jobs that wait for the operator, and the day's count.</content>
-public sealed partial class SqlitePartyStore
+public abstract partial class PartyStore
 {
     public Task<int> CountJobsSinceAsync(long acceptedSinceUnixMs, CancellationToken cancellationToken) =>
         _database.ReadAsync(
@@ -58,7 +58,7 @@ public sealed partial class SqlitePartyStore
     public Task<OperatorDecision?> FindDecisionAsync(string job, uint attempt, CancellationToken cancellationToken) =>
         _database.ReadAsync(connection => Decision(connection, job, attempt), cancellationToken);
 
-    private static OperatorDecision? Decision(SqliteConnection connection, string job, uint attempt) =>
+    private static OperatorDecision? Decision(DbConnection connection, string job, uint attempt) =>
         connection.QuerySingleOrDefault<DecisionRow>(
             "SELECT approved AS Approved, reason AS Reason, decided_ms AS DecidedMs FROM decisions WHERE job = @job AND attempt = @attempt",
             new { job, attempt = (long)attempt }) is { } row

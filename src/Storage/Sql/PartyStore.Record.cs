@@ -1,9 +1,9 @@
 using Dapper;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <content>The record of an attempt for checkpoints.</content>
-public sealed partial class SqlitePartyStore
+public abstract partial class PartyStore
 {
     public Task<IReadOnlyList<JournalEntry>> ReadEntriesAsync(
         string job, uint attempt, bool inbound, ulong from, int limit, CancellationToken cancellationToken) =>

@@ -1,9 +1,9 @@
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <summary>A party's tables. Seeds are sealed (<see cref="SecretsKey"/>); times are milliseconds since 1970; enums the numbers of the .proto files.</summary>
 internal static class PartySchema
 {
-    public static readonly MigrationSet Migrations = new("party",
+    public static readonly MigrationSet Migrations = new("party", ErasesForGood: true,
     [
         """
         CREATE TABLE jobs (

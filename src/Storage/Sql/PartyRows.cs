@@ -1,7 +1,7 @@
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <summary>A row of a party's table jobs as Dapper fills it.</summary>
 internal sealed class PartyJobRow : ErrorColumns

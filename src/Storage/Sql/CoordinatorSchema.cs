@@ -1,9 +1,9 @@
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <summary>The coordinator's tables. Hashes are 32 bytes; times milliseconds since 1970; enums the numbers of the .proto files.</summary>
 internal static class CoordinatorSchema
 {
-    public static readonly MigrationSet Migrations = new("coordinator",
+    public static readonly MigrationSet Migrations = new("coordinator", ErasesForGood: false,
     [
         """
         CREATE TABLE jobs (

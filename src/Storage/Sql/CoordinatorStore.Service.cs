@@ -1,11 +1,11 @@
+using System.Data.Common;
 using Dapper;
-using Microsoft.Data.Sqlite;
 using VertFed.Protocol.V1;
 
-namespace VertFed.Storage.Sqlite;
+namespace VertFed.Storage.Sql;
 
 /// <content>Models and the access log.</content>
-public sealed partial class SqliteCoordinatorStore
+public abstract partial class CoordinatorStore
 {
     public Task<ModelRecord?> RecordModelAsync(string job, Role role, ModelState state, CancellationToken cancellationToken)
     {
@@ -81,7 +81,7 @@ public sealed partial class SqliteCoordinatorStore
                 new { beforeUnixMs }),
             cancellationToken);
 
-    private static ModelRecord? Model(SqliteConnection connection, string job) =>
+    private static ModelRecord? Model(DbConnection connection, string job) =>
         connection.QuerySingleOrDefault<ModelRow>($"{ModelRow.Select} AND j.job = @job", ModelRow.With(new { job }))?.ToRecord();
 
     private sealed class ModelRow

@@ -1,0 +1,122 @@
+using System.Data.Common;
+using System.Security.Cryptography;
+using System.Text;
+using Dapper;
+using Microsoft.Data.Sqlite;
+using Npgsql;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Postgres;
+using VertFed.Storage.Sql;
+using VertFed.Storage.Sqlite;
+using Xunit;
+
+namespace VertFed.UnitTests.Storage;
+
+/// <summary>Stores of the version before come up to date with what is in them.</summary>
+public sealed class MigrationTests : IDisposable
+{
+    private const string Done = "00000000000000000000000000000001";
+    private const string Refused = "00000000000000000000000000000002";
+    private const string CoordinatorRows = """
+        INSERT INTO jobs (job, attempt, state, signed_spec, spec_hash, submitter, title, label_party, feature_party, deadline_seconds, submitted_ms, ended_ms, payloads)
+            VALUES ('00000000000000000000000000000001', 1, 3, CAST('a' AS BLOB), CAST('b' AS BLOB), 'c', 'old', 'bank', 'retailer', 60, 100, 200, 1);
+        """;
+
+    private const string PartyRows = """
+        INSERT INTO jobs (job, attempt, role, signed_spec, state, received_ms, ended_ms) VALUES ('00000000000000000000000000000001', 1, 1, CAST('a' AS BLOB), 3, 100, 200);
+        INSERT INTO jobs (job, attempt, role, signed_spec, state, received_ms, ended_ms) VALUES ('00000000000000000000000000000002', 1, 1, CAST('a' AS BLOB), 5, 100, 200);
+        INSERT INTO results (job, attempt, state, report, model, outcome, ended_ms) VALUES ('00000000000000000000000000000001', 1, 3, CAST('r' AS BLOB), CAST('m' AS BLOB), CAST('o' AS BLOB), 200);
+        INSERT INTO checkpoints (job, attempt, phase, tree_size, root_hash, note, co_signature, recorded_ms) VALUES ('00000000000000000000000000000001', 1, 5, 9, CAST('root' AS BLOB), CAST('n' AS BLOB), CAST('s' AS BLOB), 200);
+        """;
+
+    private static readonly CancellationToken None = CancellationToken.None;
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [InlineData("coordinator", 0, "3e9ac2ed7a09fc77a3f75201326263f2224af691b6ae7b6ff296d13ea1a0b2d5")]
+    [InlineData("coordinator", 1, "0f8ac03ceb89295029dee89a83f79b92db0ffbb4203e735c12d0e486a76a9e2e")]
+    [InlineData("party", 0, "5040162c83dd09887e848b21360eca5d68b428397922e3dec6159edd75650876")]
+    [InlineData("party", 1, "7949c010c69609f7f285a3b980869526ef5bf7b9b72e4b014a819993dba93e6c")]
+    public void A_published_step_is_never_edited(string component, int step, string hash)
+    {
+        MigrationSet set = component == "party" ? PartySchema.Migrations : CoordinatorSchema.Migrations;
+        Assert.Equal(hash, Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(set.Steps[step].ReplaceLineEndings("\n")))));
+    }
+
+    [Fact]
+    public async Task A_coordinators_file_of_version_2_is_brought_to_version_3()
+    {
+        await MakeOldAsync(new SqliteConnection($"Data Source={_folder.File("c.db")};Pooling=False"), SqlDialect.Sqlite, CoordinatorSchema.Migrations, CoordinatorRows);
+        await CheckAsync(SqliteCoordinatorStore.Open(_folder.File("c.db")));
+    }
+
+    [Fact]
+    public async Task A_partys_file_of_version_2_is_brought_to_version_3()
+    {
+        await MakeOldAsync(new SqliteConnection($"Data Source={_folder.File("p.db")};Pooling=False"), SqlDialect.Sqlite, PartySchema.Migrations, PartyRows);
+        await CheckAsync(SqlitePartyStore.Open(_folder.File("p.db"), TestSecrets.Key()));
+    }
+
+    [SkippableFact]
+    public async Task Schemas_of_version_2_are_brought_to_version_3()
+    {
+        PostgresPlace coordinator = await PostgresPlace.MakeAsync(), party = await PostgresPlace.MakeAsync();
+        await coordinator.Server.ExecuteAsync($"CREATE SCHEMA {coordinator.Schema}; CREATE SCHEMA {party.Schema}");
+        await MakeOldAsync(new NpgsqlConnection(coordinator.Server.ConnectionString(coordinator.Schema)), SqlDialect.Postgres, CoordinatorSchema.Migrations, CoordinatorRows);
+        await MakeOldAsync(new NpgsqlConnection(party.Server.ConnectionString(party.Schema)), SqlDialect.Postgres, PartySchema.Migrations, PartyRows);
+        await CheckAsync(PostgresCoordinatorStore.Open(coordinator.Address));
+        await CheckAsync(PostgresPartyStore.Open(party.Address, TestSecrets.Key()));
+    }
+
+    [Fact]
+    public async Task A_reader_refuses_an_older_schema_and_leaves_it_as_it_is()
+    {
+        await MakeOldAsync(new SqliteConnection($"Data Source={_folder.File("p.db")};Pooling=False"), SqlDialect.Sqlite, PartySchema.Migrations, PartyRows);
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Contains(
+                "has version 2, this software needs 3",
+                Assert.Throws<VertFed.Protocol.VertFedException>(() => SqlitePartyStore.OpenReadOnly(_folder.File("p.db"), TestSecrets.Key())).Message,
+                StringComparison.Ordinal);
+        }
+    }
+
+    private static async Task MakeOldAsync(DbConnection connection, SqlDialect dialect, MigrationSet newest, string rows)
+    {
+        await using (connection)
+        {
+            await connection.OpenAsync();
+            (newest with { Steps = [.. newest.Steps.Take(2)] }).Apply(connection, dialect, "old", 1);
+            await connection.ExecuteAsync(dialect.Schema(rows));
+        }
+    }
+
+    private static async Task CheckAsync(CoordinatorStore store)
+    {
+        await using (store)
+        {
+            JobRecord job = (await store.FindJobAsync(Done, None))!;
+            Assert.Equal((JobKind.Train, "", null, 100L, JobState.Done), (job.Kind, job.Purpose, job.ClientToken, job.OfferedUnixMs, job.State));
+            ModelRecord model = Assert.Single((await store.ListModelsAsync(10, null, null, None)).Models);
+            Assert.Equal((Done, "old", ModelState.Active, ModelState.Active), (model.Job, model.Title, model.LabelState, model.FeatureState));
+            Assert.Empty(await store.ReadAccessAsync(0, 10, None));
+        }
+    }
+
+    private static async Task CheckAsync(PartyStore store)
+    {
+        await using (store)
+        {
+            Assert.Equal(100, (await store.FindJobAsync(Done, None))!.AcceptedUnixMs);
+            Assert.Equal(0, (await store.FindJobAsync(Refused, None))!.AcceptedUnixMs);
+            Assert.Equal(1, await store.CountJobsSinceAsync(0, None));
+            StoredModel model = Assert.Single(await store.ListModelsAsync(10, null, None));
+            Assert.Equal((Done, ModelState.Active, 200L), (model.Job, model.State, model.TrainedUnixMs));
+            Assert.Equal("m"u8.ToArray(), model.Model);
+            Assert.Equal("root"u8.ToArray(), model.TranscriptRoot);
+        }
+    }
+}
