@@ -16,6 +16,9 @@ internal sealed class Deployment : IDisposable
 
     public string Analyst => _folder["analyst.pem"];
 
+    /// <summary>Of bank, retailer, analyst or coordinator.</summary>
+    public string FingerprintOf(string name) => _fingerprints[name];
+
     public static async Task<Deployment> StartCoordinatorAsync(TemporaryFolder folder)
     {
         Deployment deployment = new(folder);
