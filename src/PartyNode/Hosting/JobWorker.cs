@@ -5,7 +5,6 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
-using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
