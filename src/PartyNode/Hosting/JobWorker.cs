@@ -354,7 +354,7 @@ internal sealed class JobWorker(
             _files.Write(entry.Id, "model.json", model);
         }
 
-        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, withQuantiles: false);
+        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
         JobOutcome outcome = new()
         {
             Job = entry.Id,
