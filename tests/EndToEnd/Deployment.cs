@@ -108,6 +108,10 @@ internal sealed class Deployment : IDisposable
         return result.Output.Trim();
     }
 
+    /// <summary>Writes a job's transcript to a file.</summary>
+    public Task<ProgramResult> ExportAsync(string job, string file) => RunningProgram.RunVertfedAsync(
+        "audit", "export", job, "-o", file, "--coordinator", Address, "--coordinator-fingerprint", _fingerprints["coordinator"], "--identity", Analyst);
+
     public Task<ProgramResult> JobAsync(params string[] arguments) =>
         RunningProgram.RunVertfedAsync(
             ["job", .. arguments, "--coordinator", Address, "--coordinator-fingerprint", _fingerprints["coordinator"],

@@ -35,6 +35,11 @@ internal sealed class AuditClient : IDisposable
         return all;
     }
 
+    /// <summary>Lines of the access log.</summary>
+    public async Task<IReadOnlyList<AccessLine>> AccessAsync(long first, int limit, CancellationToken cancellationToken) =>
+        (await _connection.CallAsync(
+            options => _client.AccessAsync(new AccessRequest { First = (ulong)first, Limit = (uint)limit }, options).ResponseAsync, cancellationToken)).Lines;
+
     /// <summary>
     /// Writes a job's transcript to a file: whole or not at all, and only if it has the bytes that its own trailer names.
     /// </summary>

@@ -7,7 +7,7 @@ using VertFed.Transcript;
 
 namespace VertFed.Cli.Audit;
 
-/// <summary>`audit list|export|verify|ledger|replay`: what an auditor does with the record of a job.</summary>
+/// <summary>`audit list|export|verify|ledger|replay|access`: what an auditor does with the record of a job.</summary>
 internal static class AuditCommand
 {
     public static Command Create(Terminal terminal) => new("audit", "List, export, verify and replay signed transcripts, and show what they disclosed.")
@@ -17,6 +17,7 @@ internal static class AuditCommand
         CreateVerify(terminal),
         CreateLedger(terminal),
         ReplayCommand.Create(terminal),
+        AccessCommand.Create(terminal),
     };
 
     /// <summary>The argument that names a transcript file.</summary>

@@ -17,7 +17,7 @@ namespace VertFed.Coordinator.Configuration;
 ///   - {name: bank, fingerprint: 64 hexadecimal digits}                # or a list, while the party changes keys
 /// principals:
 ///   - {name: ann, fingerprint: 64 hexadecimal digits, roles: [analyst]}   # analyst, auditor, operator
-/// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, frame_seconds: 30, retain_payload_days: 7}
+/// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, max_connections_per_key: 64, max_calls_per_minute: 6000, frame_seconds: 30, retain_payload_days: 7}
 /// log: {level: info, format: plain}
 /// admin: 127.0.0.1:9464
 /// telemetry: {otlp: http://127.0.0.1:4318, protocol: http}
@@ -140,6 +140,8 @@ public static class ConfigReader
             MaxJobsPerParty = fields.Integer("max_jobs_per_party", otherwise.MaxJobsPerParty, 1, 1000),
             MaxWatchers = fields.Integer("max_watchers", otherwise.MaxWatchers, 1, 100_000),
             MaxUnregistered = fields.Integer("max_unregistered", otherwise.MaxUnregistered, 1, 10_000),
+            MaxConnectionsPerKey = fields.Integer("max_connections_per_key", otherwise.MaxConnectionsPerKey, 1, 10_000),
+            MaxCallsPerMinute = fields.Integer("max_calls_per_minute", otherwise.MaxCallsPerMinute, 1, 1_000_000),
             FrameSeconds = fields.Integer("frame_seconds", otherwise.FrameSeconds, 1, 3600),
             RetainPayloadDays = fields.Integer("retain_payload_days", otherwise.RetainPayloadDays, 0, 36_500),
         };

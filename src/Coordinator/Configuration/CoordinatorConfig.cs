@@ -25,7 +25,13 @@ public sealed record CoordinatorLimits
     /// <summary>Most connections of parties that have not proved who they are yet, 1 to 10,000.</summary>
     public int MaxUnregistered { get; init; } = 64;
 
-    /// <summary>How long a connection may take to register, and a sender between two chunks of a payload, in seconds, 1 to 3600.</summary>
+    /// <summary>Most connections of one key, 1 to 10,000.</summary>
+    public int MaxConnectionsPerKey { get; init; } = 64;
+
+    /// <summary>Most calls of one principal in a minute, 1 to 1,000,000.</summary>
+    public int MaxCallsPerMinute { get; init; } = 6000;
+
+    /// <summary>How long a call's first message may take, a connection may take to register, and a sender between two chunks of a payload, in seconds, 1 to 3600.</summary>
     public int FrameSeconds { get; init; } = 30;
 
     /// <summary>How long payloads of ended jobs are kept, in days, 0 to 36500.</summary>

@@ -20,7 +20,7 @@ public static class CoordinatorCommand
             await output.WriteLineAsync(host.ReadyLine());
             await output.FlushAsync();
             ServiceNotifier.Ready();
-            await WaitForStopAsync(host, parentPipe);
+            await WaitForStopAsync(host, file, parentPipe);
             ServiceNotifier.Stopping();
             return 0;
         }
@@ -31,10 +31,11 @@ public static class CoordinatorCommand
         }
     }
 
-    private static async Task WaitForStopAsync(CoordinatorHost host, bool parentPipe)
+    private static async Task WaitForStopAsync(CoordinatorHost host, string file, bool parentPipe)
     {
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
+        using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Reload);
         using var ended = new CancellationTokenSource();
         Task stop = host.StopRequested;
         Task pipe = parentPipe ? ParentPipe.WaitForEndAsync(Console.OpenStandardInput(), ended.Token) : Task.Delay(Timeout.Infinite, ended.Token);
@@ -45,6 +46,12 @@ public static class CoordinatorCommand
         {
             signal.Cancel = true;
             host.RequestStop();
+        }
+
+        void Reload(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            host.ReloadFrom(file);
         }
 
         // A terminal's Ctrl-C reaches a parent and its children alike. The parent ends its children in order, through the pipe.

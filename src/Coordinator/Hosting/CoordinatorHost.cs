@@ -125,6 +125,34 @@ public sealed class CoordinatorHost : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Takes the parties, the principals and the certificate of a configuration that was read again, and closes the connections of keys
+    /// that it trusts no more. Streams of all others go on. Whatever else it says counts from the next start.
+    /// </summary>
+    /// <exception cref="VertFedException">Usage: the certificate cannot be used, or is of another key; nothing has changed.</exception>
+    public void Reload(CoordinatorConfig config)
+    {
+        ILogger logger = _application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
+        TrustBook trust = _application.Services.GetRequiredService<TrustBook>();
+        _keys.Renew(config);
+        Trust before = trust.Replace(config);
+        int closed = _application.Services.GetRequiredService<PeerConnections>().CloseUntrusted(before);
+        Log.TrustReplaced(logger, config.Parties.Count, config.Principals.Count, closed);
+    }
+
+    /// <summary>The same from the file; a file that is wrong changes nothing and is logged.</summary>
+    public void ReloadFrom(string file)
+    {
+        try
+        {
+            Reload(ConfigReader.Read(file));
+        }
+        catch (VertFedException exception)
+        {
+            Log.TrustNotReplaced(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>(), exception.Message);
+        }
+    }
+
     private async Task DrainAsync(TimeSpan patience)
     {
         ILogger logger = _application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
@@ -184,6 +212,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton(keys);
         builder.Services.AddSingleton<CheckpointQueue>();
         builder.Services.AddSingleton<TrustBook>();
+        builder.Services.AddSingleton<CallBudget>();
+        builder.Services.AddSingleton<AccessLog>();
+        builder.Services.AddSingleton<PeerConnections>();
         builder.Services.AddSingleton<CoordinatorTelemetry>();
         builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
@@ -206,6 +237,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             grpc.Interceptors.Add<AccessInterceptor>();
         });
         WebApplication application = builder.Build();
+        RequestPatience.Use(application, TimeSpan.FromSeconds(config.Limits.FrameSeconds), time);
         application.UseRouting();
         application.MapGrpcService<JobEndpoint>();
         application.MapGrpcService<RelayEndpoint>();
@@ -221,11 +253,12 @@ public sealed class CoordinatorHost : IAsyncDisposable
         kestrel.AddServerHeader = false;
         ILogger logger = kestrel.ApplicationServices.GetRequiredService<ILogger<CoordinatorHost>>();
         TimeProvider time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
-        SslServerAuthenticationOptions tls = MutualTls.Server(keys.Credential.Certificate, reason => Log.HandshakeRefused(logger, reason), time);
+        PeerConnections connections = kestrel.ApplicationServices.GetRequiredService<PeerConnections>();
         kestrel.Listen(config.Listen, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
-            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = HandshakePatience, OnConnection = _ => ValueTask.FromResult(tls) });
+            listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = HandshakePatience, OnConnection = _ => ValueTask.FromResult(Tls()) });
+            listen.Use(next => connection => connections.RunAsync(connection, next));
         });
         KestrelServerLimits limits = kestrel.Limits;
         limits.MaxConcurrentConnections = config.Parties.Count + config.Limits.MaxUnregistered + config.Limits.MaxWatchers;
@@ -237,6 +270,11 @@ public sealed class CoordinatorHost : IAsyncDisposable
         limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(20);
         limits.Http2.InitialStreamWindowSize = 4 * Limits.MaxChunkBytes;
         limits.Http2.InitialConnectionWindowSize = 8 * Limits.MaxChunkBytes;
+        limits.RequestHeadersTimeout = TimeSpan.FromSeconds(config.Limits.FrameSeconds);
+        limits.MaxRequestHeadersTotalSize = 16 * 1024;
+
+        // Asked for each connection: a renewed certificate counts from the next one on.
+        SslServerAuthenticationOptions Tls() => MutualTls.Server(keys.Credential.Certificate, reason => Log.HandshakeRefused(logger, reason), time);
     }
 
     private static void ConfigureLogging(ILoggingBuilder logging, LogSettings settings)

@@ -9,10 +9,13 @@ internal sealed class CoordinatorKeys : IDisposable
 {
     private const string KeyFile = "checkpoint.key";
 
-    private CoordinatorKeys(Credential credential, CheckpointSigner checkpoints) => (Credential, Checkpoints) = (credential, checkpoints);
+    private readonly List<IDisposable> _replaced = [];
+    private Credential _credential;
+
+    private CoordinatorKeys(Credential credential, CheckpointSigner checkpoints) => (_credential, Checkpoints) = (credential, checkpoints);
 
     /// <summary>What it shows on every connection.</summary>
-    public Credential Credential { get; }
+    public Credential Credential => Volatile.Read(ref _credential);
 
     public CheckpointSigner Checkpoints { get; }
 
@@ -32,8 +35,24 @@ internal sealed class CoordinatorKeys : IDisposable
         }
     }
 
+    /// <summary>Takes a certificate that was renewed over the same key.</summary>
+    /// <exception cref="VertFedException">Usage: it cannot be read, or the identity is another.</exception>
+    public void Renew(CoordinatorConfig config)
+    {
+        Credential renewed = Credential.Load(config.IdentityPath);
+        if (renewed.Fingerprint != Credential.Fingerprint)
+        {
+            renewed.Dispose();
+            throw new VertFedException(ErrorCode.Usage, $"{config.IdentityPath} holds another key; a new identity counts from the next start");
+        }
+
+        // Handshakes may still be under way with the one before: it goes with the process.
+        _replaced.Add(Interlocked.Exchange(ref _credential, renewed));
+    }
+
     public void Dispose()
     {
+        _replaced.ForEach(old => old.Dispose());
         Checkpoints.Dispose();
         Credential.Dispose();
     }

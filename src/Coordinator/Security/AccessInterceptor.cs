@@ -8,60 +8,76 @@ using VertFed.Protocol;
 namespace VertFed.Coordinator.Security;
 
 /// <summary>
-/// Decides each call before anything of it is looked at: whose key the connection's certificate holds, and whether a role of theirs may
-/// make this call (<see cref="CallRules"/>).
+/// Decides each call before anything of it is acted on: whose key the connection's certificate holds, whether a role of theirs may make
+/// this call (<see cref="CallRules"/>), and whether they make too many. What it decides, and what the endpoints deny for a job's sake, goes
+/// into the <see cref="AccessLog"/>.
 /// </summary>
-internal sealed class AccessInterceptor(TrustBook trust, TimeProvider time, ILogger<AccessInterceptor> logger) : Interceptor
+internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, AccessLog access, TimeProvider time, ILogger<AccessInterceptor> logger) : Interceptor
 {
-    public override Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
+    public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
-        Admit(context);
-        return continuation(request, context);
+        TResponse? response = null;
+        await DecideAsync(request, context, async () => response = await continuation(request, context), () => response);
+        return response!;
     }
 
-    public override Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
+    public override async Task<TResponse> ClientStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation)
     {
-        Admit(context);
-        return continuation(requestStream, context);
+        TResponse? response = null;
+        await DecideAsync(null, context, async () => response = await continuation(requestStream, context), () => response);
+        return response!;
     }
 
     public override Task ServerStreamingServerHandler<TRequest, TResponse>(
-        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation)
-    {
-        Admit(context);
-        return continuation(request, responseStream, context);
-    }
+        TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
+        DecideAsync(request, context, () => continuation(request, responseStream, context), () => null);
 
     public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
-        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation)
+        IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
+        DecideAsync(null, context, () => continuation(requestStream, responseStream, context), () => null);
+
+    /// <param name="response">What a call that was let through answered, for the job's id.</param>
+    private async Task DecideAsync(object? request, ServerCallContext context, Func<Task> call, Func<object?> response)
     {
-        Admit(context);
-        return continuation(requestStream, responseStream, context);
+        RequestPatience.MessageIsHere(context.GetHttpContext());
+        Caller caller = await AdmitAsync(request, context);
+        try
+        {
+            await call();
+        }
+        catch (Exception exception) when (AccessLog.IsDenial(exception))
+        {
+            await access.DeniedAsync(caller.Key.Fingerprint, caller.Principal, context.Method, AccessLog.JobOf(request), AccessLog.ReasonOf(exception));
+            throw;
+        }
+
+        if (AccessLog.Records(context.Method))
+            await access.AllowedAsync(caller, context.Method, AccessLog.JobOf(request) is { Length: > 0 } job ? job : AccessLog.JobOf(response()));
     }
 
-    private void Admit(ServerCallContext context)
+    private async Task<Caller> AdmitAsync(object? request, ServerCallContext context)
     {
         // Once more than at the handshake: a connection may outlive its certificate, or the trust in it.
         PeerIdentity key = PeerCertificate.Read(context.GetHttpContext().Connection.ClientCertificate, time.GetUtcNow());
-        if (trust.Current.Find(key.Fingerprint) is not { } principal)
-        {
-            Log.CallDenied(logger, key.Fingerprint, context.Method, "the key is not known here");
-            throw GrpcErrors.Make(
-                StatusCode.Unauthenticated, ErrorCode.DoesNotVerify,
-                $"the certificate's key {key.Fingerprint} is not known here; the coordinator's operator can add it under parties or principals");
-        }
-
+        Principal? principal = trust.Current.Find(key.Fingerprint);
         CallerRoles needed = CallRules.For(context.Method);
-        if (!principal.Is(needed))
+        if (principal is not null && principal.Is(needed))
         {
-            Log.CallDenied(logger, key.Fingerprint, context.Method, "the role does not allow it");
-            throw GrpcErrors.Make(
-                StatusCode.PermissionDenied, ErrorCode.Refused,
-                $"'{principal.Name}' is {CallRules.Describe(principal.Roles)}, and this call is for {CallRules.Describe(needed)}");
+            budget.Spend(principal);
+            var caller = new Caller(key, principal);
+            caller.Attach(context);
+            return caller;
         }
 
-        new Caller(key, principal).Attach(context);
+        (StatusCode status, ErrorCode code, string why) = principal is null
+            ? (StatusCode.Unauthenticated, ErrorCode.DoesNotVerify,
+                $"the certificate's key {key.Fingerprint} is not known here; the coordinator's operator can add it under parties or principals")
+            : (StatusCode.PermissionDenied, ErrorCode.Refused,
+                $"'{principal.Name}' is {CallRules.Describe(principal.Roles)}, and this call is for {CallRules.Describe(needed)}");
+        Log.CallDenied(logger, key.Fingerprint, context.Method, principal is null ? "the key is not known here" : "the role does not allow it");
+        await access.DeniedAsync(key.Fingerprint, principal, context.Method, AccessLog.JobOf(request), why);
+        throw GrpcErrors.Make(status, code, why);
     }
 }

@@ -28,6 +28,7 @@ internal static class CallRules
         ["/vertfed.v1.AuditService/InclusionProof"] = Readers,
         ["/vertfed.v1.AuditService/ConsistencyProof"] = Readers,
         ["/vertfed.v1.AuditService/Export"] = Readers,
+        ["/vertfed.v1.AuditService/Access"] = CallerRoles.Auditor | CallerRoles.Operator,
         ["/vertfed.v1.RelayService/Connect"] = CallerRoles.Party,
         ["/grpc.health.v1.Health/Check"] = Everyone,
         ["/grpc.health.v1.Health/Watch"] = Everyone,

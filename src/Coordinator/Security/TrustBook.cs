@@ -26,9 +26,10 @@ internal sealed class Trust
 /// <summary>The trust of this moment; replaced as a whole when the configuration is read again.</summary>
 internal sealed class TrustBook(CoordinatorConfig config)
 {
-    private volatile Trust _current = new(config.Parties, config.Principals);
+    private Trust _current = new(config.Parties, config.Principals);
 
-    public Trust Current => _current;
+    public Trust Current => Volatile.Read(ref _current);
 
-    public void Replace(CoordinatorConfig config) => _current = new Trust(config.Parties, config.Principals);
+    /// <returns>What was trusted before.</returns>
+    public Trust Replace(CoordinatorConfig config) => Interlocked.Exchange(ref _current, new Trust(config.Parties, config.Principals));
 }

@@ -14,6 +14,9 @@ namespace VertFed.Coordinator.Services;
 /// all the same. Calls that read a whole job share the places of the watchers.</summary>
 internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate watchers, IHostApplicationLifetime lifetime) : AuditService.AuditServiceBase
 {
+    private const int DefaultLines = 100;
+    private const int MostLines = 1000;
+
     public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
@@ -95,6 +98,26 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
         await using var pieces = new ExportStream(responseStream);
         await using var buffered = new BufferedStream(pieces, Limits.MaxChunkBytes);
         await new TranscriptExport(hub.Store, keys).WriteAsync(job, buffered, ending.Token);
+    }
+
+    public override async Task<AccessResponse> Access(AccessRequest request, ServerCallContext context)
+    {
+        if (request.Limit > MostLines)
+            throw GrpcErrors.BadField("limit", "is at most 1000");
+        if (request.First > long.MaxValue)
+            throw GrpcErrors.BadField("first", "is out of range");
+        int limit = request.Limit == 0 ? DefaultLines : (int)request.Limit;
+        var response = new AccessResponse();
+        foreach (AccessEntry entry in await hub.Store.ReadAccessAsync(Math.Max(1, (long)request.First), limit, context.CancellationToken))
+        {
+            response.Lines.Add(new AccessLine
+            {
+                Ordinal = (ulong)entry.Ordinal, TimeUnixMs = entry.TimeUnixMs, Fingerprint = entry.Fingerprint, Name = entry.Name, Role = entry.Role,
+                Call = entry.Call, Job = entry.Job, Allowed = entry.Allowed, Detail = entry.Detail,
+            });
+        }
+
+        return response;
     }
 
     private static ProofResponse ToResponse(byte[][] proof) => new() { Hashes = { proof.Select(hash => UnsafeByteOperations.UnsafeWrap(hash)) } };

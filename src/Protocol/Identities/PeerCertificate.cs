@@ -25,6 +25,14 @@ public static class PeerCertificate
             : key;
     }
 
+    /// <summary>The fingerprint of a certificate's key, whatever its dates.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.DoesNotVerify"/>: no P-256 key in canonical form.</exception>
+    public static string FingerprintOf(X509Certificate2 certificate)
+    {
+        ArgumentNullException.ThrowIfNull(certificate);
+        return KeyOf(certificate).Fingerprint;
+    }
+
     /// <summary>The key of a certificate, whatever its dates.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.DoesNotVerify"/>: no P-256 key in canonical form.</exception>
     internal static PeerIdentity KeyOf(X509Certificate2 certificate)

@@ -109,7 +109,8 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     }
 
     /// <summary>A connection of the bank that has not registered.</summary>
-    public FakeParty Stranger() => new("bank", Bank, SignerOf("bank", Bank), Role.LabelParty, ChannelOf(Bank));
+    /// <param name="over">Whose certificate the connection shows; null: the bank's.</param>
+    public FakeParty Stranger(Identity? over = null) => new("bank", Bank, SignerOf("bank", Bank), Role.LabelParty, ChannelOf(over ?? Bank));
 
     /// <summary>A submitted job that both parties accepted and that runs.</summary>
     public async Task<(string Job, FakeParty Bank, FakeParty Retailer)> RunningJobAsync(uint deadlineSeconds = 600, Action<JobSpec>? change = null)

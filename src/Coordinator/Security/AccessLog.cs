@@ -1,0 +1,104 @@
+using Grpc.Core;
+using VertFed.Coordinator.Configuration;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Security;
+
+/// <summary>
+/// The durable record of who was let through to what counts (submit, cancel, report, export) and of every denial. Denials of keys that
+/// nobody knows are bounded, since whoever reaches the port can cause them: the log names how many more there were.
+/// </summary>
+internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILogger<AccessLog> logger)
+{
+    /// <summary>Most denials of unknown keys that are kept in a minute.</summary>
+    public const int UnknownPerMinute = 60;
+
+    private static readonly HashSet<string> s_recorded = new(StringComparer.Ordinal)
+    {
+        "/vertfed.v1.JobService/Submit", "/vertfed.v1.JobService/Cancel", "/vertfed.v1.JobService/Report", "/vertfed.v1.AuditService/Export",
+    };
+
+    private readonly Lock _gate = new();
+    private long _minute;
+    private int _unknown;
+
+    /// <summary>Whether a call that is let through is recorded.</summary>
+    public static bool Records(string method) => s_recorded.Contains(method);
+
+    public Task AllowedAsync(Caller caller, string method, string job) => store.RecordAccessAsync(
+        Entry(caller.Key.Fingerprint, caller.Principal, method, job) with { Allowed = true }, CancellationToken.None);
+
+    /// <param name="fingerprint">Of the key that was shown; empty where it was none that can be used.</param>
+    /// <param name="principal">Null where nobody pinned the key.</param>
+    public async Task DeniedAsync(string fingerprint, Principal? principal, string method, string job, string why)
+    {
+        if (principal is null && !MayKeepUnknown())
+            return;
+        try
+        {
+            await store.RecordAccessAsync(Entry(fingerprint, principal, method, job) with { Detail = why }, CancellationToken.None);
+        }
+        catch (VertFedException exception)
+        {
+            // The caller is turned away all the same.
+            Log.StoreFailed(logger, nameof(AccessLog), exception.Message);
+        }
+    }
+
+    /// <summary>The job that a request names; empty where it names none, or nothing that is a job's id.</summary>
+    public static string JobOf(object? message)
+    {
+        string job = message switch
+        {
+            GetJobRequest request => request.Job,
+            CancelRequest request => request.Job,
+            TranscriptRequest request => request.Job,
+            EntriesRequest request => request.Job,
+            InclusionProofRequest request => request.Job,
+            ConsistencyProofRequest request => request.Job,
+            JobStatus status => status.Job,
+            _ => "",
+        };
+        return EnvelopeCodec.IsJobId(job) ? job : "";
+    }
+
+    /// <summary>Whether an error says that the caller may not do what it asked for.</summary>
+    public static bool IsDenial(Exception exception) => exception switch
+    {
+        RpcException status => status.StatusCode is StatusCode.PermissionDenied or StatusCode.Unauthenticated or StatusCode.NotFound,
+        VertFedException own => own.Code is ErrorCode.Refused or ErrorCode.DoesNotVerify,
+        _ => false,
+    };
+
+    public static string ReasonOf(Exception exception) => exception is RpcException status ? status.Status.Detail : exception.Message;
+
+    private AccessEntry Entry(string fingerprint, Principal? principal, string method, string job) => new()
+    {
+        TimeUnixMs = time.GetUtcNow().ToUnixTimeMilliseconds(),
+        Fingerprint = fingerprint,
+        Name = principal?.Name ?? "",
+        Role = principal is null ? "" : CallRules.Describe(principal.Roles),
+        Call = method.Length > 0 ? method[(method.LastIndexOf('.') + 1)..] : "",
+        Job = job,
+        Allowed = false,
+    };
+
+    private bool MayKeepUnknown()
+    {
+        int missed;
+        lock (_gate)
+        {
+            long minute = time.GetUtcNow().ToUnixTimeSeconds() / 60;
+            if (minute == _minute)
+                return ++_unknown <= UnknownPerMinute;
+            missed = _unknown - UnknownPerMinute;
+            (_minute, _unknown) = (minute, 1);
+        }
+
+        if (missed > 0)
+            Log.DenialsNotKept(logger, missed);
+        return true;
+    }
+}
