@@ -13,6 +13,9 @@ internal static class PartyCommand
         command.Add(Forward("show", "Show a job with what the party's rules say of it.", takesJob: true));
         command.Add(Forward("approve", "Let a job begin that waits for approval.", takesJob: true, Reason("For the record.")));
         command.Add(Forward("refuse", "Refuse a job that waits for approval.", takesJob: true, Reason("For the record and the submitter.")));
+        Option<string> dataset = new("--dataset") { Description = "Which data source; default: the one under 'data'.", HelpName = "NAME" };
+        Option<bool> rare = new("--show-rare") { Description = "Name levels of fewer than 10 rows too." };
+        command.Add(Forward("profile", "Show what a data source holds: counts, missing values, ranges, levels. Nothing is sent.", takesJob: false, dataset, rare));
         command.Add(Forward("models", "List the party's halves of models, newest first.", takesJob: false));
         command.Add(new Command("model", "Archive or delete this party's half of a model.")
         {

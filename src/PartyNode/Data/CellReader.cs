@@ -20,33 +20,32 @@ internal sealed class CellReader
     }
 
     /// <summary>A finite number, or NaN for a missing value where that is accepted.</summary>
-    public double Number(int column, bool refuseMissing)
+    public double Number(int column, bool refuseMissing) =>
+        TryNumber(column, out double value, out bool missing) ? value : missing ? Missing(column, refuseMissing) : throw NotANumber(column);
+
+    /// <summary>A finite number; false where the cell is missing or is none.</summary>
+    public bool TryNumber(int column, out double value, out bool missing)
     {
-        CellKind kind = _source.Kind(column);
-        if (kind == CellKind.Null || (_missingMayBeNumber && IsMissing(_source.Text(column))))
+        missing = _source.Kind(column) == CellKind.Null || (_missingMayBeNumber && IsMissing(_source.Text(column)));
+        value = 0;
+        if (missing)
         {
-            return Missing(column, refuseMissing);
+            return false;
         }
 
-        double value = 0;
-        bool parsed = false;
-        if (kind == CellKind.Number)
+        if (TryParse(column, out value) && double.IsFinite(value))
         {
-            value = _source.Number(column);
-            parsed = true;
-        }
-        else if (_source.DecimalPoint is { } point)
-        {
-            parsed = DecimalParser.TryParse(_source.Text(column), point, out value);
+            return true;
         }
 
-        if (parsed && double.IsFinite(value))
-        {
-            return value;
-        }
-
-        return IsMissing(_source.Text(column)) ? Missing(column, refuseMissing) : throw NotANumber(column, parsed);
+        missing = IsMissing(_source.Text(column));
+        return false;
     }
+
+    public bool IsMissing(int column) => _source.Kind(column) == CellKind.Null || IsMissing(_source.Text(column));
+
+    /// <summary>A cell's text without spaces and tabs around it.</summary>
+    public ReadOnlySpan<byte> Trimmed(int column) => DecimalParser.Trim(_source.Text(column));
 
     public double Label(int column, LabelKind kind)
     {
@@ -62,8 +61,8 @@ internal sealed class CellReader
     /// <summary>A level's text as UTF-8, without spaces and tabs around it.</summary>
     public ReadOnlySpan<byte> Level(int column, bool refuseMissing, out bool missing)
     {
-        ReadOnlySpan<byte> text = DecimalParser.Trim(_source.Text(column));
-        missing = _source.Kind(column) == CellKind.Null || IsMissing(text);
+        ReadOnlySpan<byte> text = Trimmed(column);
+        missing = IsMissing(column);
         if (missing)
         {
             Missing(column, refuseMissing);
@@ -120,11 +119,23 @@ internal sealed class CellReader
         return false;
     }
 
-    private VertFedException NotANumber(int column, bool parsed)
+    private bool TryParse(int column, out double value)
+    {
+        value = 0;
+        if (_source.Kind(column) == CellKind.Number)
+        {
+            value = _source.Number(column);
+            return true;
+        }
+
+        return _source.DecimalPoint is { } point && DecimalParser.TryParse(_source.Text(column), point, out value);
+    }
+
+    private VertFedException NotANumber(int column)
     {
         string name = _names[column];
         ReadOnlySpan<byte> cell = _source.Text(column);
-        if (parsed || IsNotFiniteWord(cell))
+        if (TryParse(column, out _) || IsNotFiniteWord(cell))
         {
             return _errors.NotFinite(_source.Position, name);
         }

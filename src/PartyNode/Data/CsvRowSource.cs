@@ -1,4 +1,3 @@
-using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -7,6 +6,8 @@ namespace VertFed.PartyNode.Data;
 /// <summary>The rows of a CSV file, plain or compressed with gzip.</summary>
 internal sealed class CsvRowSource : IRowSource
 {
+    // Header, an empty block, checksum and length.
+    private const int LeastGzipBytes = 20;
     private readonly CsvSource _options;
     private readonly InputErrors _errors;
     private readonly HeadStream _stream;
@@ -25,9 +26,16 @@ internal sealed class CsvRowSource : IRowSource
     {
         (_options, _errors) = (options, errors);
         HeadStream packed = new(file, long.MaxValue, () => errors.TooManyBytes(long.MaxValue));
-        _compressed = packed.Peek(2) is [0x1F, 0x8B];
+        byte[] start = packed.Peek(LeastGzipBytes);
+        _compressed = start is [0x1F, 0x8B, ..];
+        if (_compressed && start.Length < LeastGzipBytes)
+        {
+            // The decompressor takes a header that is cut short for an empty file.
+            throw errors.BadCompression();
+        }
+
         _stream = new HeadStream(
-            _compressed ? new GZipStream(packed, CompressionMode.Decompress) : packed, options.MaxBytes, () => errors.TooManyBytes(options.MaxBytes));
+            _compressed ? new GzipInput(packed, () => errors.BadCompression()) : packed, options.MaxBytes, () => errors.TooManyBytes(options.MaxBytes));
         _head = Guard(() => _stream.Peek(CsvFormat.HeadBytes));
         _marked = _head is [0xEF, 0xBB, 0xBF, ..];
         _delimiter = options.Delimiter is { } declared ? checked((byte)declared) : CsvFormat.Delimiter(_head, errors);

@@ -35,8 +35,8 @@ internal sealed class InputErrors(string source, string unit = InputErrors.Line)
 
     public VertFedException TooManyBytes(long limit) => Make($"more than {Number(limit)} bytes after decompression (data.max_bytes)");
 
-    public VertFedException BadCompression(Exception inner) =>
-        new(ErrorCode.BadInput, $"{Source}: the gzip data is damaged or cut short", inner);
+    public VertFedException BadCompression(Exception? inner = null) =>
+        new(ErrorCode.BadInput, $"{Source}: the gzip data is damaged, cut short or of several parts; compress the file again", inner);
 
     public VertFedException TooManyEmptyLines(int limit) => Make($"more than {Number(limit)} empty lines at its end");
 
@@ -95,6 +95,26 @@ internal sealed class InputErrors(string source, string unit = InputErrors.Line)
         At(line, column, "text where a number is expected; cast it in the query, or declare the column categorical");
 
     public VertFedException BinaryCell(long line, string column) => At(line, column, "a value that is neither text nor a number; cast it in the query");
+
+    public VertFedException UnknownType(string column) =>
+        Make($"column '{column}' is neither text nor a number nor a date nor a truth value; cast it in the query");
+
+    public VertFedException DecimalTooLong(long row, string column, Exception inner) =>
+        new(ErrorCode.BadInput, At(row, column, "a number with too many digits or none; cast it to double precision in the query").Message, inner);
+
+    public VertFedException NoPassword(string variable) => Make($"the environment variable {variable} (password_env) is not set");
+
+    public VertFedException QueryFailed(string why, Exception? inner = null) => new(ErrorCode.BadInput, $"{Source}: the query failed ({why})", inner);
+
+    public VertFedException QueryWrites(Exception? inner = null) =>
+        new(ErrorCode.BadInput, $"{Source}: the query would write, or gives no columns; one SELECT statement is expected", inner);
+
+    public VertFedException NoQuery() => Make("the query is empty");
+
+    public VertFedException SeveralStatements() => Make("the query is more than one statement");
+
+    public VertFedException QueryTooSlow(TimeSpan limit) =>
+        Make($"the query took longer than {limit.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture)} s (statement_timeout_seconds)");
 
     public VertFedException CellTooLong(long line, string column, int limit) => At(line, column, $"longer than {Number(limit)} bytes");
 

@@ -154,14 +154,20 @@ internal sealed class JobWorker(
     /// <summary>Refuses an offer, durably first.</summary>
     public async Task RefuseAsync(JobEntry entry, JobFault fault)
     {
-        PreflightReport preflight = entry.Preflight ?? _preflight.OfOffer(entry.Job, entry.Facts);
         log.Refused(entry.Id, fault.Error);
         progress.Answered(entry.Id, accepted: false, fault.Error.Message);
-        SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
-        _files.Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
-        _files.Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
-        await AddToStoreAsync(entry, JobState.Refused, fault.Error);
-        await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
+
+        // Where the id stands for another job, or for one that has ended, what is kept is that job's.
+        if (entry.Facts.Conflict is null)
+        {
+            PreflightReport preflight = entry.Preflight ?? _preflight.OfOffer(entry.Job, entry.Facts);
+            SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
+            _files.Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
+            _files.Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
+            await AddToStoreAsync(entry, JobState.Refused, fault.Error);
+            await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
+        }
+
         relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
     }
 

@@ -289,7 +289,12 @@ public sealed class PartyHost : IDisposable
         }
         catch (VertFedException error)
         {
-            RefuseUnreadable(offer, error);
+            _log.OfferUnreadable(error.Message);
+            if (Offers.RefusalOfUnreadable(offer, error, _config.Name) is { } answer)
+            {
+                _relay.Answer(answer);
+            }
+
             return;
         }
 
@@ -351,21 +356,7 @@ public sealed class PartyHost : IDisposable
         // Jobs on their way to their first run are not in the store's count yet.
         int underWay = _entries.Values.Count(entry => !entry.HasRun);
         int ran = await _store.CountJobsSinceAsync(_time.GetUtcNow().Subtract(Day).ToUnixTimeMilliseconds(), cancellationToken);
-        return new PartyFacts(ran + underWay, ConflictOf(await _store.FindJobAsync(id, cancellationToken), offer));
-    }
-
-    /// <summary>An id stands for one spec and one attempt for ever.</summary>
-    private static string? ConflictOf(PartyJob? known, OfferEvent offer)
-    {
-        if (known is null)
-        {
-            return null;
-        }
-
-        SignedJobSpec before = SignedJobSpec.Parser.ParseFrom(known.SignedSpec);
-        return before.Spec != offer.Job.Spec || known.Attempt != offer.Attempt ? "another spec or attempt was offered under this job id before"
-            : known.State is not (JobState.Offered or JobState.Running) ? "this job has ended here before"
-            : null;
+        return new PartyFacts(ran + underWay, Offers.ConflictOf(await _store.FindJobAsync(id, cancellationToken), offer));
     }
 
     private async Task OnEndAsync(JobEnd end, CancellationToken cancellationToken)
@@ -386,24 +377,6 @@ public sealed class PartyHost : IDisposable
             JobFault fault = JobFault.From(end, _config.Name);
             await _store.SetStateAsync(end.Job, fault.State, fault.Error, _time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
             _relay.SendOutcome(new JobOutcome { Job = end.Job, Attempt = known.Attempt, State = fault.State, Error = fault.Error });
-        }
-    }
-
-    private void RefuseUnreadable(OfferEvent offer, VertFedException error)
-    {
-        _log.OfferUnreadable(error.Message);
-        try
-        {
-            JobSpec spec = JobSpec.Parser.ParseFrom(offer.Job.Spec);
-            if (EnvelopeCodec.IsJobId(spec.Job))
-            {
-                JobFault fault = JobFault.From(error, _config.Name);
-                _relay.Answer(new JobAnswer { Job = spec.Job, Attempt = offer.Attempt, Accepted = false, Error = fault.Error });
-            }
-        }
-        catch (Google.Protobuf.InvalidProtocolBufferException)
-        {
-            // Not even a job id to answer for; the line above is in the log.
         }
     }
 }

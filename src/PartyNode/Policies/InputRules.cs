@@ -2,7 +2,6 @@ using System.Globalization;
 using VertFed.PartyNode.Configuration;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
-using VertFed.Vertical;
 
 namespace VertFed.PartyNode.Policies;
 

@@ -121,11 +121,11 @@ internal sealed class NodeFixture : IAsyncDisposable
     }
 
     /// <summary>Writes what a node in a process of its own needs; returns the path of its configuration.</summary>
-    public string WriteConfiguration(Role role)
+    public string WriteConfiguration(Role role, string policy = "  allow_disclosure_risk: true")
     {
         string name = role == Role.LabelParty ? "bank" : "retailer";
         TestTls.Save(IdentityOf(role), _place.At(name + ".pem"));
-        File.WriteAllText(_place.At(name + ".yaml"), Configuration(role, "  allow_disclosure_risk: true"));
+        File.WriteAllText(_place.At(name + ".yaml"), Configuration(role, policy));
         return _place.At(name + ".yaml");
     }
 

@@ -89,6 +89,51 @@ public sealed class PartyProcessTests
         Assert.Contains("resuming attempt 1 from the journal", await log, StringComparison.Ordinal);
     }
 
+    [SkippableFact]
+    public async Task The_operator_speaks_to_the_running_node_from_another_process()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "file modes are Unix ones");
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(200);
+        fixture.StartNode(Role.FeatureParty);
+        string config = fixture.WriteConfiguration(Role.LabelParty, "  allow_disclosure_risk: true\n  approval: manual");
+        (int code, string error) = await RunAsync("jobs", "--config", config);
+        Assert.Equal((5, "error: the node of 'bank' is not running: nobody answers at data_dir/control.sock; `vertfed party --config FILE` starts it"), (code, error));
+        using Process node = Start("--config", config, "--parent-pipe");
+        await ReadEventAsync(node, "ready");
+        string first = await fixture.SubmitAsync();
+        await ReadEventAsync(node, "held");
+
+        Assert.Contains($"{first}  held       train", await OutputAsync("jobs", "--config", config, "--held"), StringComparison.Ordinal);
+        string shown = await OutputAsync("show", first, "--config", config);
+        Assert.Contains("data       default: 200 rows, 2 columns", shown, StringComparison.Ordinal);
+        Assert.Contains("  pass     submitter-allowed", shown, StringComparison.Ordinal);
+        Assert.Contains("\"state\": \"JOB_STATE_OFFERED\"", await OutputAsync("show", first, "--config", config, "--json"), StringComparison.Ordinal);
+        Assert.Equal((2, "error: this node has no job of this id"), await RunAsync("approve", new string('0', 32), "--config", config));
+        Assert.Equal((2, "error: a job id is 32 lower-case hexadecimal digits"), await RunAsync("approve", "../x", "--config", config));
+        Assert.Contains("decision   refused: wrong quarter", await OutputAsync("refuse", first, "--config", config, "--reason", "wrong quarter"), StringComparison.Ordinal);
+        Assert.Equal(JobState.Refused, (await fixture.EndOfAsync(first)).State);
+
+        string second = await fixture.SubmitAsync();
+        await ReadEventAsync(node, "held");
+        await OutputAsync("approve", second, "--config", config);
+        await ReadEventAsync(node, "phase");
+        await fixture.CancelAsync(second);
+        node.StandardInput.Close();
+        Assert.Equal(130, await ExitAsync(node));
+        Assert.False(File.Exists(Path.Combine(fixture.Folder, "bank", "control.sock")));
+    }
+
+    /// <summary>What a command prints that succeeds.</summary>
+    private static async Task<string> OutputAsync(params string[] arguments)
+    {
+        using Process process = Start(arguments);
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = await process.StandardOutput.ReadToEndAsync().WaitAsync(NodeFixture.Patience);
+        Assert.True(await ExitAsync(process) == 0, await error);
+        return output;
+    }
+
     /// <summary>
     /// The program in its own output folder (artifacts/bin/PartyNode/CONFIGURATION beside artifacts/bin/UnitTests/CONFIGURATION):
     /// the copy in the tests' folder lacks what ASP.NET Core brings to the tests.

@@ -1,7 +1,17 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Text;
+using Google.Protobuf;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Sessions;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 using Xunit;
 
 namespace VertFed.UnitTests.PartyNode;
@@ -65,6 +75,57 @@ public sealed class RefusalTraceTests
         // After the alignment, what later jobs are compared with is kept of jobs that go on: keyed hashes, and of refused ones not even these.
         Assert.DoesNotContain(files, file => file.Contains(Path.Combine("retailer", "intersections"), StringComparison.Ordinal) && file.EndsWith(".rows", StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task A_refused_offer_under_the_id_of_another_job_leaves_that_job_as_it_is()
+    {
+        using TemporaryPlace place = new();
+        PartyConfig config = PartyConfig.Parse("party.yaml", PartyConfigTests.Text, place.Folder);
+        using Identity own = Identity.Create();
+        Directory.CreateDirectory(config.DataDirectory);
+        using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), own);
+        await using SqlitePartyStore store = SqlitePartyStore.Open(
+            Path.Combine(config.DataDirectory, "party.db"), SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
+        SignedJob job = Job(own, "the job");
+        string id = job.Specification.Job;
+        await store.AddJobAsync(
+            new PartyJob { Job = id, Attempt = 1, Role = Role.LabelParty, SignedSpec = job.Message.ToByteArray(), State = JobState.Running, ReceivedUnixMs = 1 }, default);
+        string report = Path.Combine(config.DataDirectory, "jobs", id, "report.json");
+        Directory.CreateDirectory(Path.GetDirectoryName(report)!);
+        await File.WriteAllTextAsync(report, "kept");
+        SignedJob other = Job(own, "another");
+        string? conflict = Offers.ConflictOf(await store.FindJobAsync(id, default), new OfferEvent(other.Message, 1));
+        Assert.Equal("another spec or attempt was offered under this job id before", conflict);
+        Assert.Null(Offers.ConflictOf(await store.FindJobAsync(id, default), new OfferEvent(job.Message, 1)));
+        Assert.NotNull(Offers.ConflictOf(await store.FindJobAsync(id, default), new OfferEvent(job.Message, 2)));
+
+        RelayOptions relay = new() { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = "bank" };
+        NodeLog log = new(TextWriter.Null, TimeProvider.System);
+        JobWorker worker = new(
+            config, own, store, store, new RelayClient(relay, TestTls.CredentialOf(own), checkpoints.Key), new ProgressWriter(TextWriter.Null), log, TimeProvider.System);
+        using JobEntry entry = new(other, 1, isResumed: false) { Facts = new PartyFacts(0, conflict) };
+        await worker.RefuseAsync(entry, JobFault.Make(ErrorCode.Refused, "bank", "", "policy rule 'one-spec-per-job'"));
+
+        Assert.Equal(JobState.Running, (await store.FindJobAsync(id, default))!.State);
+        Assert.Equal("kept", await File.ReadAllTextAsync(report));
+        Assert.Equal([report], Directory.GetFiles(Path.GetDirectoryName(report)!));
+    }
+
+    private static SignedJob Job(Identity submitter, string title) => SignedJob.Create(
+        JobSpecification.FromMessage(new JobSpec
+        {
+            Version = 1,
+            Job = new string('5', 32),
+            Kind = JobKind.Train,
+            LabelParty = new PartyRef { Name = "bank", Fingerprint = ByteString.CopyFrom(new byte[32]) },
+            FeatureParty = new PartyRef { Name = "retailer", Fingerprint = ByteString.CopyFrom([.. Enumerable.Repeat((byte)1, 32)]) },
+            Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
+            Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-3, MaxIterations = 20 },
+            DeadlineSeconds = 60,
+            Payloads = Payloads.Full,
+            Title = title,
+        }),
+        submitter);
 
     /// <summary>Every id's common part, and the values of some rows as text and as the eight bytes of a number, both ways round.</summary>
     private static IEnumerable<byte[]> Needles(string folder)

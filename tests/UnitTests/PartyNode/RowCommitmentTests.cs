@@ -51,6 +51,31 @@ public sealed class RowCommitmentTests : IDisposable
     }
 
     [Fact]
+    public void Levels_and_missing_values_are_committed_to_as_they_stand_in_the_source()
+    {
+        DatasetOptions options = new()
+        {
+            Source = new CsvSource { Path = "data.csv" },
+            Columns = new Dictionary<string, ColumnDeclaration>(StringComparer.Ordinal)
+            {
+                ["x"] = new() { Kind = ColumnKind.Numeric, Missing = MissingRule.Mean },
+                ["c"] = new() { Kind = ColumnKind.Categorical, Missing = MissingRule.Level },
+            },
+        };
+        using MemoryStream file = new("id,x,c\na,,né\nb,2,\n"u8.ToArray());
+        RawTable table = Tables.Load(file, options);
+        byte[] salts = new byte[64];
+        using (RandomStream stream = Stream())
+        {
+            stream.Fill(salts);
+        }
+
+        byte[] first = SHA256.HashData([0, .. salts[..32], 0, 0, 0, 1, (byte)'a', 0x7F, 0xF8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, (byte)'n', 0xC3, 0xA9]);
+        byte[] second = SHA256.HashData([0, .. salts[32..], 0, 0, 0, 1, (byte)'b', .. Bytes(2), 0xFF, 0xFF, 0xFF, 0xFF]);
+        Assert.Equal(Convert.ToHexString(Node(first, second)), Convert.ToHexString(Commit(table).Root));
+    }
+
+    [Fact]
     public void Equal_rows_under_other_salts_give_another_root()
     {
         RawTable table = Load("id,y,x\na,0,1.5\nb,1,-2\n");

@@ -29,6 +29,7 @@ internal sealed class RecordedJob : IAsyncDisposable
     private readonly Identity _coordinator = Identity.Create();
     private readonly Dictionary<Role, SqlitePartyStore> _stores = [];
     private SignedJob _job = null!;
+    private bool _withLevels;
 
     private RecordedJob() => Directory.CreateDirectory(_folder);
 
@@ -42,9 +43,10 @@ internal sealed class RecordedJob : IAsyncDisposable
         Role cheater = Role.Unspecified,
         Func<SealedChannel, PreparedInput, IChannel>? cheat = null,
         Payloads payloads = Payloads.Full,
-        Action<JobSpec>? change = null)
+        Action<JobSpec>? change = null,
+        bool withLevels = false)
     {
-        RecordedJob recorded = new();
+        RecordedJob recorded = new() { _withLevels = withLevels };
         recorded.WriteData();
         JobSpec spec = InMemoryParties.DefaultSpec();
         spec.LabelParty.Fingerprint = ByteString.CopyFrom(recorded._label.Public.FingerprintBytes);
@@ -197,7 +199,7 @@ internal sealed class RecordedJob : IAsyncDisposable
             data_dir: {{Name(role)}}
             peers: [{name: {{Name(peer)}}, fingerprint: {{IdentityOf(peer).Fingerprint}}}]
             submitters: [{{_analyst.Fingerprint}}]
-            data: {csv: {{Name(role)}}.csv}
+            data: {csv: {{Name(role)}}.csv{{(_withLevels && role == Role.FeatureParty ? ", columns: {segment: {type: categorical, missing: level}, r1: {type: numeric, missing: mean}}" : "")}}}
             policy:
             {{Policy[role]}}
             """,
@@ -208,13 +210,15 @@ internal sealed class RecordedJob : IAsyncDisposable
     {
         Random random = new(11);
         StringBuilder bank = new("id,y,b0,b1\n");
-        StringBuilder retailer = new("id,r0,r1\n");
+        StringBuilder retailer = new(_withLevels ? "id,r0,r1,segment\n" : "id,r0,r1\n");
         for (int i = 0; i < Rows; i++)
         {
             double[] x = [.. Enumerable.Range(0, 4).Select(_ => random.NextDouble() - 0.5)];
             int y = x[0] - x[1] + (2 * x[2]) + x[3] + (0.8 * (random.NextDouble() - 0.5)) > 0 ? 1 : 0;
             bank.Append(CultureInfo.InvariantCulture, $"c{i},{y},{x[0]:F4},{x[1]:F4}\n");
-            retailer.Append(CultureInfo.InvariantCulture, $"c{i},{x[2]:F4},{x[3]:F4}\n");
+            string last = _withLevels && i % 9 == 0 ? "" : x[3].ToString("F4", CultureInfo.InvariantCulture);
+            string level = !_withLevels ? "" : (i % 7) switch { 0 => ",", 1 or 2 => ",new", _ => ",old" };
+            retailer.Append(CultureInfo.InvariantCulture, $"c{i},{x[2]:F4},{last}{level}\n");
         }
 
         File.WriteAllText(DataFile(Role.LabelParty), bank.ToString());

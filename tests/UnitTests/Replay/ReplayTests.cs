@@ -59,6 +59,25 @@ public sealed class ReplayTests
     }
 
     [Fact]
+    public async Task A_job_over_levels_and_missing_values_replays_with_its_model()
+    {
+        await using RecordedJob job = await RecordedJob.RunAsync(withLevels: true);
+        Assert.Equal(JobState.Done, job.State);
+        foreach (Role role in new[] { Role.LabelParty, Role.FeatureParty })
+        {
+            ReplayVerdict verdict = await job.ReplayAsync(role);
+            Assert.True(verdict.IsFaithful, verdict.Difference);
+            Assert.Equal(ModelFinding.Same, verdict.Model);
+        }
+
+        string model = await File.ReadAllTextAsync(job.ModelFile(Role.FeatureParty));
+        Assert.Contains("\"segment=(missing)\"", model, StringComparison.Ordinal);
+        string data = await File.ReadAllTextAsync(job.DataFile(Role.FeatureParty));
+        await File.WriteAllTextAsync(job.DataFile(Role.FeatureParty), data.Replace(",new\n", ",old\n", StringComparison.Ordinal));
+        Assert.False((await job.ReplayAsync(Role.FeatureParty)).IsFaithful);
+    }
+
+    [Fact]
     public async Task Data_changed_after_the_commitment_is_found_where_it_first_shows()
     {
         await using RecordedJob job = await RecordedJob.RunAsync(Role.FeatureParty, (channel, input) =>

@@ -1,5 +1,4 @@
 using Grpc.Core;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using Xunit;
 
