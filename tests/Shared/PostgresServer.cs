@@ -63,7 +63,7 @@ internal sealed class PostgresServer : IAsyncDisposable
     public static async Task<PostgresServer> StartAsync()
     {
         SkipWithout();
-        ProcessStartInfo info = new() { WorkingDirectory = "/", RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        ProcessStartInfo info = new() { WorkingDirectory = "/", UseShellExecute = false, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
         string[] shell = ["sh", "-c", Script, "sh", Binaries.Value!];
         // initdb refuses root.
         string[] command = Environment.IsPrivilegedProcess ? ["runuser", "-u", await UnprivilegedAsync(), "--", .. shell] : shell;

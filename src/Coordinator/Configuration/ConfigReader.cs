@@ -119,7 +119,7 @@ public static class ConfigReader
         CallerRoles roles = CallerRoles.None;
         foreach (string word in entry.Texts("roles"))
         {
-            if (!Principal.Words.TryGetValue(word, out CallerRoles role) || (roles & role) != 0)
+            if (!Principal.Words.TryGetValue(word, out CallerRoles role) || (roles & role) != CallerRoles.None)
                 throw entry.Bad("roles", "must list some of analyst, auditor, operator, each once");
             roles |= role;
         }

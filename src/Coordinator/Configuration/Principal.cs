@@ -29,7 +29,7 @@ public sealed record Principal(string Name, IReadOnlyList<string> Fingerprints, 
         ["analyst"] = CallerRoles.Analyst, ["auditor"] = CallerRoles.Auditor, ["operator"] = CallerRoles.Operator,
     };
 
-    public bool Is(CallerRoles role) => (Roles & role) != 0;
+    public bool Is(CallerRoles role) => (Roles & role) != CallerRoles.None;
 
     public bool Holds(string fingerprint) => Fingerprints.Contains(fingerprint, StringComparer.Ordinal);
 }

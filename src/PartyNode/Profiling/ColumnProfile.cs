@@ -1,4 +1,3 @@
-using VertFed.PartyNode.Data;
 
 namespace VertFed.PartyNode.Profiling;
 

@@ -140,7 +140,7 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
         return rows;
     }
 
-    private bool IsRecent(string file) => time.GetUtcNow() - File.GetLastWriteTimeUtc(file) < recent;
+    private bool IsRecent(string file) => time.GetUtcNow() - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) < recent;
 
     private static void Delete(string file)
     {

@@ -1,9 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Grpc.Core;
-using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
@@ -34,7 +32,8 @@ public sealed class AdminHostTests : IDisposable
         string socket = ControlSocket.PathOf(Config());
         await using (await StartAsync(new FakeJobs()))
         {
-            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(socket));
+            if (!OperatingSystem.IsWindows())
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(socket));
             using ControlClient client = new(Config());
             NodeJobs jobs = await client.CallAsync((control, options) => control.ListJobsAsync(new NodeListRequest { Limit = 7, Held = true }, options), default);
             Assert.Equal("7 True", Assert.Single(jobs.Jobs).Title);

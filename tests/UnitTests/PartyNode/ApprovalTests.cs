@@ -1,7 +1,6 @@
 using System.Text.Json;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
-using VertFed.Storage;
 using VertFed.UnitTests.Protocol;
 using Xunit;
 

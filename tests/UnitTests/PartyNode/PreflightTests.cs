@@ -5,7 +5,6 @@ using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
-using VertFed.Storage;
 using VertFed.UnitTests.Cli;
 using VertFed.UnitTests.Protocol;
 using Xunit;

@@ -76,7 +76,7 @@ public sealed class CertificateTests : IDisposable
             using Process process = Process.Start(new ProcessStartInfo(
                 "/usr/bin/openssl", ["verify", "-x509_strict", "-purpose", purpose, "-verify_hostname", "coordinator.example", "-CAfile", At("bank.crt"), At("bank.crt")])
             {
-                RedirectStandardOutput = true, RedirectStandardError = true,
+                UseShellExecute = false, RedirectStandardOutput = true, RedirectStandardError = true,
             })!;
             string said = await process.StandardOutput.ReadToEndAsync() + await process.StandardError.ReadToEndAsync();
             await process.WaitForExitAsync();

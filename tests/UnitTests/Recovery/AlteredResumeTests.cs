@@ -4,7 +4,6 @@ using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sql;
-using VertFed.Storage.Sqlite;
 using Xunit;
 
 namespace VertFed.UnitTests.Recovery;

@@ -1,5 +1,4 @@
 using VertFed.Storage.Sql;
-using VertFed.Storage.Sqlite;
 using Xunit;
 using Xunit.Abstractions;
 

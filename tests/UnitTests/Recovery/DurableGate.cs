@@ -1,5 +1,4 @@
 using VertFed.Storage.Sql;
-using VertFed.Storage.Sqlite;
 
 namespace VertFed.UnitTests.Recovery;
 

@@ -6,7 +6,6 @@ using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
-using VertFed.Storage.Sql;
 using VertFed.Storage.Sqlite;
 using VertFed.Transcript;
 

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Http;
 using Grpc.Core;
 using Grpc.Net.Client;
 using VertFed.Protocol;
