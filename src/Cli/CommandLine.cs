@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.Text.Json;
 using VertFed.Cli.Audit;
 using VertFed.Cli.Demo;
+using VertFed.Cli.Doctor;
 using VertFed.Cli.Hosts;
 using VertFed.Cli.Identities;
 using VertFed.Cli.Jobs;
@@ -26,6 +27,7 @@ internal static class CommandLine
         JobCommand.Create(terminal),
         AuditCommand.Create(terminal),
         IdentityCommand.Create(terminal),
+        DoctorCommand.Create(terminal),
         CreateVersion(terminal),
         new HelpOption(),
     };

@@ -47,6 +47,12 @@ public sealed class StoreLocation
         ? SqliteCoordinatorStore.Open(File!, options: null, time)
         : PostgresCoordinatorStore.Open(_postgres, options: null, time);
 
+    /// <summary>Opens an existing store to read it, also while a coordinator has it open; every write fails.</summary>
+    /// <inheritdoc cref="OpenCoordinator"/>
+    public ICoordinatorStore OpenCoordinatorReadOnly() => _postgres is null
+        ? SqliteCoordinatorStore.OpenReadOnly(File!)
+        : PostgresCoordinatorStore.OpenReadOnly(_postgres);
+
     /// <param name="secrets">Seals the root seeds. The store disposes of it, also when it cannot be opened.</param>
     /// <exception cref="VertFedException">Storage: as for <see cref="OpenCoordinator"/>, or sealed under another key.</exception>
     public IPartyStore OpenParty(SecretsKey secrets) => _postgres is null

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Operations;
 using VertFed.Operations.Service;
 using VertFed.Protocol;
 
@@ -8,12 +9,14 @@ namespace VertFed.Coordinator.Hosting;
 /// <summary>The command line: <c>--config FILE [--parent-pipe]</c>. Exit codes are those of <see cref="ErrorCode"/>, 0 after an orderly stop.</summary>
 public static class CoordinatorCommand
 {
-    private const string Usage = "usage: coordinator --config FILE [--parent-pipe]";
+    private const string Usage = "usage: coordinator --config FILE [--parent-pipe] | --doctor [--config FILE]";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors)
     {
         try
         {
+            if (arguments is ["--doctor"] or ["--doctor", "--config", _])
+                return await CoordinatorDoctor.RunAsync(arguments.Count == 1 ? null : arguments[2], output, TimeProvider.System);
             (string file, bool parentPipe) = Parse(arguments);
             CoordinatorConfig config = ConfigReader.Read(file);
             await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None);

@@ -1,5 +1,6 @@
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
 using VertFed.Operations.Health;
@@ -31,9 +32,11 @@ internal sealed class CoordinatorOperations : IAsyncDisposable
         ConnectionGate watchers = services.GetRequiredService<WatchGate>().Gate;
         telemetry.Observe(
             () => JobsByState(hub), () => [("party", hub.Connected), ("unregistered", unregistered.Inside), ("watcher", watchers.Inside)]);
+        TimeProvider time = services.GetRequiredService<TimeProvider>();
         var readiness = new Readiness(
-            CoordinatorReadiness.Checks(config, services.GetRequiredService<ICoordinatorStore>(), services.GetRequiredService<ShutdownGate>()),
-            services.GetRequiredService<TimeProvider>());
+            CoordinatorReadiness.Checks(
+                config, services.GetRequiredService<ICoordinatorStore>(), services.GetRequiredService<CoordinatorKeys>(), services.GetRequiredService<ShutdownGate>(), time),
+            time);
         if (config.Operations.Admin is not { } address)
             return new CoordinatorOperations(metrics: null, readiness);
         var operations = new CoordinatorOperations(telemetry.Collect(), readiness);

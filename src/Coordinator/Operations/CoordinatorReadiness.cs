@@ -1,13 +1,14 @@
 using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Recording;
 using VertFed.Operations.Health;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Operations;
 
-/// <summary>When a coordinator is ready: its store answers and takes writes, its disk has room, and it is not stopping.</summary>
+/// <summary>When a coordinator is ready: its store answers and takes writes, its disk has room, its certificate is within its dates, and it is not stopping.</summary>
 internal static class CoordinatorReadiness
 {
-    public static IReadOnlyList<ReadinessCheck> Checks(CoordinatorConfig config, ICoordinatorStore store, ShutdownGate shutdown) =>
+    public static IReadOnlyList<ReadinessCheck> Checks(CoordinatorConfig config, ICoordinatorStore store, CoordinatorKeys keys, ShutdownGate shutdown, TimeProvider time) =>
     [
         new("store", async cancellationToken =>
         {
@@ -17,6 +18,7 @@ internal static class CoordinatorReadiness
             return null;
         }),
         DiskSpace.Check(config.DataFolder),
+        CertificateDates.Check(() => keys.Credential.Certificate, time),
         new("running", _ => Task.FromResult(shutdown.IsClosed ? "the coordinator is stopping" : null)),
     ];
 }

@@ -67,6 +67,11 @@ internal sealed class YamlMap
         {
             throw new VertFedException(ErrorCode.Usage, $"{file}, line {error.Start.Line}: {error.Message}", error);
         }
+        catch (InvalidOperationException error)
+        {
+            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner like this.
+            throw new VertFedException(ErrorCode.Usage, $"{file}: not well-formed YAML", error);
+        }
 
         return stream.Documents.Count == 1 && stream.Documents[0].RootNode is YamlMappingNode root
             ? new YamlMap(file, "", root)

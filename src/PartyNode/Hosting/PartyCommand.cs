@@ -17,14 +17,19 @@ namespace VertFed.PartyNode.Hosting;
 /// </summary>
 public static class PartyCommand
 {
-    private const string Usage = "usage: party --config FILE [--parent-pipe]";
+    private const string Usage = "usage: party --config FILE [--parent-pipe] | --doctor [--config FILE]";
     private const string CheckpointKeyFile = "checkpoint.key";
-    private const string SecretsKeyFile = "secrets.key";
+    internal const string SecretsKeyFile = "secrets.key";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Stream input, TextWriter output, TextWriter errors)
     {
         try
         {
+            if (arguments is ["--doctor"] or ["--doctor", "--config", _])
+            {
+                return await PartyDoctor.RunAsync(arguments.Count == 1 ? null : arguments[2], output, TimeProvider.System);
+            }
+
             (string file, bool parentPipe) = Parse(arguments);
             PartyConfig config = PartyConfig.Load(file);
             foreach (DatasetOptions dataset in config.Datasets.Values)
@@ -41,7 +46,7 @@ public static class PartyCommand
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
             using PartyHost host = new(config, credential, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
             await using AdminHost? admin = await StartAdminAsync(config, host, log);
-            await using PartyOperations? operations = await PartyOperations.StartAsync(config, store, host, telemetry, log, TimeProvider.System);
+            await using PartyOperations? operations = await PartyOperations.StartAsync(config, credential, store, host, telemetry, log, TimeProvider.System);
             await RunUntilToldAsync(host, TimeSpan.FromSeconds(config.Operations.ShutdownSeconds), parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }

@@ -49,6 +49,11 @@ public static class StrictYaml
         {
             throw Error.Usage($"{file}:{e.Start.Line}:{e.Start.Column}: not well-formed YAML: {e.Message}", e);
         }
+        catch (InvalidOperationException e)
+        {
+            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner like this.
+            throw Error.Usage($"{file}: not well-formed YAML", e);
+        }
     }
 
     /// <summary>An error at a place in a file.</summary>

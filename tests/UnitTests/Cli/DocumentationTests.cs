@@ -8,7 +8,7 @@ namespace VertFed.UnitTests.Cli;
 /// <summary>The documents' commands parse, their links lead somewhere, and they name every command and exit code.</summary>
 public sealed partial class DocumentationTests
 {
-    public static TheoryData<string> Documents => new("README.md", "samples/three-machines/README.md");
+    public static TheoryData<string> Documents => new("README.md", "samples/three-machines/README.md", "docs/operations.md", "docs/runbook.md");
 
     [Theory]
     [MemberData(nameof(Documents))]
@@ -70,7 +70,7 @@ public sealed partial class DocumentationTests
     // Placeholders in capitals stand for values.
     private static string WithValues(string command) => IdPlaceholder().Replace(command, new string('0', 32));
 
-    [GeneratedRegex(@"^(?:    )?\./vertfed (.+)$", RegexOptions.Multiline | RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex(@"^ *\./vertfed (.+)$", RegexOptions.Multiline | RegexOptions.CultureInvariant, 1000)]
     private static partial Regex BlockCommand();
 
     [GeneratedRegex(@"`(?:\./)?vertfed ([^`]+)`", RegexOptions.CultureInvariant, 1000)]

@@ -1,0 +1,55 @@
+using VertFed.Coordinator.Configuration;
+using VertFed.Operations.Doctor;
+using VertFed.Protocol;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Operations;
+
+/// <summary>What a coordinator needs, looked at without starting one: <c>--doctor [--config FILE]</c>.</summary>
+internal static class CoordinatorDoctor
+{
+    /// <param name="file">The configuration; null: the machine alone.</param>
+    /// <returns>1 where a check failed, else 0.</returns>
+    public static async Task<int> RunAsync(string? file, TextWriter output, TimeProvider time)
+    {
+        var report = new DoctorReport(output);
+        if (file is null)
+            await MachineChecks.RunAsync(report);
+        else
+            await CheckAsync(report, file, time);
+        return report.HasFailed ? 1 : 0;
+    }
+
+    private static async Task CheckAsync(DoctorReport report, string file, TimeProvider time)
+    {
+        CoordinatorConfig? config = null;
+        await report.CheckAsync("configuration", "Mend the field that the line names; docs/operations.md and samples/three-machines show what is expected.", () =>
+        {
+            config = ConfigReader.Read(file);
+            return DoctorLine.Ok("configuration", $"{config.Parties.Count} parties");
+        });
+        if (config is null)
+            return;
+        using (Credential? credential = await IdentityChecks.RunAsync(report, config.IdentityPath, time))
+        {
+            // Loaded and looked at; nothing else is done with it.
+        }
+
+        report.Add(NodeChecks.Address("listen", config.Listen));
+        if (config.Operations.Admin is { } admin)
+            report.Add(NodeChecks.Address("admin", admin));
+        await NodeChecks.DataFolderAsync(report, config.DataFolder);
+        await report.CheckAsync("store", "docs/storage.md says what a store needs; docs/runbook.md how one is restored.", () => StoreAsync(config));
+    }
+
+    private static async Task<DoctorLine> StoreAsync(CoordinatorConfig config)
+    {
+        // Read from a file, the configuration always says where the store is.
+        StoreLocation location = config.Database!;
+        if (location.File is { } path && !File.Exists(path))
+            return DoctorLine.Warn("store", $"{path} is not there", "The first start makes it.");
+        await using ICoordinatorStore store = location.OpenCoordinatorReadOnly();
+        int open = (await store.ListOpenJobsAsync(CancellationToken.None)).Count;
+        return DoctorLine.Ok("store", $"{location} answers, its schema is this version's, {open} open jobs");
+    }
+}
