@@ -1,4 +1,3 @@
-
 namespace VertFed.PartyNode.Profiling;
 
 /// <summary>What a column holds.</summary>
