@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Text;
 using Npgsql;
-using VertFed.Protocol;
 
 namespace VertFed.PartyNode.Data;
 
@@ -31,7 +30,7 @@ internal sealed class PostgresRowSource : QueryRowSource
         _connection = new NpgsqlConnection(ConnectionString(options, errors));
         try
         {
-            Guard(cancellationToken, () =>
+            Guard(() =>
             {
                 _connection.Open();
                 Execute("START TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY");
@@ -41,7 +40,7 @@ internal sealed class PostgresRowSource : QueryRowSource
                 Fetch(cancellationToken);
                 UseNames([.. Enumerable.Range(0, _reader!.FieldCount).Select(_reader.GetName)]);
                 return true;
-            });
+            }, cancellationToken);
             _cells = [.. Enumerable.Range(0, _reader!.FieldCount).Select(CellOf)];
         }
         catch
@@ -53,7 +52,7 @@ internal sealed class PostgresRowSource : QueryRowSource
 
     public override string Format => "PostgreSQL query, read-only transaction";
 
-    protected override bool Next(CancellationToken cancellationToken) => Guard(cancellationToken, () =>
+    protected override bool Next(CancellationToken cancellationToken) => Guard(() =>
     {
         while (!_reader!.Read())
         {
@@ -79,7 +78,7 @@ internal sealed class PostgresRowSource : QueryRowSource
         }
 
         return true;
-    });
+    }, cancellationToken);
 
     protected override void Dispose(bool disposing)
     {
@@ -206,7 +205,7 @@ internal sealed class PostgresRowSource : QueryRowSource
     }
 
     /// <summary>The server's own message may quote data, and the driver's the address: they go no further than the inner exception.</summary>
-    private T Guard<T>(CancellationToken cancellationToken, Func<T> action)
+    private T Guard<T>(Func<T> action, CancellationToken cancellationToken)
     {
         using CancellationTokenRegistration cancel = cancellationToken.Register(() => _fetch?.Cancel());
         try

@@ -82,10 +82,10 @@ internal abstract class QueryRowSource(InputErrors errors) : IRowSource
     {
         _names = names;
         (_ends, _kinds, _numbers) = (new int[names.Length], new CellKind[names.Length], new double[names.Length]);
+        Span<byte> header = stackalloc byte[HeaderBytes];
         foreach (string name in names)
         {
             byte[] text = Encoding.UTF8.GetBytes(name);
-            Span<byte> header = stackalloc byte[HeaderBytes];
             WriteHeader(header, CellKind.Text, text.Length);
             _hash.AppendData(header);
             _hash.AppendData(text);

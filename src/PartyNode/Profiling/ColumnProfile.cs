@@ -1,5 +1,3 @@
-using VertFed.PartyNode.Data;
-
 namespace VertFed.PartyNode.Profiling;
 
 /// <summary>What a column holds.</summary>
