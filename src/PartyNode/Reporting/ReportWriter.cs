@@ -33,6 +33,11 @@ public static class ReportWriter
             WriteTest(json, part.Result);
             WriteScore(json, part.Score, withQuantiles);
             WriteCoefficients(json, part, withCoefficients);
+            if (withCoefficients)
+            {
+                WriteEncoding(json, part);
+            }
+
             WriteGuards(json, part);
             WriteDisclosures(json, part);
             json.WriteStartObject("files");
@@ -257,6 +262,34 @@ public static class ReportWriter
             json.WriteNull("retailer");
         }
 
+        json.WriteEndObject();
+    }
+
+    /// <summary>What the encoding left out. It names levels, so it stands where coefficients, which name them too, may stand.</summary>
+    private static void WriteEncoding(Utf8JsonWriter json, ReportPart part)
+    {
+        IReadOnlyList<string> dropped = part.Encoder?.Dropped ?? [];
+        IReadOnlyDictionary<string, int> unseen = part.Unseen ?? new Dictionary<string, int>(StringComparer.Ordinal);
+        if (dropped.Count + unseen.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartObject("encoding");
+        json.WriteStartArray("dropped");
+        foreach (string name in dropped)
+        {
+            json.WriteStringValue(name);
+        }
+
+        json.WriteEndArray();
+        json.WriteStartObject("unseen_rows");
+        foreach ((string column, int rows) in unseen.OrderBy(entry => entry.Key, StringComparer.Ordinal))
+        {
+            json.WriteNumber(column, rows);
+        }
+
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 

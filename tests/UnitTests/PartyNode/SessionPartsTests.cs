@@ -58,6 +58,27 @@ public sealed class SessionPartsTests : IDisposable
     }
 
     [Fact]
+    public void What_the_encoding_left_out_stands_in_the_own_report_and_not_in_a_copy_without_coefficients()
+    {
+        RawColumn[] raw = [new CategoricalColumn("region", [0, 1, 0, 2], ["north", "south", "PLANTED"]), new NumericColumn("x", [1, 2, 3, 4])];
+        DatasetOptions options = Bank with
+        {
+            Columns = new Dictionary<string, ColumnDeclaration>(StringComparer.Ordinal)
+            {
+                ["region"] = new() { Kind = ColumnKind.Categorical, Levels = ["north", "south", "PLANTED"] },
+            },
+        };
+        ColumnEncoder encoder = ColumnEncoder.Fit(raw, [false, false, false, true], options, "bank.csv");
+        ReportPart part = Finished(Role.LabelParty) with { Encoder = encoder, Unseen = encoder.Encode(raw, "bank.csv").Unseen };
+
+        using JsonDocument own = JsonDocument.Parse(ReportWriter.Serialise(part, withCoefficients: true));
+        JsonElement encoding = own.RootElement.GetProperty("encoding");
+        Assert.Equal(["region=PLANTED", "region=(other)"], encoding.GetProperty("dropped").EnumerateArray().Select(name => name.GetString()));
+        Assert.Equal(1, encoding.GetProperty("unseen_rows").GetProperty("region").GetInt32());
+        Assert.DoesNotContain("PLANTED", Encoding.UTF8.GetString(ReportWriter.Serialise(part, withCoefficients: false)), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_input_root_changes_with_the_file_and_with_how_it_is_read()
     {
         DatasetOptions options = Bank;
