@@ -75,7 +75,7 @@ internal sealed class PostgresAddress
         string name = $"vertfed_{component}";
         return name.Length <= MaxIdentifier
             ? name
-            : string.Concat(name.AsSpan(0, MaxIdentifier - 17), "_", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..16]);
+            : string.Concat(name.AsSpan(0, MaxIdentifier - 17), "_", Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)).AsSpan(0, 8)));
     }
 
     /// <summary>A connection of its own, unopened.</summary>
@@ -107,7 +107,7 @@ internal sealed class PostgresAddress
     {
         const UnixFileMode Others =
             UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.OtherRead | UnixFileMode.OtherWrite;
-        return !OperatingSystem.IsWindows() && File.Exists(path) && (File.GetUnixFileMode(path) & Others) != 0
+        return !OperatingSystem.IsWindows() && File.Exists(path) && (File.GetUnixFileMode(path) & Others) != UnixFileMode.None
             ? $"names a password file that others than its owner may read ({path})"
             : null;
     }
