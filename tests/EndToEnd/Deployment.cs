@@ -16,6 +16,9 @@ internal sealed class Deployment : IDisposable
 
     public string Analyst => _folder["analyst.pem"];
 
+    /// <summary>Of bank, retailer, analyst or coordinator.</summary>
+    public string FingerprintOf(string name) => _fingerprints[name];
+
     public static async Task<Deployment> StartCoordinatorAsync(TemporaryFolder folder)
     {
         Deployment deployment = new(folder);
@@ -104,6 +107,10 @@ internal sealed class Deployment : IDisposable
         Assert.True(result.ExitCode == 0, result.ToString());
         return result.Output.Trim();
     }
+
+    /// <summary>Writes a job's transcript to a file.</summary>
+    public Task<ProgramResult> ExportAsync(string job, string file) => RunningProgram.RunVertfedAsync(
+        "audit", "export", job, "-o", file, "--coordinator", Address, "--coordinator-fingerprint", _fingerprints["coordinator"], "--identity", Analyst);
 
     public Task<ProgramResult> JobAsync(params string[] arguments) =>
         RunningProgram.RunVertfedAsync(

@@ -37,7 +37,7 @@ public sealed class ScoreTests : IDisposable
         Assert.Equal(JsonValueKind.Null, score.GetProperty("quantiles").ValueKind);
         Assert.Contains("not shared", (await deployment.JobAsync("report", job, "--identity", deployment.Analyst)).Output, StringComparison.Ordinal);
 
-        ProgramResult export = await RunningProgram.RunVertfedAsync("audit", "export", job, "-o", _folder["score.vft"], "--coordinator", deployment.Address);
+        ProgramResult export = await deployment.ExportAsync(job, _folder["score.vft"]);
         Assert.True(export.ExitCode == 0, export.ToString());
         ProgramResult verify = await RunningProgram.RunVertfedAsync("audit", "verify", _folder["score.vft"]);
         Assert.True(verify.ExitCode == 0, verify.ToString());

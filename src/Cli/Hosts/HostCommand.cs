@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Diagnostics;
-using VertFed.Protocol;
 
 namespace VertFed.Cli.Hosts;
 
@@ -10,13 +9,12 @@ namespace VertFed.Cli.Hosts;
 /// </summary>
 internal static class HostCommand
 {
-    /// <param name="required">Whether the parser asks for the configuration; not where subcommands stand beside it.</param>
-    public static Command Create(string name, string program, string description, bool required = true)
+    public static Command Create(string name, string program, string description)
     {
         Option<FileInfo> config = new("--config", "-c")
         {
             Description = "Configuration file (YAML).",
-            Required = required,
+            Required = true,
             HelpName = "FILE",
         };
         Option<bool> parentPipe = new("--parent-pipe")
@@ -26,9 +24,7 @@ internal static class HostCommand
         Command command = new(name, description) { config, parentPipe };
         command.SetAction(async (result, cancellationToken) =>
         {
-            List<string> arguments = result.GetValue(config) is { } file
-                ? ["--config", file.FullName]
-                : throw Error.Job(ErrorCode.Usage, "Option '--config' is required; 'vertfed party --help' shows how.");
+            List<string> arguments = ["--config", result.GetRequiredValue(config).FullName];
             if (result.GetValue(parentPipe))
             {
                 arguments.Add("--parent-pipe");

@@ -7,7 +7,7 @@ internal static class PartyCommand
 {
     public static Command Create()
     {
-        Command command = HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator.", required: false);
+        Command command = HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator.");
         Option<bool> held = new("--held") { Description = "Only jobs that wait for approval." };
         command.Add(Forward("jobs", "List the node's jobs, newest first.", takesJob: false, held));
         command.Add(Forward("show", "Show a job with what the party's rules say of it.", takesJob: true));

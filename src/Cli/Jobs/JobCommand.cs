@@ -5,16 +5,18 @@ using VertFed.Protocol.V1;
 
 namespace VertFed.Cli.Jobs;
 
-/// <summary>`job submit|list|watch|report|cancel`: what an analyst does at the coordinator, over gRPC.</summary>
+/// <summary>`job submit|check|list|watch|report|cancel|models`: what an analyst does at the coordinator, over gRPC.</summary>
 internal static class JobCommand
 {
-    public static Command Create(Terminal terminal) => new("job", "Submit, list, watch, cancel jobs and read their reports.")
+    public static Command Create(Terminal terminal) => new("job", "Submit, check, list, watch, cancel jobs, read their reports and list their models.")
     {
         CreateSubmit(terminal),
+        CheckCommand.Create(terminal),
         CreateList(terminal),
         CreateWatch(terminal),
         CreateReport(terminal),
         CreateCancel(terminal),
+        ModelsCommand.Create(terminal),
     };
 
     private static Command CreateSubmit(Terminal terminal)
@@ -23,14 +25,19 @@ internal static class JobCommand
         AccessOptions access = new();
         Option<bool> wait = new("--watch") { Description = "Follow the job to its end; the exit code is the job's." };
         Option<bool> json = CommandLine.Json();
-        Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, wait, json };
+        Option<string?> token = new("--client-token")
+        {
+            Description = "A name for this request: repeating it with the same specification (its job id too) returns the same job.",
+            HelpName = "NAME",
+        };
+        Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, wait, token, json };
         access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
             using CoordinatorAccess caller = access.Open(result);
             SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, out string job);
             using JobClient client = new(caller);
-            JobStatus status = await client.SubmitAsync(signed, cancellationToken);
+            JobStatus status = await client.SubmitAsync(signed, result.GetValue(token) ?? "", cancellationToken);
             bool asJson = result.GetValue(json);
             terminal.Output.WriteLine(asJson ? JobStatusText.Json(status) : job);
             return result.GetValue(wait) ? await FollowAsync(client, job, asJson, terminal, cancellationToken) : 0;
@@ -43,13 +50,21 @@ internal static class JobCommand
         AccessOptions access = new();
         Option<int> limit = Numbers.Between("--limit", "How many of the newest jobs.", 100, 1, 100_000);
         Option<bool> json = CommandLine.Json();
-        Command command = new("list", "List jobs, newest first.") { limit, json };
+        Option<string?> state = new("--state") { Description = "Only jobs in this state.", HelpName = "STATE" };
+        state.AcceptOnlyFromAmong("queued", "offered", "running", "done", "failed", "refused", "cancelled");
+        Option<string?> party = new("--party") { Description = "Only jobs that this party takes part in.", HelpName = "NAME" };
+        Command command = new("list", "List jobs, newest first.") { state, party, limit, json };
         access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {
             using CoordinatorAccess caller = access.Open(result);
             using JobClient client = new(caller);
-            List<JobStatus> jobs = await ListAsync(client, result.GetValue(limit), cancellationToken);
+            ListJobsRequest conditions = new()
+            {
+                State = result.GetValue(state) is { } word ? Enum.Parse<JobState>(word, ignoreCase: true) : JobState.Unspecified,
+                Party = result.GetValue(party) ?? "",
+            };
+            List<JobStatus> jobs = await client.ListAsync(conditions, result.GetValue(limit), cancellationToken);
             if (result.GetValue(json))
             {
                 terminal.Output.WriteLine(JobStatusText.Json(jobs));
@@ -167,19 +182,5 @@ internal static class JobCommand
                 terminal.Info(JobStatusText.Line(status));
             }
         }
-    }
-
-    private static async Task<List<JobStatus>> ListAsync(JobClient client, int limit, CancellationToken cancellationToken)
-    {
-        List<JobStatus> jobs = [];
-        string token = "";
-        do
-        {
-            ListJobsResponse page = await client.ListAsync((uint)Math.Min(limit - jobs.Count, 1000), token, cancellationToken);
-            jobs.AddRange(page.Jobs);
-            token = page.NextPageToken;
-        }
-        while (token.Length > 0 && jobs.Count < limit);
-        return jobs;
     }
 }

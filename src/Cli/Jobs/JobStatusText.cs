@@ -22,7 +22,14 @@ internal sealed record JobStatusView(
     Reports.ReportError? Error,
     string LabelParty,
     string FeatureParty,
-    IReadOnlyList<string> NotCoSigned)
+    IReadOnlyList<string> NotCoSigned,
+    string Kind,
+    string Purpose,
+    string Submitter,
+    string? Started,
+    uint QueuePosition,
+    uint EtaSeconds,
+    IReadOnlyList<string> AwaitingApproval)
 {
     public static JobStatusView Of(JobStatus status) => new(
         status.Job,
@@ -41,9 +48,16 @@ internal sealed record JobStatusView(
             : null,
         status.LabelParty,
         status.FeatureParty,
-        [.. status.NotCoSigned]);
+        [.. status.NotCoSigned],
+        status.Kind == JobKind.Unspecified ? "" : status.Kind.ToString().ToLowerInvariant(),
+        status.Purpose,
+        status.Submitter,
+        Time(status.StartedUnixMs),
+        status.QueuePosition,
+        status.EtaSeconds,
+        [.. status.AwaitingApproval]);
 
-    private static string? Time(long unixMilliseconds) => unixMilliseconds <= 0
+    internal static string? Time(long unixMilliseconds) => unixMilliseconds <= 0
         ? null
         : DateTimeOffset.FromUnixTimeMilliseconds(unixMilliseconds).ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture);
 }
@@ -93,14 +107,29 @@ internal static class JobStatusText
                 line += "  " + At(status);
             }
 
-            if (status.Awaited.Count > 0)
-            {
-                line += "  waiting for " + string.Join(", ", status.Awaited);
-            }
+            line += Waiting(status);
         }
 
         line += string.Create(CultureInfo.InvariantCulture, $"  {status.Bytes / 1e6:0.0} MB in {status.Envelopes} envelopes");
         return Error.OneLine(status.Error is { Message.Length: > 0 } error ? $"{line}  {Describe(error)}" : line);
+    }
+
+    /// <summary>What holds the job up, and for how long it may take; empty where there is nothing to say.</summary>
+    private static string Waiting(JobStatus status)
+    {
+        string line = status.QueuePosition > 0 ? string.Create(CultureInfo.InvariantCulture, $"  place {status.QueuePosition} in the queue") : "";
+        string[] others = [.. status.Awaited.Except(status.AwaitingApproval, StringComparer.Ordinal)];
+        if (others.Length > 0)
+        {
+            line += "  waiting for " + string.Join(", ", others);
+        }
+
+        if (status.AwaitingApproval.Count > 0)
+        {
+            line += "  held for approval by " + string.Join(", ", status.AwaitingApproval);
+        }
+
+        return status.EtaSeconds > 0 ? line + string.Create(CultureInfo.InvariantCulture, $"  at most about {status.EtaSeconds} s more") : line;
     }
 
     /// <summary>Who raised an error, where, and its message.</summary>

@@ -50,8 +50,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
     /// <summary>Where the operator's pages are, as bound; null where none are configured.</summary>
     public IPEndPoint? AdminAddress => _operations.Address;
 
-    /// <summary>Whether the store works.</summary>
-    internal StoreHealth Store => _application.Services.GetRequiredService<StoreHealth>();
+    /// <summary>A part of the running host, for tests to look at.</summary>
+    internal T Service<T>()
+        where T : notnull => _application.Services.GetRequiredService<T>();
 
     /// <summary>Completes when the host was told to stop (a signal, or <see cref="RequestStop"/>).</summary>
     public Task StopRequested
@@ -119,7 +120,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
             if (gate.IsClosed)
                 return;
             gate.Close();
-            Store.Changed.Signal();
+            Service<StoreHealth>().Changed.Signal();
             _draining = DrainAsync(patience);
         }
     }

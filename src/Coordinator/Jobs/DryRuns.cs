@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Grpc.Core;
-using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;

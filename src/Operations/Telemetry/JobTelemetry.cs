@@ -128,7 +128,7 @@ public sealed class JobTelemetry : IDisposable
         Activity.Current = null;
         try
         {
-            return _instruments.Traces.StartActivity(name, ActivityKind.Internal, parent, tags.ToArray(), links: null, from.UtcDateTime);
+            return _instruments.Traces.StartActivity(name, ActivityKind.Internal, parent, tags.ToArray(), links: null, from);
         }
         finally
         {

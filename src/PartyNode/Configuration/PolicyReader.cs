@@ -57,6 +57,8 @@ internal static class PolicyReader
             Automatic = Exceptions(map),
             ApprovalHours = (int)map.Integer("approval_hours", standard.ApprovalHours, 1, PartyPolicy.LongestApprovalHours),
             Warnings = Warnings(map.OptionalMap("rules")),
+            ShareScoreQuantilesWithSubmitter =
+                map.Flag("share_score_quantiles_with_submitter", standard.ShareScoreQuantilesWithSubmitter),
             ShareCoefficientsWithSubmitter =
                 map.Flag("share_coefficients_with_submitter", standard.ShareCoefficientsWithSubmitter),
             ReportIntersectionSha256 = map.Flag("report_intersection_sha256", standard.ReportIntersectionSha256),

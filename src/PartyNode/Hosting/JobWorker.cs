@@ -5,7 +5,6 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
-using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
@@ -349,7 +348,7 @@ internal sealed class JobWorker(
             _files.Write(entry.Id, "model.json", model);
         }
 
-        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, withQuantiles: false);
+        byte[] shared = ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
         JobOutcome outcome = new()
         {
             Job = entry.Id,

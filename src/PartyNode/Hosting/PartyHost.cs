@@ -110,7 +110,7 @@ public sealed class PartyHost : IDisposable
     public async Task RunAsync(CancellationToken stop)
     {
         _log.Loosened([.. _config.Policy.Loosened().Select(value => value.Name)]);
-        await _models.CatchUpAsync(stop);
+        await _models.CatchUpAsync(CancellationToken.None);
         using CancellationTokenSource connection = new();
         Task relay = _relay.RunAsync(connection.Token);
         Task events = ListenAsync(connection.Token);

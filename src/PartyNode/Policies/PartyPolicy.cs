@@ -93,6 +93,9 @@ public sealed record PartyPolicy
     /// <summary>The report that the submitter gets holds this party's coefficients.</summary>
     public bool ShareCoefficientsWithSubmitter { get; init; }
 
+    /// <summary>The report of a score job that the submitter gets holds quantiles of the scores.</summary>
+    public bool ShareScoreQuantilesWithSubmitter { get; init; }
+
     /// <summary>The report holds a hash over the intersection's ids. For demonstrations: it lets anyone test a guessed list.</summary>
     public bool ReportIntersectionSha256 { get; init; }
 
@@ -153,6 +156,7 @@ public sealed record PartyPolicy
         new("approval_hours", Text(ApprovalHours), ApprovalHours, IsLooser: false),
         new("warnings", Warnings.ToString(), Warnings.Words.Count, IsLooser: Warnings.Words.Count > 0),
         Flag("share_coefficients_with_submitter", ShareCoefficientsWithSubmitter, ShareCoefficientsWithSubmitter),
+        Flag("share_score_quantiles_with_submitter", ShareScoreQuantilesWithSubmitter, ShareScoreQuantilesWithSubmitter),
         Flag("report_intersection_sha256", ReportIntersectionSha256, ReportIntersectionSha256),
         Flag("co_sign", CoSign, isLooser: false),
     ];

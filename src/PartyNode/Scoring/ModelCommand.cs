@@ -28,7 +28,7 @@ internal static class ModelCommand
             if (given.Verb == "models")
             {
                 NodeModels models = await client.CallAsync((node, options) => node.ListModelsAsync(new NodeListRequest(), options), cancellationToken);
-                Print(models, models.Models, given.Json, output);
+                Print(models, [.. models.Models], given.Json, output);
                 return 0;
             }
 
@@ -47,7 +47,7 @@ internal static class ModelCommand
         }
     }
 
-    private static void Print(IMessage message, IReadOnlyList<NodeModel> models, bool json, TextWriter output)
+    private static void Print(IMessage message, NodeModel[] models, bool json, TextWriter output)
     {
         if (json)
         {
@@ -55,7 +55,7 @@ internal static class ModelCommand
             return;
         }
 
-        if (models.Count == 0)
+        if (models.Length == 0)
         {
             output.WriteLine("No models.");
         }

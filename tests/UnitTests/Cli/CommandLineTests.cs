@@ -65,7 +65,7 @@ public sealed class CommandLineTests
     public void Every_job_command_has_json()
     {
         Command job = Assert.Single(CommandLine.Create(_terminal.Terminal).Subcommands, command => command.Name == "job");
-        Assert.Equal(["cancel", "list", "report", "submit", "watch"], job.Subcommands.Select(command => command.Name).Order());
+        Assert.Equal(["cancel", "check", "list", "models", "report", "submit", "watch"], job.Subcommands.Select(command => command.Name).Order());
         Assert.All(job.Subcommands, command => Assert.Contains(command.Options, option => option.Name == "--json"));
     }
 

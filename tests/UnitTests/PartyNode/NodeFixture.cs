@@ -153,6 +153,14 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public async Task<string> SubmitAsync(Action<JobSpec>? change = null)
     {
+        SignedJob job = NewJob(change);
+        await Jobs.SubmitAsync(new SubmitRequest { Job = job.Message });
+        return job.Specification.Job;
+    }
+
+    /// <summary>A signed job that is not submitted.</summary>
+    public SignedJob NewJob(Action<JobSpec>? change = null)
+    {
         JobSpec spec = new()
         {
             Version = 1,
@@ -168,9 +176,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             AcceptDisclosureRisk = true,
         };
         change?.Invoke(spec);
-        SignedJob job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
-        await Jobs.SubmitAsync(new SubmitRequest { Job = job.Message });
-        return spec.Job;
+        return SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
     }
 
     public async Task<JobStatus> EndOfAsync(string job)

@@ -69,6 +69,7 @@ public sealed class PolicyTests
             PartyPolicy.Default with { JobsPerDay = 101 },
             PartyPolicy.Default with { Warnings = new WordList(["max-iterations"]) },
             PartyPolicy.Default with { ShareCoefficientsWithSubmitter = true },
+            PartyPolicy.Default with { ShareScoreQuantilesWithSubmitter = true },
             PartyPolicy.Default with { ReportIntersectionSha256 = true },
         ];
 
@@ -105,7 +106,7 @@ public sealed class PolicyTests
 
     [Fact]
     public void The_hash_is_that_of_the_form_which_the_documentation_gives() =>
-        Assert.Equal("670e9eebed78c5c0456354c6d9cc23579ac42f093eddbd598b93fa27313cceed", Convert.ToHexStringLower(PartyPolicy.Default.Hash()));
+        Assert.Equal("942afaad248e7e0628fccb76654b578c4e45f71b45a0b68a1ed474d5276ef854", Convert.ToHexStringLower(PartyPolicy.Default.Hash()));
 
     [Fact]
     public void A_tighter_policy_is_not_called_loosened() =>

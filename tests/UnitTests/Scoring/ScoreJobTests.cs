@@ -75,7 +75,7 @@ public sealed class ScoreJobTests
     {
         await using NodeFixture fixture = await NodeFixture.StartAsync();
         fixture.WriteData(600);
-        RunningNode bank = fixture.StartNode(Role.LabelParty);
+        RunningNode bank = fixture.StartNode(Role.LabelParty, "  allow_disclosure_risk: true\n  share_score_quantiles_with_submitter: true");
         RunningNode retailer = fixture.StartNode(Role.FeatureParty);
         string model = await TrainAsync(fixture, Family.Linear, bank, retailer);
         await WriteCustomersAsync(fixture, model, Family.Linear);
@@ -94,6 +94,10 @@ public sealed class ScoreJobTests
         string job = await SubmitScoreAsync(fixture, model);
         JobStatus status = await fixture.EndOfAsync(job);
         Assert.True(status.State == JobState.Done, $"{status.Error}\n{bank.Log}\n{retailer.Log}");
+        ReportResponse response = await fixture.Jobs.ReportAsync(new GetJobRequest { Job = job });
+        string[] shared = [.. response.Parts.Select(part => Encoding.UTF8.GetString(ReportSeal.Open(job, part, fixture.Analyst).Content))];
+        Assert.Contains("\"p50\": ", shared[0], StringComparison.Ordinal);
+        Assert.DoesNotContain("\"p50\": ", shared[1], StringComparison.Ordinal);
 
         await bank.Store.SetModelStateAsync(model, ModelState.Deleted, default);
         await RefusedAsync(model, "Refused", "was deleted here", "bank");

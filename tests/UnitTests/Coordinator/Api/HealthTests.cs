@@ -38,7 +38,7 @@ public sealed class HealthTests
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         using AsyncServerStreamingCall<HealthCheckResponse> watch = Client(fixture).Watch(new HealthCheckRequest());
         Assert.Equal(Serving.Serving, await NextAsync(watch));
-        StoreHealth store = fixture.Host.Store;
+        StoreHealth store = fixture.Host.Service<StoreHealth>();
         store.Failed(new VertFedException(ErrorCode.Refused, "not the store's"));
         Assert.False(store.IsFailing);
         store.Failed(new VertFedException(ErrorCode.Storage, "the disk is full"));

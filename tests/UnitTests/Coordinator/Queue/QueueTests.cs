@@ -64,6 +64,23 @@ public sealed class QueueTests
     }
 
     [Fact]
+    public async Task A_training_job_gets_an_estimate_after_two_rounds()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
+        for (uint round = 1; round <= 2; round++)
+        {
+            Assert.Equal(0U, (await GetAsync(fixture, job)).EtaSeconds);
+            await bank.SendAsync(job, Step.ResidualShare, round);
+            await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.Deposited);
+        }
+
+        JobStatus status = await GetAsync(fixture, job);
+        Assert.Equal((Phase.Train, 2U), (status.Phase, status.Round));
+        Assert.InRange(status.EtaSeconds, 1U, 600U);
+    }
+
+    [Fact]
     public async Task A_restart_keeps_the_queue_and_its_order()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(config => config with { Limits = config.Limits with { MaxJobsPerParty = 1 } });
