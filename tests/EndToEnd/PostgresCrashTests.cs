@@ -18,7 +18,7 @@ public sealed class PostgresCrashTests
         using TemporaryFolder folder = new();
         using RunningProgram demo = RunningProgram.Start(
             "dotnet",
-            [Path.Combine(Repository.Built("Cli"), "VertFed.Cli.dll"), "demo", "--rows", "5000", "--out", folder["out"]],
+            [Path.Combine(Repository.Built("Cli"), "VertFed.Cli.dll"), "demo", "--rows", "8000", "--out", folder["out"]],
             new Dictionary<string, string?>(StringComparer.Ordinal) { ["VERTFED_DATABASE"] = server.ConnectionString() });
         await demo.PrintedAsync("train: iteration 2");
         bool killed = ProcessTable.Kill(demo.Id, process + ".yaml");
