@@ -129,7 +129,7 @@ public sealed class PartyHostTests
     }
 
     [Fact]
-    public async Task A_party_that_never_connects_is_named_by_the_coordinator()
+    public async Task A_party_that_never_connects_is_named_by_the_coordinator_and_the_other_is_not_asked()
     {
         await using NodeFixture fixture = await NodeFixture.StartAsync();
         fixture.WriteData(200);
@@ -141,7 +141,8 @@ public sealed class PartyHostTests
 
         Assert.Equal("PeerUnavailable", status.Error.Code);
         Assert.Contains("retailer", status.Error.Message, StringComparison.Ordinal);
-        await bank.WaitForAsync("job_end", "\"code\":\"PeerUnavailable\"");
+        Assert.DoesNotContain(job, bank.Events, StringComparison.Ordinal);
+        Assert.Null(await bank.Store.FindJobAsync(job, CancellationToken.None));
     }
 
     [Fact]
