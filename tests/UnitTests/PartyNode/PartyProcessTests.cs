@@ -12,7 +12,7 @@ public sealed class PartyProcessTests
     [Fact]
     public async Task Command_line_and_configuration_errors_end_with_2_and_missing_data_with_3()
     {
-        Assert.Equal((2, "error: usage: party --config FILE [--parent-pipe]"), await RunAsync());
+        Assert.Equal((2, "error: usage: party --config FILE [--parent-pipe] | --doctor [--config FILE]"), await RunAsync());
         Assert.Equal(2, (await RunAsync("--config", "/nowhere/party.yaml")).Code);
         Assert.Equal(2, (await RunAsync("--colour", "red")).Code);
         await using NodeFixture fixture = await NodeFixture.StartAsync();

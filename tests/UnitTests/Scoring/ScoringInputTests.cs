@@ -76,7 +76,7 @@ public sealed class ScoringInputTests : IDisposable
         $$"""
         name: bank
         role: label
-        coordinator: http://127.0.0.1:1
+        coordinator: https://127.0.0.1:1
         coordinator_fingerprint: {{new string('a', 64)}}
         identity: none.pem
         data_dir: bank
