@@ -112,7 +112,7 @@ public sealed class DemoTests(DemoFixture demo) : IClassFixture<DemoFixture>
             return;
         }
 
-        foreach (string key in Directory.EnumerateFiles(Path.Combine(demo.Out, "identities")))
+        foreach (string key in Directory.EnumerateFiles(Path.Combine(demo.Out, "identities"), "*.pem"))
         {
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(key));
         }

@@ -15,23 +15,23 @@ public sealed class FailureTests : IDisposable
 
     [Fact]
     public Task A_cell_that_is_no_number_is_named_by_file_line_and_column() =>
-        RequireAsync(3, "BadInput", ["retailer.csv", "line 4", "basket"], bank: Bank(50), retailer: Retailer(50).Replace("\n2,9.5\n", "\n2,nine and a half\n", StringComparison.Ordinal));
+        RequireAsync(3, "BadInput", ["retailer.csv", "line 4", "basket"], bank: Bank(200), retailer: Retailer(200).Replace("\n2,9.5\n", "\n2,nine and a half\n", StringComparison.Ordinal));
 
     [Fact]
     public Task A_label_that_is_neither_0_nor_1_is_named_by_file_line_and_column() =>
-        RequireAsync(3, "BadInput", ["bank.csv", "line 2", "y"], bank: Bank(50).Replace("\n0,0,", "\n0,2,", StringComparison.Ordinal), retailer: Retailer(50));
+        RequireAsync(3, "BadInput", ["bank.csv", "line 2", "y"], bank: Bank(200).Replace("\n0,0,", "\n0,2,", StringComparison.Ordinal), retailer: Retailer(200));
 
     [Fact]
     public Task A_missing_label_column_is_named() =>
-        RequireAsync(3, "BadInput", ["bank.csv", "'y'"], bank: Bank(50).Replace("id,y,", "id,z,", StringComparison.Ordinal), retailer: Retailer(50));
+        RequireAsync(3, "BadInput", ["bank.csv", "'y'"], bank: Bank(200).Replace("id,y,", "id,z,", StringComparison.Ordinal), retailer: Retailer(200));
 
     [Fact]
     public Task An_empty_file_is_named() =>
-        RequireAsync(3, "BadInput", ["retailer.csv"], bank: Bank(50), retailer: "");
+        RequireAsync(3, "BadInput", ["retailer.csv"], bank: Bank(200), retailer: "");
 
     [Fact]
-    public Task Undeclared_semicolons_are_recognised() =>
-        RequireAsync(3, "BadInput", ["bank.csv", "semicolon"], bank: Bank(50).Replace(',', ';'), retailer: Retailer(50));
+    public Task Undeclared_semicolons_are_recognised_and_the_file_is_read() =>
+        RequireAsync(4, "Refused", ["rows_per_feature"], bank: Bank(200).Replace(',', ';'), retailer: Retailer(200));
 
     [Fact]
     public Task No_common_customer_ends_the_job()
