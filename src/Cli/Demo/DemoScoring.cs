@@ -55,6 +55,11 @@ internal sealed class DemoScoring(DemoFolder folder, DemoOptions options)
         {
             if (central.Find(row[0]) is not { } expected)
             {
+                if (row[1].Length > 0 || row[2] == "scored")
+                {
+                    throw Error.Job(ErrorCode.Internal, "A customer that only the bank has was given a score.");
+                }
+
                 others++;
                 continue;
             }

@@ -66,6 +66,9 @@ internal static partial class NodeLines
     [LoggerMessage(217, LogLevel.Warning, "job {Job} runs at the coordinator, and this node has no record of it")]
     public static partial void UnknownRunningJob(ILogger logger, string job);
 
+    [LoggerMessage(243, LogLevel.Warning, "job {Job} runs at the coordinator, but this node refused it, has ended it or still asks its operator")]
+    public static partial void NotResumed(ILogger logger, string job);
+
     [LoggerMessage(218, LogLevel.Warning, "job {Job}: rule '{Rule}' warns: {Why}")]
     public static partial void RuleWarns(ILogger logger, string job, string rule, string why);
 

@@ -102,6 +102,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
         NodeLines.Resuming(_logger, job, attempt);
     }
 
+    public void NotResumed(string job) => NodeLines.NotResumed(_logger, job);
+
     public void UnknownRunningJob(string job) => NodeLines.UnknownRunningJob(_logger, job);
 
     public void PhaseStarted(string job, Phase phase) => NodeLines.PhaseStarted(_logger, job, ProgressWriter.Name(phase));

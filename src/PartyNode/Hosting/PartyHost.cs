@@ -263,8 +263,31 @@ public sealed class PartyHost : IDisposable
             return;
         }
 
+        if (known.State is not (JobState.Offered or JobState.Running))
+        {
+            // It was refused here or has ended here, whatever the coordinator says: the word on it is said again, and nothing runs.
+            _log.NotResumed(job);
+            _relay.SendOutcome(new JobOutcome { Job = job, Attempt = known.Attempt, State = known.State, Error = known.Error });
+            return;
+        }
+
+        SignedJob signed = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(known.SignedSpec));
+        if (known.State == JobState.Offered && !await IsApprovedAsync(signed, known, cancellationToken))
+        {
+            _log.NotResumed(job);
+            return;
+        }
+
         _log.Resuming(job, known.Attempt);
-        Enqueue(new JobEntry(SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(known.SignedSpec)), known.Attempt, isResumed: true));
+        Enqueue(new JobEntry(signed, known.Attempt, isResumed: true));
+    }
+
+    /// <summary>Whether an offered job that an earlier run of this node knew is one that the operator need not be asked about, or has approved.</summary>
+    private async Task<bool> IsApprovedAsync(SignedJob job, PartyJob known, CancellationToken cancellationToken)
+    {
+        bool asks = known.HeldUnixMs > 0
+            || _config.Policy.AsksOperator(job.Specification, job.Submitter.Fingerprint, _preflight.PeerOf(job));
+        return !asks || await _store.FindDecisionAsync(known.Job, known.Attempt, cancellationToken) is { IsApproved: true };
     }
 
     private async Task OnStartAsync(StartEvent start, CancellationToken cancellationToken)

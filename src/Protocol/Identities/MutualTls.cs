@@ -55,6 +55,7 @@ public static class MutualTls
             ApplicationProtocols = [SslApplicationProtocol.Http2],
             AllowTlsResume = false,
             CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            CertificateChainPolicy = NoDownloads(),
             RemoteCertificateValidationCallback = (_, certificate, _, _) =>
             {
                 try
@@ -70,6 +71,13 @@ public static class MutualTls
             },
         };
     }
+
+    /// <summary>Trust is the pinned key's alone; a certificate that names where its issuer is to be fetched from makes nobody fetch it.</summary>
+    private static X509ChainPolicy NoDownloads() => new()
+    {
+        DisableCertificateDownloads = true,
+        RevocationMode = X509RevocationMode.NoCheck,
+    };
 
     /// <summary>Why this side ended a handshake, where that is what an exception comes from; else null.</summary>
     public static VertFedException? RefusalIn(Exception? exception)
