@@ -29,6 +29,9 @@ internal static class Error
     public static VertFedException OptionMissing(string option, string variable, string what) =>
         new(ErrorCode.Usage, $"{what} is not given: use {option}, or set {variable}.");
 
+    public static VertFedException NoCoordinator(string path) =>
+        new(ErrorCode.Usage, $"The trust file '{path}' names no coordinator; add it with: vertfed identity trust FILE NAME FINGERPRINT --as coordinator --address URL");
+
     public static VertFedException BadAddress(string value) =>
         new(ErrorCode.Usage, $"'{value}' is not a coordinator's address such as https://coordinator.example:7400.");
 

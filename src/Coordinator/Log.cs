@@ -54,6 +54,9 @@ internal static partial class Log
     [LoggerMessage(13, LogLevel.Warning, "party {Party} broke a rule, its stream is closed: {Code}: {Reason}")]
     public static partial void RuleBroken(ILogger logger, string party, ErrorCode code, string reason);
 
+    [LoggerMessage(19, LogLevel.Warning, "party {Party} still has key {Fingerprint}, which is not admitted (any more); jobs that name it do not go on")]
+    public static partial void PreviousNotAdmitted(ILogger logger, string party, string fingerprint);
+
     [LoggerMessage(14, LogLevel.Information, "a newer connection of party {Party} replaces the older")]
     public static partial void Replaced(ILogger logger, string party);
 

@@ -12,11 +12,13 @@ namespace VertFed.Cli.Identities;
 /// </summary>
 internal static class IdentityCommand
 {
-    public static Command Create(Terminal terminal) => new("identity", "Make, show or renew an identity: a key pair and its certificate.")
+    public static Command Create(Terminal terminal) => new("identity", "Make, show or renew an identity (a key pair and its certificate), and pin those of others.")
     {
         CreateCreate(terminal),
         CreateShow(terminal),
         CreateRenew(terminal),
+        TrustCommands.CreateTrust(terminal),
+        TrustCommands.CreateDistrust(terminal),
     };
 
     private static Command CreateCreate(Terminal terminal)

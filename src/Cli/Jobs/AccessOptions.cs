@@ -8,6 +8,7 @@ internal sealed class AccessOptions
 {
     private const string AddressVariable = "VERTFED_COORDINATOR";
     private const string PinVariable = "VERTFED_COORDINATOR_FINGERPRINT";
+    private const string TrustVariable = "VERTFED_TRUST";
     private const string IdentityVariable = "VERTFED_IDENTITY";
 
     private readonly Option<string?> _address = new("--coordinator")
@@ -22,6 +23,12 @@ internal sealed class AccessOptions
         HelpName = "HEX",
     };
 
+    private readonly Option<string?> _trust = new("--trust")
+    {
+        Description = $"Trust file that names the coordinator, for its address and key where they are not given otherwise; default: {TrustVariable}.",
+        HelpName = "FILE",
+    };
+
     private readonly Option<string?> _identity = new("--identity")
     {
         Description = $"Your key file (PEM), with its certificate (.crt) beside it; default: {IdentityVariable}.",
@@ -32,6 +39,7 @@ internal sealed class AccessOptions
     {
         command.Options.Add(_address);
         command.Options.Add(_pin);
+        command.Options.Add(_trust);
         command.Options.Add(_identity);
     }
 
@@ -39,9 +47,14 @@ internal sealed class AccessOptions
     /// <exception cref="VertFedException">Something is not given, malformed or unreadable (usage).</exception>
     public CoordinatorAccess Open(ParseResult result)
     {
-        Uri address = CoordinatorConnection.ParseAddress(Given(result, _address, AddressVariable, "The coordinator's address"));
-        string[] pins = Given(result, _pin, PinVariable, "The fingerprint of the coordinator's key")
-            .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        TrustEntry? trusted = Trusted(result);
+        Uri address = trusted?.Address is { } known && Value(result, _address, AddressVariable) is null
+            ? known
+            : CoordinatorConnection.ParseAddress(Given(result, _address, AddressVariable, "The coordinator's address"));
+        string[] pins = trusted is not null && Value(result, _pin, PinVariable) is null
+            ? [.. trusted.Fingerprints]
+            : Given(result, _pin, PinVariable, "The fingerprint of the coordinator's key")
+                .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
         if (pins.Length == 0 || !Array.TrueForAll(pins, PeerIdentity.IsFingerprint))
         {
             throw Error.BadFingerprint("--coordinator-fingerprint");
@@ -50,6 +63,15 @@ internal sealed class AccessOptions
         return new CoordinatorAccess(address, pins, Credential.Load(Given(result, _identity, IdentityVariable, "Your key file")));
     }
 
+    /// <summary>The coordinator of the trust file; null where none is given.</summary>
+    private TrustEntry? Trusted(ParseResult result) => Value(result, _trust, TrustVariable) is not { } path
+        ? null
+        : TrustFile.Read(path).Coordinator ?? throw Error.NoCoordinator(path);
+
+    /// <summary>An environment variable that is set to nothing counts as not set.</summary>
+    private static string? Value(ParseResult result, Option<string?> option, string variable) =>
+        result.GetValue(option) ?? (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } text ? text : null);
+
     private static string Given(ParseResult result, Option<string?> option, string variable, string what) =>
-        result.GetValue(option) ?? Environment.GetEnvironmentVariable(variable) ?? throw Error.OptionMissing(option.Name, variable, what);
+        Value(result, option, variable) ?? throw Error.OptionMissing(option.Name, variable, what);
 }

@@ -17,6 +17,7 @@ namespace VertFed.Coordinator.Configuration;
 ///   - {name: bank, fingerprint: 64 hexadecimal digits}                # or a list, while the party changes keys
 /// principals:
 ///   - {name: ann, fingerprint: 64 hexadecimal digits, roles: [analyst]}   # analyst, auditor, operator
+/// trust: trust.yaml                                                 # kept by `vertfed identity trust`; beside the two lists, or instead
 /// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, max_connections_per_key: 64, max_calls_per_minute: 6000, frame_seconds: 30, retain_payload_days: 7}
 /// log: {level: info, format: plain}
 /// admin: 127.0.0.1:9464
@@ -43,13 +44,20 @@ public static class ConfigReader
         StoreLocation database = StoreLocation.OfCoordinator(root.OptionalText("database"), data, fault => root.Bad("database", fault));
         Dictionary<string, AdmittedParty> parties = ReadParties(root);
         List<Principal> principals = ReadPrincipals(root, parties);
+        string? trust = root.OptionalText("trust") is { } path ? Path.GetFullPath(path, folder) : null;
+        if (trust is not null)
+            TrustReader.Add(root, TrustFile.Read(trust), parties, principals);
+        if (parties.Count is < 2 or > MaxParties)
+            throw root.Bad("parties", parties.Count < 2 ? "must list at least two parties" : "has more than 1000 entries");
+        if (principals.Count > MaxPrincipals || !principals.Exists(principal => principal.Is(CallerRoles.Analyst)))
+            throw root.Bad("principals", principals.Count > MaxPrincipals ? "has more than 1000 entries" : "must list at least one with the role analyst");
         CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
         LogSettings log = ReadLog(root.OptionalMap("log"));
         OperationsSettings operations = OperationsReader.Read(root);
         root.Close();
         return new CoordinatorConfig
         {
-            Listen = listen, IdentityPath = identity, DataFolder = data, Database = database, Parties = parties, Principals = principals, Limits = limits, Log = log, Operations = operations,
+            Listen = listen, IdentityPath = identity, TrustPath = trust, DataFolder = data, Database = database, Parties = parties, Principals = principals, Limits = limits, Log = log, Operations = operations,
         };
     }
 
@@ -87,7 +95,7 @@ public static class ConfigReader
                 throw root.Bad("parties", "has more than 1000 entries");
         }
 
-        return parties.Count >= 2 ? parties : throw root.Bad("parties", "must list at least two parties");
+        return parties;
     }
 
     private static List<Principal> ReadPrincipals(YamlFields root, Dictionary<string, AdmittedParty> parties)
@@ -109,9 +117,7 @@ public static class ConfigReader
                 throw root.Bad("principals", "has more than 1000 entries");
         }
 
-        return principals.Exists(principal => principal.Is(CallerRoles.Analyst))
-            ? principals
-            : throw root.Bad("principals", "must list at least one with the role analyst");
+        return principals;
     }
 
     private static CallerRoles ReadRoles(YamlFields entry)

@@ -57,6 +57,9 @@ public sealed record CoordinatorConfig
     /// <summary>Path of the coordinator's private identity key, PEM, absolute; its certificate is beside it (.crt).</summary>
     public required string IdentityPath { get; init; }
 
+    /// <summary>The trust file that was read beside the configuration, absolute; null: none.</summary>
+    public string? TrustPath { get; init; }
+
     /// <summary>By name.</summary>
     public required IReadOnlyDictionary<string, AdmittedParty> Parties { get; init; }
 

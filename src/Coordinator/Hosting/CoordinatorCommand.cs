@@ -42,8 +42,10 @@ public static class CoordinatorCommand
         using var ended = new CancellationTokenSource();
         Task stop = host.StopRequested;
         Task pipe = parentPipe ? ParentPipe.WaitForEndAsync(Console.OpenStandardInput(), ended.Token) : Task.Delay(Timeout.Infinite, ended.Token);
+        Task watching = FileChanges.WatchAsync(() => host.FilesOf(file), () => host.ReloadFrom(file), TimeProvider.System, ended.Token);
         await Task.WhenAny(stop, pipe);
         await ended.CancelAsync();
+        await watching;
 
         void Handle(PosixSignalContext signal)
         {

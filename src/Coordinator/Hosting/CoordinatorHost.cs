@@ -33,6 +33,8 @@ public sealed class CoordinatorHost : IAsyncDisposable
     private readonly CoordinatorOperations _operations;
     private readonly CancellationTokenSource _hurry = new();
     private readonly Lock _stopping = new();
+    private readonly Lock _reloading = new();
+    private volatile CoordinatorConfig? _reread;
     private Task _draining = Task.CompletedTask;
 
     private CoordinatorHost(WebApplication application, ICoordinatorStore store, CoordinatorKeys keys, CoordinatorOperations operations, string address)
@@ -140,12 +142,24 @@ public sealed class CoordinatorHost : IAsyncDisposable
         Log.TrustReplaced(logger, config.Parties.Count, config.Principals.Count, closed);
     }
 
+    /// <summary>The files whose change is reason to read trust again: the configuration, and what it named when it was last read.</summary>
+    public IEnumerable<string> FilesOf(string file)
+    {
+        CoordinatorConfig read = _reread ?? Service<CoordinatorConfig>();
+        return [file, read.IdentityPath, Credential.CertificatePath(read.IdentityPath), .. read.TrustPath is null ? [] : new[] { read.TrustPath }];
+    }
+
     /// <summary>The same from the file; a file that is wrong changes nothing and is logged.</summary>
     public void ReloadFrom(string file)
     {
         try
         {
-            Reload(ConfigReader.Read(file));
+            CoordinatorConfig config = ConfigReader.Read(file);
+            lock (_reloading)
+            {
+                Reload(config);
+                _reread = config;
+            }
         }
         catch (VertFedException exception)
         {
@@ -238,6 +252,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
         });
         WebApplication application = builder.Build();
         RequestPatience.Use(application, TimeSpan.FromSeconds(config.Limits.FrameSeconds), time);
+        KeyGate.Use(
+            application, application.Services.GetRequiredService<TrustBook>(), application.Services.GetRequiredService<AccessLog>(),
+            application.Services.GetRequiredService<ILogger<AccessInterceptor>>());
         application.UseRouting();
         application.MapGrpcService<JobEndpoint>();
         application.MapGrpcService<RelayEndpoint>();

@@ -83,13 +83,18 @@ internal sealed class JobHub(
         byte[] hash = SHA256.HashData([.. signed.SpecHash, .. signed.Submitter.SubjectPublicKeyInfo]);
 
         // A repeated request needs no place.
-        bool takesPlace = await store.FindJobAsync(spec.Job, cancellationToken) is null;
+        JobRecord? known = await store.FindJobAsync(spec.Job, cancellationToken);
+        if (known is not null && !caller.MaySee(known))
+            throw UnusableId();
+        bool takesPlace = known is null;
         if (takesPlace)
             _places.Take(submitter);
         AddJobOutcome outcome = AddJobOutcome.Different;
         JobRecord job;
         try
         {
+            await caller.AllowedAsync(spec.Job);
+
             // Not to be cancelled half way: a job that is kept must be queued.
             (outcome, job) = await store.AddJobAsync(
                 new NewJob(spec.Job, message.ToByteArray(), hash, submitter, spec.Title, spec.LabelParty.Name,
@@ -106,7 +111,7 @@ internal sealed class JobHub(
         }
 
         if (outcome == AddJobOutcome.Different)
-            throw GrpcErrors.Make(StatusCode.AlreadyExists, ErrorCode.Usage, $"{(job.Job == spec.Job ? $"job {spec.Job}" : "this client token")} exists with another spec or submitter");
+            throw !caller.MaySee(job) ? UnusableId() : GrpcErrors.Make(StatusCode.AlreadyExists, ErrorCode.Usage, $"{(job.Job == spec.Job ? $"job {spec.Job}" : "this client token")} exists with another spec or submitter");
         TakeUp(job, hasPlace: outcome == AddJobOutcome.Added);
         return job;
     }
@@ -168,6 +173,7 @@ internal sealed class JobHub(
         // A submitter who has changed keys since signs with the key of the connection.
         if (!byOperator && !submitter.Verify(signed, signature.Span) && !caller.Key.Verify(signed, signature.Span))
             throw new VertFedException(ErrorCode.DoesNotVerify, "the cancellation is not signed by the job's submitter");
+        await caller.AllowedAsync(jobId);
         string by = caller.Submitted(job) ? "the submitter" : "the coordinator's operator";
         var error = new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" };
         JobRecord ended = (await store.EndJobAsync(jobId, JobState.Cancelled, error, NowUnixMs, cancellationToken))!;
@@ -422,6 +428,10 @@ internal sealed class JobHub(
         if (!admitted.Holds(party.Fingerprint))
             throw new VertFedException(ErrorCode.Refused, $"{field}: the fingerprint of '{party.Name}' is not the one this coordinator knows");
     }
+
+    /// <summary>Says nothing of the job that has the id: whose it is, or how it goes, is not the caller's to know.</summary>
+    private static VertFedException UnusableId() =>
+        new(ErrorCode.Refused, "this job id cannot be used; draw another at random");
 
     private sealed record Presence(PartySession? Session, long Since);
 }

@@ -16,7 +16,7 @@ namespace VertFed.Coordinator.Relay;
 /// restart needs no memory. The one writer of the stream; an envelope's chunks are never interrupted.
 /// </summary>
 internal sealed class PartySender(
-    string party, byte[] checkpointKey, JobHub hub, IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger)
+    string party, PartyKeys keys, JobHub hub, IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger)
 {
     /// <summary>Envelopes of a job that may be on their way without an acknowledgement.</summary>
     private const int WindowEnvelopes = 16;
@@ -224,7 +224,7 @@ internal sealed class PartySender(
         JobRecord? job = await hub.Store.FindJobAsync(jobId, cancellationToken);
         if (job is null || job.RoleOf(party) is var role && role == Role.Unspecified)
             return;
-        if (await hub.Store.FindKeyAsync(jobId, job.Attempt, role, cancellationToken) is not { } known || !known.AsSpan().SequenceEqual(checkpointKey))
+        if (await hub.Store.FindKeyAsync(jobId, job.Attempt, role, cancellationToken) is not { } known || !known.AsSpan().SequenceEqual(keys.For(job).CheckpointKey))
         {
             Log.OtherCheckpointKey(logger, jobId, party);
             return;

@@ -27,9 +27,7 @@ internal sealed class PartySession : IDisposable
     private readonly JobHub _hub;
     private readonly DryRuns _dryRuns;
     private readonly FrameReader _frames;
-    private readonly PeerIdentity _key;
-    private readonly CheckpointVerifier _checkpointVerifier;
-    private readonly byte[] _checkpointKey;
+    private readonly PartyKeys _keys;
     private readonly EnvelopeReceiver _receiver;
     private readonly PartySender _sender;
     private readonly ILogger _logger;
@@ -40,18 +38,16 @@ internal sealed class PartySession : IDisposable
     private Exception? _reason;
 
     public PartySession(
-        string party, CheckpointVerifier key, byte[] checkpointKey, JobHub hub, DryRuns dryRuns, CoordinatorConfig config, FrameReader frames,
+        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, CoordinatorConfig config, FrameReader frames,
         IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         Party = party;
-        _key = key.Identity;
-        _checkpointVerifier = key;
-        _checkpointKey = checkpointKey;
+        _keys = keys;
         _hub = hub;
         _dryRuns = dryRuns;
         _frames = frames;
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
-        _sender = new PartySender(party, checkpointKey, hub, writer, time, logger);
+        _sender = new PartySender(party, keys, hub, writer, time, logger);
         _logger = logger;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
@@ -168,7 +164,7 @@ internal sealed class PartySession : IDisposable
             throw EnvelopeReceiver.Violation(view, $"its sender is {view.Header.Sender}, but '{Party}' is the job's {role}");
         if (view.Header.Sequence > long.MaxValue)
             throw EnvelopeReceiver.Violation(view, "the sequence number is out of range");
-        EnvelopeCodec.VerifyAttestation(view, _key);
+        EnvelopeCodec.VerifyAttestation(view, _keys.For(job).Identity);
         EnvelopeDeposit envelope = await _receiver.ReceiveAsync(view, cancellationToken);
         // Queued in the store in this order; the result is awaited by the other loop while the next envelope is read.
         Task<DepositResult> result = _hub.DepositAsync(envelope, CancellationToken.None);
@@ -234,7 +230,7 @@ internal sealed class PartySession : IDisposable
         (JobRecord job, Role role) = await OwnJobAsync(answer.Job, answer.Attempt, cancellationToken);
         JobError? refusal = answer.Accepted ? null : CheckError(answer.Error, "a refusal");
         if (job.IsOpen)
-            await _hub.AnswerAsync(job, role, refusal, _checkpointKey, cancellationToken);
+            await _hub.AnswerAsync(job, role, refusal, _keys.For(job).CheckpointKey, cancellationToken);
         else
             _sender.RepeatEnd(job.Job);
     }
@@ -255,7 +251,7 @@ internal sealed class PartySession : IDisposable
         SealedReport? report = answer.Report;
         if (!EnvelopeCodec.IsJobId(answer.Request) || report is null || report.Ciphertext.Length > MaxPreflightBytes)
             throw Violation("the answer to a pre-flight request is malformed or too long");
-        if (report.Party != Party || !report.IdentityKey.Span.SequenceEqual(_key.SubjectPublicKeyInfo))
+        if (report.Party != Party || !_keys.Hold(report.IdentityKey.Span))
             throw Violation("the answer to a pre-flight request is another party's");
         _dryRuns.Answer(Party, answer.Request, report);
     }
@@ -279,7 +275,7 @@ internal sealed class PartySession : IDisposable
         byte[]? report = null;
         if (outcome.Report is { } sealedReport)
         {
-            if (sealedReport.Party != Party || !sealedReport.IdentityKey.Span.SequenceEqual(_key.SubjectPublicKeyInfo))
+            if (sealedReport.Party != Party || !sealedReport.IdentityKey.Span.SequenceEqual(_keys.For(job).Identity.SubjectPublicKeyInfo))
                 throw Violation($"job {job.Job}: the report is another party's");
             report = sealedReport.ToByteArray();
         }
@@ -303,7 +299,7 @@ internal sealed class PartySession : IDisposable
         if (answer.Refusal is null)
         {
             // Throws unless it verifies; what is kept is the co-signature, beside the note.
-            _ = CheckpointNotes.AddCoSignature(stored.Checkpoint.Note, Party, _checkpointVerifier, answer.CoSignature.Span);
+            _ = CheckpointNotes.AddCoSignature(stored.Checkpoint.Note, Party, _keys.For(job).Checkpoints, answer.CoSignature.Span);
         }
 
         var word = new CheckpointWord(

@@ -24,14 +24,18 @@ internal sealed class RelayEndpoint(
 {
     private const int NonceBytes = 32;
 
+    private const int MaxPrevious = 7;
+
+    private static ReadOnlySpan<byte> PreviousLabel => "vertfed/v1/register-previous"u8;
+
     private static ReadOnlySpan<byte> RegisterLabel => "vertfed/v1/register"u8;
 
     public override async Task Connect(IAsyncStreamReader<PartyFrame> requestStream, IServerStreamWriter<CoordinatorFrame> responseStream, ServerCallContext context)
     {
         var frames = new FrameReader(requestStream);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        (string party, CheckpointVerifier key, byte[] checkpointKey) = await RegisterAsync(frames, responseStream, Caller.Of(context), ending.Token);
-        using var session = new PartySession(party, key, checkpointKey, hub, dryRuns, config, frames, responseStream, time, logger, ending.Token);
+        (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, Caller.Of(context), ending.Token);
+        using var session = new PartySession(party, proved, hub, dryRuns, config, frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
         try
@@ -48,7 +52,7 @@ internal sealed class RelayEndpoint(
             throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
     }
 
-    private async Task<(string Party, CheckpointVerifier Key, byte[] CheckpointKey)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, Caller caller, CancellationToken cancellationToken)
+    private async Task<(string Party, PartyKeys Keys)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, Caller caller, CancellationToken cancellationToken)
     {
         using IDisposable place = gate.Enter();
         byte[] nonce = RandomNumberGenerator.GetBytes(NonceBytes);
@@ -85,7 +89,39 @@ internal sealed class RelayEndpoint(
         }
 
         CheckpointVerifier verifier = CheckpointVerifier.Parse(register.CheckpointKey ?? new CheckpointKey(), key.Fingerprint, register.Party);
+        var current = new PartyKey(verifier, register.CheckpointKey!.ToByteArray());
+        var proved = new PartyKeys(register.Party, current, Previous(register, party!, key, nonce), trust);
         Log.Connected(logger, register.Party, register.PartyVersion);
-        return (register.Party, verifier, register.CheckpointKey!.ToByteArray());
+        return (register.Party, proved);
+    }
+
+    /// <summary>The party's earlier keys: those that it proves to hold and that are still admitted. Others are passed over: the party may
+    /// not know yet that one is not trusted any more.</summary>
+    private List<PartyKey> Previous(Register register, AdmittedParty party, PeerIdentity current, byte[] nonce)
+    {
+        if (register.Previous.Count > MaxPrevious)
+            throw new VertFedException(ErrorCode.ProtocolViolation, $"the registration has more than {MaxPrevious} previous identities");
+        List<PartyKey> keys = [];
+        foreach (PreviousIdentity previous in register.Previous)
+        {
+            PeerIdentity key = PeerIdentity.Parse(previous.IdentityKey.Span);
+            byte[] signed = [.. PreviousLabel, .. nonce, .. current.FingerprintBytes, .. Encoding.UTF8.GetBytes(register.Party)];
+            if (!key.Verify(signed, previous.Signature.Span))
+            {
+                Log.RegistrationRefused(logger, register.Party, "the signature of a previous identity does not verify");
+                throw new VertFedException(ErrorCode.DoesNotVerify, "the signature of a previous identity does not verify");
+            }
+
+            if (!party.Holds(key.Fingerprint))
+            {
+                Log.PreviousNotAdmitted(logger, register.Party, key.Fingerprint);
+                continue;
+            }
+
+            CheckpointVerifier verifier = CheckpointVerifier.Parse(previous.CheckpointKey ?? new CheckpointKey(), key.Fingerprint, register.Party);
+            keys.Add(new PartyKey(verifier, previous.CheckpointKey!.ToByteArray()));
+        }
+
+        return keys;
     }
 }

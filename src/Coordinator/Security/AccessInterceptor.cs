@@ -17,7 +17,7 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
     {
         TResponse? response = null;
-        await DecideAsync(request, context, async () => response = await continuation(request, context), () => response);
+        await DecideAsync(request, context, async () => response = await continuation(request, context));
         return response!;
     }
 
@@ -25,20 +25,19 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
         IAsyncStreamReader<TRequest> requestStream, ServerCallContext context, ClientStreamingServerMethod<TRequest, TResponse> continuation)
     {
         TResponse? response = null;
-        await DecideAsync(null, context, async () => response = await continuation(requestStream, context), () => response);
+        await DecideAsync(null, context, async () => response = await continuation(requestStream, context));
         return response!;
     }
 
     public override Task ServerStreamingServerHandler<TRequest, TResponse>(
         TRequest request, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, ServerStreamingServerMethod<TRequest, TResponse> continuation) =>
-        DecideAsync(request, context, () => continuation(request, responseStream, context), () => null);
+        DecideAsync(request, context, () => continuation(request, responseStream, context));
 
     public override Task DuplexStreamingServerHandler<TRequest, TResponse>(
         IAsyncStreamReader<TRequest> requestStream, IServerStreamWriter<TResponse> responseStream, ServerCallContext context, DuplexStreamingServerMethod<TRequest, TResponse> continuation) =>
-        DecideAsync(null, context, () => continuation(requestStream, responseStream, context), () => null);
+        DecideAsync(null, context, () => continuation(requestStream, responseStream, context));
 
-    /// <param name="response">What a call that was let through answered, for the job's id.</param>
-    private async Task DecideAsync(object? request, ServerCallContext context, Func<Task> call, Func<object?> response)
+    private async Task DecideAsync(object? request, ServerCallContext context, Func<Task> call)
     {
         RequestPatience.MessageIsHere(context.GetHttpContext());
         Caller caller = await AdmitAsync(request, context);
@@ -52,8 +51,8 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
             throw;
         }
 
-        if (AccessLog.Records(context.Method))
-            await access.AllowedAsync(caller, context.Method, AccessLog.JobOf(request) is { Length: > 0 } job ? job : AccessLog.JobOf(response()));
+        if (AccessLog.Records(context.Method) && !caller.IsRecorded)
+            throw new InvalidOperationException($"{context.Method} did not record whom it let through");
     }
 
     private async Task<Caller> AdmitAsync(object? request, ServerCallContext context)
@@ -65,14 +64,16 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
         if (principal is not null && principal.Is(needed))
         {
             budget.Spend(principal);
-            var caller = new Caller(key, principal);
+            var caller = new Caller(
+                key, principal,
+                job => AccessLog.Records(context.Method) ? access.AllowedAsync(key.Fingerprint, principal, context.Method, job) : Task.CompletedTask);
             caller.Attach(context);
             return caller;
         }
 
         (StatusCode status, ErrorCode code, string why) = principal is null
             ? (StatusCode.Unauthenticated, ErrorCode.DoesNotVerify,
-                $"the certificate's key {key.Fingerprint} is not known here; the coordinator's operator can add it under parties or principals")
+                KeyGate.Why(key.Fingerprint))
             : (StatusCode.PermissionDenied, ErrorCode.Refused,
                 $"'{principal.Name}' is {CallRules.Describe(principal.Roles)}, and this call is for {CallRules.Describe(needed)}");
         Log.CallDenied(logger, key.Fingerprint, context.Method, principal is null ? "the key is not known here" : "the role does not allow it");

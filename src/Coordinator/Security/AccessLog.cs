@@ -27,8 +27,9 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
     /// <summary>Whether a call that is let through is recorded.</summary>
     public static bool Records(string method) => s_recorded.Contains(method);
 
-    public Task AllowedAsync(Caller caller, string method, string job) => store.RecordAccessAsync(
-        Entry(caller.Key.Fingerprint, caller.Principal, method, job) with { Allowed = true }, CancellationToken.None);
+    /// <exception cref="VertFedException">Storage: it is not recorded, and so must not be done.</exception>
+    public Task AllowedAsync(string fingerprint, Principal principal, string method, string job) => store.RecordAccessAsync(
+        Entry(fingerprint, principal, method, job) with { Allowed = true }, CancellationToken.None);
 
     /// <param name="fingerprint">Of the key that was shown; empty where it was none that can be used.</param>
     /// <param name="principal">Null where nobody pinned the key.</param>
@@ -58,7 +59,6 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
             EntriesRequest request => request.Job,
             InclusionProofRequest request => request.Job,
             ConsistencyProofRequest request => request.Job,
-            JobStatus status => status.Job,
             _ => "",
         };
         return EnvelopeCodec.IsJobId(job) ? job : "";

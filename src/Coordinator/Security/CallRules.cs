@@ -39,6 +39,9 @@ internal static class CallRules
     /// <summary>None for a call that nobody may make.</summary>
     public static CallerRoles For(string method) => s_rules.GetValueOrDefault(method);
 
+    /// <summary>The call, where there is one of this name; else nothing, since a caller's own words have no place in a log.</summary>
+    public static string Known(string method) => s_rules.ContainsKey(method) ? method : "";
+
     /// <summary>The names of roles, for people.</summary>
     public static string Describe(CallerRoles roles) =>
         roles == CallerRoles.None ? "no role" : roles.ToString().ToLowerInvariant().Replace(", ", " or ", StringComparison.Ordinal);

@@ -7,7 +7,8 @@ namespace VertFed.Coordinator.Security;
 
 /// <summary>Who makes a call: the key of the connection's certificate, and whom the configuration says it belongs to.</summary>
 /// <param name="Key">Proved by the TLS handshake.</param>
-internal sealed record Caller(PeerIdentity Key, Principal Principal)
+/// <param name="Record">Puts into the access log that this call was let through to a job; does nothing for calls that the log does not keep.</param>
+internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string, Task> Record)
 {
     public string Name => Principal.Name;
 
@@ -25,6 +26,20 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal)
 
     /// <summary>Whether the caller may read a job's record: entries, proofs, the file.</summary>
     public bool MayAudit(JobRecord job) => Is(CallerRoles.Auditor) || Submitted(job) || TakesPart(job.LabelParty, job.FeatureParty);
+
+    /// <summary>
+    /// Puts into the access log that the caller is let through. Called where the job is known and the caller may do what it asks, and before
+    /// anything is done: what cannot be recorded does not happen.
+    /// </summary>
+    /// <exception cref="VertFedException">Storage: it cannot be recorded.</exception>
+    public async Task AllowedAsync(string job)
+    {
+        await Record(job);
+        IsRecorded = true;
+    }
+
+    /// <summary>Whether <see cref="AllowedAsync"/> was called.</summary>
+    public bool IsRecorded { get; private set; }
 
     /// <summary>The caller whom <see cref="AccessInterceptor"/> found for a call.</summary>
     public static Caller Of(ServerCallContext context) => (Caller)context.UserState[typeof(Caller)];

@@ -95,6 +95,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
         JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
         if (job.Envelopes == 0)
             throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "nothing was exchanged in this job: it has no transcript");
+        await Caller.Of(context).AllowedAsync(job.Job);
         await using var pieces = new ExportStream(responseStream);
         await using var buffered = new BufferedStream(pieces, Limits.MaxChunkBytes);
         await new TranscriptExport(hub.Store, keys).WriteAsync(job, buffered, ending.Token);

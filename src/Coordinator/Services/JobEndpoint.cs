@@ -93,6 +93,7 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     public override async Task<ReportResponse> Report(GetJobRequest request, ServerCallContext context)
     {
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
+        await Caller.Of(context).AllowedAsync(job.Job);
         var response = new ReportResponse { Status = hub.Describe(job) };
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));

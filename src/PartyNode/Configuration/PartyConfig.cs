@@ -7,15 +7,6 @@ using VertFed.Storage;
 
 namespace VertFed.PartyNode.Configuration;
 
-/// <summary>A peer that this party works with, compared out of band.</summary>
-/// <param name="Name">The peer's name.</param>
-/// <param name="Fingerprints">SHA-256 of its identity key (DER SubjectPublicKeyInfo), 64 lower-case hexadecimal digits; more than one
-/// while it changes keys.</param>
-public sealed record PinnedPeer(string Name, IReadOnlyList<string> Fingerprints)
-{
-    public bool Holds(string fingerprint) => Fingerprints.Contains(fingerprint, StringComparer.Ordinal);
-}
-
 /// <summary>A party node's configuration, validated. Paths are absolute.</summary>
 public sealed class PartyConfig
 {
@@ -27,9 +18,10 @@ public sealed class PartyConfig
     /// <summary>Most jobs that a configuration may have run at once.</summary>
     public const int MostRunningJobs = 16;
 
-    private PartyConfig()
-    {
-    }
+    // The one part that changes while the node runs; always as a whole.
+    private PinnedKeys _trust;
+
+    private PartyConfig(PinnedKeys trust) => _trust = trust;
 
     /// <summary>This party's name, as job specs name it.</summary>
     public required string Name { get; init; }
@@ -41,10 +33,16 @@ public sealed class PartyConfig
 
     /// <summary>Fingerprints of the coordinator's identity key, compared out of band; more than one while it changes keys. A coordinator
     /// with another key is refused.</summary>
-    public required IReadOnlyList<string> CoordinatorFingerprints { get; init; }
+    public IReadOnlyList<string> CoordinatorFingerprints => Volatile.Read(ref _trust).Coordinator;
 
     /// <summary>Path of the private identity key, PEM; its certificate is beside it (.crt).</summary>
     public required string IdentityPath { get; init; }
+
+    /// <summary>Paths of the identities that the party had before and that running jobs may name, PEM, at most 7.</summary>
+    public required IReadOnlyList<string> PreviousIdentityPaths { get; init; }
+
+    /// <summary>The trust file, whose pins are beside those of this file; null: none.</summary>
+    public required string? TrustPath { get; init; }
 
     /// <summary>Folder of the node's store and of its reports; made if it is not there.</summary>
     public required string DataDirectory { get; init; }
@@ -58,10 +56,10 @@ public sealed class PartyConfig
     /// <summary>How many days after a job's end the node keeps what a replay of it needs, 1 to 36,500.</summary>
     public required int RetainDays { get; init; }
 
-    public required IReadOnlyList<PinnedPeer> Peers { get; init; }
+    public IReadOnlyList<PinnedPeer> Peers => Volatile.Read(ref _trust).Peers;
 
     /// <summary>Fingerprints of the submitters whose jobs this party considers.</summary>
-    public required IReadOnlyList<string> Submitters { get; init; }
+    public IReadOnlyList<string> Submitters => Volatile.Read(ref _trust).Submitters;
 
     /// <summary>The data sources by name; one is named <see cref="JobSpecification.DefaultDataset"/>.</summary>
     public required IReadOnlyDictionary<string, DatasetOptions> Datasets { get; init; }
@@ -82,6 +80,13 @@ public sealed class PartyConfig
     {
         string full = Path.GetFullPath(path);
         return Read(YamlMap.Load(full), Path.GetDirectoryName(full)!);
+    }
+
+    /// <summary>Takes the pins of a configuration that was read later.</summary>
+    public void TakeTrust(PartyConfig later)
+    {
+        ArgumentNullException.ThrowIfNull(later);
+        Volatile.Write(ref _trust, Volatile.Read(ref later._trust));
     }
 
     /// <summary>Reads configuration text; <paramref name="file"/> names it in errors, <paramref name="folder"/> is the base of relative paths.</summary>
@@ -108,19 +113,20 @@ public sealed class PartyConfig
             _ => throw map.Bad("role", "label or feature is expected"),
         };
         string data = Path.GetFullPath(map.Text("data_dir"), folder);
-        PartyConfig config = new()
+        string? trustPath = map.OptionalText("trust") is { } trust ? Path.GetFullPath(trust, folder) : null;
+        TrustFile? pins = trustPath is null ? null : TrustFile.Read(trustPath);
+        PartyConfig config = new(TrustReader.Read(map, name, pins))
         {
             Name = name,
             Role = role,
-            Coordinator = ReadCoordinator(map),
-            CoordinatorFingerprints = ReadFingerprints(map, "coordinator_fingerprint"),
+            Coordinator = TrustReader.ReadCoordinator(map, pins),
+            TrustPath = trustPath,
+            PreviousIdentityPaths = TrustReader.ReadPreviousIdentities(map, folder),
             IdentityPath = Path.GetFullPath(map.Text("identity"), folder),
             DataDirectory = data,
             Database = StoreLocation.OfParty(map.OptionalText("database"), name, data, fault => map.Bad("database", fault)),
             SecretsKeyPath = map.OptionalText("secrets_key") is { } secrets ? Path.GetFullPath(secrets, folder) : null,
             RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
-            Peers = ReadPeers(map, name),
-            Submitters = ReadSubmitters(map),
             Datasets = DatasetReader.Read(map, role, folder),
             MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
             Policy = PolicyReader.Read(map, "policy", folder),
@@ -130,43 +136,4 @@ public sealed class PartyConfig
         map.RefuseOthers();
         return config;
     }
-
-    private static Uri ReadCoordinator(YamlMap map) =>
-        Uri.TryCreate(map.Text("coordinator"), UriKind.Absolute, out Uri? uri) && uri.Scheme is "https"
-            && uri.AbsolutePath is "/" && uri.Query.Length == 0 && uri.UserInfo.Length == 0
-            ? uri
-            : throw map.Bad("coordinator", "a URL such as https://coordinator.example:7400 is expected");
-
-    private static List<PinnedPeer> ReadPeers(YamlMap map, string own)
-    {
-        List<PinnedPeer> peers = [];
-        foreach (YamlMap peer in map.Maps("peers"))
-        {
-            string name = peer.Text("name");
-            if (!PartyReference.IsName(name) || name == own || peers.Exists(known => known.Name == name))
-            {
-                throw peer.Bad("name", "a peer's name is well-formed, unique and not the party's own");
-            }
-
-            peers.Add(new PinnedPeer(name, ReadFingerprints(peer, "fingerprint")));
-            peer.RefuseOthers();
-        }
-
-        return peers;
-    }
-
-    private static IReadOnlyList<string> ReadFingerprints(YamlMap map, string key)
-    {
-        IReadOnlyList<string> list = map.OneOrMore(key);
-        return list.Count <= MaxPins && list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad(key, FingerprintExpected);
-    }
-
-    private static IReadOnlyList<string> ReadSubmitters(YamlMap map)
-    {
-        IReadOnlyList<string> list = map.OptionalTexts("submitters") ?? throw map.Bad("submitters", "a list of fingerprints is missing");
-        return list.All(PeerIdentity.IsFingerprint) ? list : throw map.Bad("submitters", FingerprintExpected);
-    }
-
-    private const int MaxPins = 8;
-    private const string FingerprintExpected = "a fingerprint is 64 lower-case hexadecimal digits";
 }

@@ -11,6 +11,7 @@ namespace VertFed.PartyNode.Configuration;
 /// </summary>
 internal sealed class YamlMap
 {
+    private const int DeepestNesting = 24;
     private const int LargestFile = 1024 * 1024;
     private readonly string _file;
     private readonly string _path;
@@ -52,12 +53,20 @@ internal sealed class YamlMap
         try
         {
             // The parser is asked for events first: aliases would let one line stand for many.
+            int depth = 0;
             Parser events = new(new StringReader(text));
             while (events.MoveNext())
             {
                 if (events.Current is YamlDotNet.Core.Events.AnchorAlias alias)
                 {
                     throw Wrong($"{file}, line {alias.Start.Line}: aliases are not accepted");
+                }
+
+                // The reader of nodes goes down a level by calling itself: an end of its stack would be the end of the process.
+                depth += events.Current!.NestingIncrease;
+                if (depth > DeepestNesting)
+                {
+                    throw Wrong($"{file}, line {events.Current.Start.Line}: nested too deeply");
                 }
             }
 
@@ -77,6 +86,9 @@ internal sealed class YamlMap
             ? new YamlMap(file, "", root)
             : throw Wrong($"{file}: one document with keys and values is expected");
     }
+
+    /// <summary>Whether the key is there, whatever its value.</summary>
+    public bool Has(string key) => Find(key) is not null;
 
     public string Text(string key) => OptionalText(key) ?? throw Missing(key);
 

@@ -14,7 +14,7 @@ namespace VertFed.PartyNode.Hosting;
 /// data is read for its shape only where the rules that need none are content and the submitter does not ask too often.
 /// </summary>
 internal sealed class DryRuns(
-    PartyConfig config, Identity identity, IPartyStore store, Preflight preflight, RelayClient relay, NodeLog log, TimeProvider time)
+    PartyConfig config, NodeKeys keys, IPartyStore store, Preflight preflight, RelayClient relay, NodeLog log, TimeProvider time)
 {
     /// <summary>Most dry runs a minute whose data is looked at, by submitter.</summary>
     internal const int MostPerMinute = 6;
@@ -65,7 +65,7 @@ internal sealed class DryRuns(
         relay.AnswerPreflight(new PreflightAnswer
         {
             Request = request.Request,
-            Report = ReportSeal.Seal(job.Specification.Job, config.Name, identity, job.Submitter, report.Serialise()),
+            Report = ReportSeal.Seal(job.Specification.Job, config.Name, keys.For(job.Specification.Party(config.Role)).Identity, job.Submitter, report.Serialise()),
         });
         log.DryRun(request.Request, report.Verdict);
     }

@@ -31,15 +31,15 @@ internal enum JobTurn
 /// However it ends, there is one answer or one outcome, a report file, and a record in the store, in that order of durability: store before wire.
 /// </summary>
 internal sealed class JobWorker(
-    PartyConfig config, Identity identity, IPartyStore store, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log,
+    PartyConfig config, NodeKeys keys, IPartyStore store, IJournal journal, RelayClient relay, ProgressWriter progress, NodeLog log,
     TimeProvider time)
 {
     /// <summary>Beyond the job's own deadline and what the peer's operator may take, which the coordinator keeps.</summary>
     private static readonly TimeSpan StartGrace = TimeSpan.FromHours(PartyPolicy.LongestApprovalHours) + TimeSpan.FromMinutes(1);
 
     private readonly ResultFiles _files = new(config, log);
-    private readonly SessionRunner _runner = new(config, identity, journal, IntersectionHistory.Of(config, time), progress, log);
-    private readonly Preflight _preflight = new(config, identity);
+    private readonly IntersectionHistory? _history = IntersectionHistory.Of(config, time);
+    private readonly Preflight _preflight = new(config, keys);
 
     /// <summary>How long an accepted job keeps its lane, and its data loaded, while its peer decides.</summary>
     internal TimeSpan ParkAfter { get; init; } = TimeSpan.FromSeconds(5);
@@ -76,7 +76,8 @@ internal sealed class JobWorker(
             entry.HasRun = true;
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
-            await _runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, measured, entry.Cancellation);
+            SessionRunner runner = new(config, IdentityOf(entry), journal, _history, progress, log);
+            await runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, measured, entry.Cancellation);
             _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }
@@ -361,7 +362,7 @@ internal sealed class JobWorker(
             Attempt = entry.Attempt,
             State = state,
             Error = fault?.Error,
-            Report = ReportSeal.Seal(entry.Id, config.Name, identity, entry.Job.Submitter, shared),
+            Report = ReportSeal.Seal(entry.Id, config.Name, IdentityOf(entry), entry.Job.Submitter, shared),
         };
         // The store holds coefficients in one place, the model, so that deleting that erases them.
         byte[] kept = model is null ? own : ReportWriter.Serialise(part, withCoefficients: false);
@@ -391,6 +392,9 @@ internal sealed class JobWorker(
             Error = error,
         },
         CancellationToken.None);
+
+    /// <summary>The one that the job names: it may have been replaced since.</summary>
+    private Identity IdentityOf(JobEntry entry) => keys.For(entry.Job.Specification.Party(config.Role)).Identity;
 
     private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -30,6 +30,12 @@ internal static partial class NodeLines
     [LoggerMessage(207, LogLevel.Error, "operator's command: unexpected failure")]
     public static partial void ControlFailed(ILogger logger, Exception exception);
 
+    [LoggerMessage(208, LogLevel.Information, "identities and trust were read again: key {Fingerprint}, {Peers} peers, {Submitters} submitters; {Ended} job(s) of keys that are not trusted any more are ended")]
+    public static partial void Reloaded(ILogger logger, string fingerprint, int peers, int submitters, int ended);
+
+    [LoggerMessage(209, LogLevel.Error, "the configuration was not taken, identities and trust stay as they were: {Why}")]
+    public static partial void NotReloaded(ILogger logger, string why);
+
     [LoggerMessage(250, LogLevel.Information, "metrics and health at {Address}")]
     public static partial void Admin(ILogger logger, string address);
 

@@ -157,5 +157,9 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
 
     public void Unexpected(string job, Exception error) => NodeLines.Unexpected(_logger, error, job);
 
+    public void Reloaded(string fingerprint, int peers, int submitters, int ended) => NodeLines.Reloaded(_logger, fingerprint, peers, submitters, ended);
+
+    public void NotReloaded(string why) => NodeLines.NotReloaded(_logger, why);
+
     public void Stopping(string why) => NodeLines.Stopping(_logger, why);
 }

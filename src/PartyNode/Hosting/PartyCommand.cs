@@ -7,7 +7,6 @@ using VertFed.PartyNode.Operations;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Storage;
-using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Hosting;
 
@@ -18,7 +17,6 @@ namespace VertFed.PartyNode.Hosting;
 public static class PartyCommand
 {
     private const string Usage = "usage: party --config FILE [--parent-pipe] | --doctor [--config FILE]";
-    private const string CheckpointKeyFile = "checkpoint.key";
     internal const string SecretsKeyFile = "secrets.key";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, Stream input, TextWriter output, TextWriter errors)
@@ -37,17 +35,16 @@ public static class PartyCommand
                 TableLoader.RequireReadable(dataset);
             }
 
-            using Credential credential = Credential.Load(config.IdentityPath);
             AtomicFile.CreateFolder(config.DataDirectory);
-            using CheckpointSigner checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, CheckpointKeyFile), credential.Identity);
+            using NodeKeys keys = NodeKeys.Load(config);
             await using IPartyStore store = config.Database.OpenParty(SecretsOf(config));
             using PartyTelemetry telemetry = new(config, TimeProvider.System);
             NodeLog log = new(errors, TimeProvider.System, config.Log.Format, config.Log.Level) { Telemetry = telemetry };
             log.Starting(config.Name, SoftwareVersion.Current, config.DataDirectory);
-            using PartyHost host = new(config, credential, checkpoints, store, new ProgressWriter(output), log, TimeProvider.System);
+            using PartyHost host = new(config, keys, store, new ProgressWriter(output), log, TimeProvider.System);
             await using AdminHost? admin = await StartAdminAsync(config, host, log);
-            await using PartyOperations? operations = await PartyOperations.StartAsync(config, credential, store, host, telemetry, log, TimeProvider.System);
-            await RunUntilToldAsync(host, TimeSpan.FromSeconds(config.Operations.ShutdownSeconds), parentPipe ? input : null, log);
+            await using PartyOperations? operations = await PartyOperations.StartAsync(config, keys, store, host, telemetry, log, TimeProvider.System);
+            await RunUntilToldAsync(host, file, TimeSpan.FromSeconds(config.Operations.ShutdownSeconds), parentPipe ? input : null, log);
             return (int)ErrorCode.Cancelled;
         }
         catch (VertFedException exception)
@@ -82,13 +79,15 @@ public static class PartyCommand
         return await AdminHost.StartAsync(new AdminOptions { Socket = socket, Jobs = host.Jobs, Models = host.Models, Log = log }, CancellationToken.None);
     }
 
-    private static async Task RunUntilToldAsync(PartyHost host, TimeSpan patience, Stream? parentPipe, NodeLog log)
+    private static async Task RunUntilToldAsync(PartyHost host, string file, TimeSpan patience, Stream? parentPipe, NodeLog log)
     {
         using CancellationTokenSource told = new();
         using CancellationTokenSource stop = new();
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnInterrupt);
+        using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, OnHangUp);
         Task running = host.RunAsync(stop.Token);
+        Task watching = FileChanges.WatchAsync(() => host.FilesOf(file), () => host.ReloadFrom(file), TimeProvider.System, stop.Token);
         ServiceNotifier.Ready();
         Task orphaned = parentPipe is null ? Task.Delay(Timeout.Infinite, stop.Token) : WaitForEndAsync(parentPipe, stop.Token);
         Task asked = Task.Delay(Timeout.Infinite, told.Token);
@@ -104,7 +103,14 @@ public static class PartyCommand
         }
 
         await stop.CancelAsync();
+        await watching;
         await running;
+
+        void OnHangUp(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            host.ReloadFrom(file);
+        }
 
         void OnSignal(PosixSignalContext signal)
         {

@@ -9,7 +9,6 @@ using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
-using VertFed.Transcript;
 using VertFed.Vertical;
 
 namespace VertFed.PartyNode.Hosting;
@@ -28,7 +27,6 @@ public sealed class PartyHost : IDisposable
     private static readonly TimeSpan StopPatience = TimeSpan.FromSeconds(2);
 
     private readonly PartyConfig _config;
-    private readonly Credential _credential;
     private readonly IPartyStore _store;
     private readonly ProgressWriter _progress;
     private readonly NodeLog _log;
@@ -42,26 +40,28 @@ public sealed class PartyHost : IDisposable
     private readonly CheckpointWitness _witness;
     private readonly ConcurrentDictionary<string, JobEntry> _entries = new(StringComparer.Ordinal);
     private readonly ModelDesk _models;
+    private readonly Reloader _reloader;
     private bool _wasReady;
     private volatile bool _isDraining;
 
-    /// <param name="credential">Stays the caller's to dispose, as the checkpoint key and the store do.</param>
+    /// <param name="keys">Stay the caller's to dispose, as the store does.</param>
     /// <param name="relay">Null: how the configuration says.</param>
     public PartyHost(
-        PartyConfig config, Credential credential, CheckpointSigner checkpoints, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time,
+        PartyConfig config, NodeKeys keys, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time,
         RelayOptions? relay = null)
     {
-        (_config, _credential, _store, _progress, _log, _time) = (config, credential, store, progress, log, time);
+        (_config, _store, _progress, _log, _time) = (config, store, progress, log, time);
         relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name };
-        _relay = new RelayClient(relay, credential, checkpoints.Key);
+        _relay = new RelayClient(relay, keys);
         _journal = new WatchedJournal(store);
-        _worker = new JobWorker(config, credential.Identity, store, _journal, _relay, progress, log, time);
+        _worker = new JobWorker(config, keys, store, _journal, _relay, progress, log, time);
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
-        _preflight = new Preflight(config, credential.Identity);
-        _dryRuns = new DryRuns(config, credential.Identity, store, _preflight, _relay, log, time);
+        _preflight = new Preflight(config, keys);
+        _dryRuns = new DryRuns(config, keys, store, _preflight, _relay, log, time);
         _models = new ModelDesk(store, config.DataDirectory, log, _relay.TellModel);
+        _reloader = new Reloader(config, keys, _relay, _entries, log);
         Jobs = new JobControl(config, store, _entries, log, time);
-        _witness = new CheckpointWitness(config, checkpoints, store, _journal, _relay, log, time, EndOnBreach);
+        _witness = new CheckpointWitness(config, keys, store, _journal, _relay, log, time, EndOnBreach);
     }
 
     /// <summary>What the operator can see and say of the jobs.</summary>
@@ -69,6 +69,12 @@ public sealed class PartyHost : IDisposable
 
     /// <summary>What the operator can see and say of the models.</summary>
     internal IModelControl Models => _models;
+
+    /// <summary>Takes identities and trust from the configuration's file as they are now.</summary>
+    public void ReloadFrom(string file) => _reloader.ReloadFrom(file);
+
+    /// <summary>The files whose change is reason to read identities and trust again.</summary>
+    public IEnumerable<string> FilesOf(string file) => _reloader.FilesOf(file);
 
     /// <summary>Whether the node was told to stop and takes no more jobs.</summary>
     public bool IsDraining => _isDraining;

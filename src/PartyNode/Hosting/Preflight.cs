@@ -7,7 +7,7 @@ using VertFed.Protocol.V1;
 namespace VertFed.PartyNode.Hosting;
 
 /// <summary>Puts together what this party's rules say of a job before anything of it is sent.</summary>
-internal sealed class Preflight(PartyConfig config, Identity identity)
+internal sealed class Preflight(PartyConfig config, NodeKeys keys)
 {
     /// <summary>By the rules that need no data.</summary>
     public PreflightReport OfOffer(SignedJob job, PartyFacts facts) => new()
@@ -15,7 +15,7 @@ internal sealed class Preflight(PartyConfig config, Identity identity)
         Job = job.Specification,
         Config = config,
         NeedsApproval = config.Policy.AsksOperator(job.Specification, job.Submitter.Fingerprint, PeerOf(job)),
-        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, identity.Fingerprint, config) { Facts = facts }),
+        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, keys.For(job.Specification.Party(config.Role)).Fingerprint, config) { Facts = facts }),
     };
 
     /// <summary>By all rules that do not need the peer.</summary>

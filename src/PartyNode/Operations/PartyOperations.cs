@@ -3,7 +3,6 @@ using VertFed.Operations.Health;
 using VertFed.Operations.Metrics;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
-using VertFed.Protocol;
 using VertFed.Storage;
 
 namespace VertFed.PartyNode.Operations;
@@ -22,7 +21,7 @@ internal sealed class PartyOperations : IAsyncDisposable
 
     /// <exception cref="Protocol.VertFedException">Usage: the address cannot be bound.</exception>
     public static async Task<PartyOperations?> StartAsync(
-        PartyConfig config, Credential credential, IPartyStore store, PartyHost host, PartyTelemetry telemetry, NodeLog log, TimeProvider time)
+        PartyConfig config, NodeKeys keys, IPartyStore store, PartyHost host, PartyTelemetry telemetry, NodeLog log, TimeProvider time)
     {
         telemetry.Observe(host.JobsByState);
         if (config.Operations.Admin is not { } address)
@@ -30,7 +29,7 @@ internal sealed class PartyOperations : IAsyncDisposable
             return null;
         }
 
-        PartyOperations operations = new(telemetry.Collect(), new Readiness(Checks(config, credential, store, host, telemetry, time), time));
+        PartyOperations operations = new(telemetry.Collect(), new Readiness(Checks(config, keys, store, host, telemetry, time), time));
         try
         {
             operations._server = await AdminServer.StartAsync(address, operations._metrics, operations._readiness, CancellationToken.None);
@@ -66,7 +65,7 @@ internal sealed class PartyOperations : IAsyncDisposable
 
     /// <summary>When a party is ready: its store answers and takes writes, its disk has room, its certificate is within its dates, it is registered at its coordinator, and it is not stopping.</summary>
     private static List<ReadinessCheck> Checks(
-        PartyConfig config, Credential credential, IPartyStore store, PartyHost host, PartyTelemetry telemetry, TimeProvider time) =>
+        PartyConfig config, NodeKeys keys, IPartyStore store, PartyHost host, PartyTelemetry telemetry, TimeProvider time) =>
     [
         new("store", async cancellationToken =>
         {
@@ -79,7 +78,7 @@ internal sealed class PartyOperations : IAsyncDisposable
             return null;
         }),
         DiskSpace.Check(config.DataDirectory),
-        CertificateDates.Check(() => credential.Certificate, time),
+        CertificateDates.Check(() => keys.Current.Credential.Certificate, time),
         new("coordinator", _ => Task.FromResult(telemetry.IsConnected ? null : "this node is not registered at its coordinator")),
         new("running", _ => Task.FromResult(host.IsDraining ? "the node is stopping" : null)),
     ];

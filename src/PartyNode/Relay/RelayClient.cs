@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Grpc.Core;
+using VertFed.PartyNode.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
@@ -33,9 +34,8 @@ public sealed record RelayOptions
 /// The order on a connection: Challenge from the coordinator, Register, Registered; then frames both ways. Answers and outcomes
 /// are repeated on every new connection until the job's end is known, since they have no acknowledgement of their own.
 /// </remarks>
-/// <param name="credential">Stays the caller's to dispose.</param>
-/// <param name="checkpointKey">The key whose co-signatures are this party's.</param>
-public sealed class RelayClient(RelayOptions options, Credential credential, CheckpointKey checkpointKey)
+/// <param name="keys">What it shows of itself, asked anew for each connection. Stays the caller's to dispose.</param>
+public sealed class RelayClient(RelayOptions options, NodeKeys keys)
 {
     private const int MaxEvents = 1024;
     private const int MaxExpected = 1024;
@@ -47,12 +47,41 @@ public sealed class RelayClient(RelayOptions options, Credential credential, Che
     private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
     private readonly Queue<PartyFrame> _control = new();
     private int _turn;
+    private IReadOnlyList<string> _pins = options.CoordinatorFingerprints;
+    private string? _connectedTo;
+    private CancellationTokenSource? _connection;
     private readonly Channel<RelayEvent> _events = Channel.CreateBounded<RelayEvent>(MaxEvents);
     private readonly Channel<bool> _work =
         Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
 
     /// <summary>What the coordinator says, in order. Must be read: a full queue holds the connection.</summary>
     public ChannelReader<RelayEvent> Events => _events.Reader;
+
+    /// <summary>Fingerprints of the coordinator's key that count now.</summary>
+    public IReadOnlyList<string> Pins => Volatile.Read(ref _pins);
+
+    /// <summary>Takes other pins. A connection to a coordinator whose key is no more among them ends.</summary>
+    public void UsePins(IReadOnlyList<string> pins)
+    {
+        Volatile.Write(ref _pins, pins);
+        if (Volatile.Read(ref _connectedTo) is { } key && !pins.Contains(key, StringComparer.Ordinal))
+        {
+            Reconnect();
+        }
+    }
+
+    /// <summary>Ends the present connection and makes another, with the keys of this moment. Never blocks.</summary>
+    public void Reconnect()
+    {
+        try
+        {
+            _ = Volatile.Read(ref _connection)?.CancelAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself in the meantime; the next one has the keys of this moment.
+        }
+    }
 
     /// <summary>Runs until cancelled.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party, or is not the
@@ -63,19 +92,27 @@ public sealed class RelayClient(RelayOptions options, Credential credential, Che
         while (!cancellationToken.IsCancellationRequested)
         {
             string reason;
+            using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            Volatile.Write(ref _connection, ending);
             try
             {
-                await using RelayConnection connection = new(options, credential, checkpointKey, this);
-                RegisteredEvent registered = await connection.RegisterAsync(cancellationToken);
+                await using RelayConnection connection = new(options, keys.All, this);
+                RegisteredEvent registered = await connection.RegisterAsync(ending.Token);
+                Volatile.Write(ref _connectedTo, connection.CoordinatorFingerprint);
                 backoff.Reset();
                 Rewind(registered.RunningJobs);
                 await _events.Writer.WriteAsync(registered, cancellationToken);
-                await connection.RunAsync(cancellationToken);
+                await connection.RunAsync(ending.Token);
                 reason = "the coordinator closed the stream";
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
                 break;
+            }
+            catch (Exception error) when (ending.IsCancellationRequested && !cancellationToken.IsCancellationRequested
+                && error is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled })
+            {
+                reason = "this party has changed its keys or pins";
             }
             catch (RpcException error) when (cancellationToken.IsCancellationRequested && error.StatusCode == StatusCode.Cancelled)
             {

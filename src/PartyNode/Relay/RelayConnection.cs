@@ -3,6 +3,7 @@ using System.Text;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
+using VertFed.PartyNode.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
@@ -18,8 +19,7 @@ internal sealed class RelayConnection : IAsyncDisposable
     private static readonly TimeSpan StatusWait = TimeSpan.FromSeconds(1);
 
     private readonly RelayOptions _options;
-    private readonly Credential _credential;
-    private readonly CheckpointKey _checkpointKey;
+    private readonly IReadOnlyList<NodeKey> _keys;
     private readonly RelayClient _client;
     private readonly GrpcChannel _channel;
     private readonly EnvelopeAssembler _assembler = new();
@@ -27,9 +27,10 @@ internal sealed class RelayConnection : IAsyncDisposable
     private AsyncDuplexStreamingCall<PartyFrame, CoordinatorFrame>? _call;
     private CheckpointVerifier? _coordinator;
 
-    public RelayConnection(RelayOptions options, Credential credential, CheckpointKey checkpointKey, RelayClient client)
+    /// <param name="keys">The current one first.</param>
+    public RelayConnection(RelayOptions options, IReadOnlyList<NodeKey> keys, RelayClient client)
     {
-        (_options, _credential, _checkpointKey, _client) = (options, credential, checkpointKey, client);
+        (_options, _keys, _client) = (options, keys, client);
         _channel = GrpcChannel.ForAddress(options.Coordinator, new GrpcChannelOptions
         {
             DisposeHttpClient = true,
@@ -37,7 +38,7 @@ internal sealed class RelayConnection : IAsyncDisposable
             MaxSendMessageSize = FrameBytes,
             HttpHandler = new SocketsHttpHandler
             {
-                SslOptions = MutualTls.Client(credential.Certificate, () => options.CoordinatorFingerprints, "coordinator"),
+                SslOptions = MutualTls.Client(keys[0].Credential.Certificate, () => client.Pins, "coordinator"),
                 ConnectTimeout = options.HandshakeTimeout,
                 KeepAlivePingDelay = KeepAlive,
                 KeepAlivePingTimeout = KeepAlive,
@@ -49,14 +50,22 @@ internal sealed class RelayConnection : IAsyncDisposable
         });
     }
 
+    /// <summary>Of the coordinator that this is a connection to; null before it has said who it is.</summary>
+    public string? CoordinatorFingerprint => _coordinator?.Identity.Fingerprint;
+
     /// <summary>What a party signs to register: a label, the coordinator's nonce and the party's name.</summary>
     public static byte[] RegistrationBytes(ReadOnlySpan<byte> nonce, string party) =>
         [.. "vertfed/v1/register"u8, .. nonce, .. Encoding.UTF8.GetBytes(party)];
 
+    /// <summary>What an earlier key of the party signs: a label, the nonce, which key the party has now, and the party's name.</summary>
+    public static byte[] PreviousBytes(ReadOnlySpan<byte> nonce, PeerIdentity current, string party) =>
+        [.. "vertfed/v1/register-previous"u8, .. nonce, .. current.FingerprintBytes, .. Encoding.UTF8.GetBytes(party)];
+
     /// <summary>Opens the stream, answers the challenge and waits for the registration.</summary>
     public async Task<RegisteredEvent> RegisterAsync(CancellationToken cancellationToken)
     {
-        _credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
+        NodeKey current = _keys[0];
+        current.Credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
         using CancellationTokenSource handshake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         handshake.CancelAfter(_options.HandshakeTimeout);
         try
@@ -69,15 +78,21 @@ internal sealed class RelayConnection : IAsyncDisposable
             }
 
             _coordinator = RequirePinned(challenge.CheckpointKey);
-            byte[] signature = _credential.Identity.Sign(RegistrationBytes(challenge.Nonce.Span, _options.Party));
+            byte[] signature = current.Identity.Sign(RegistrationBytes(challenge.Nonce.Span, _options.Party));
             Register register = new()
             {
                 Party = _options.Party,
-                IdentityKey = ByteString.CopyFrom(_credential.Identity.Public.SubjectPublicKeyInfo),
+                IdentityKey = ByteString.CopyFrom(current.Identity.Public.SubjectPublicKeyInfo),
                 Signature = UnsafeByteOperations.UnsafeWrap(signature),
                 PartyVersion = SoftwareVersion.Current,
-                CheckpointKey = _checkpointKey,
+                CheckpointKey = current.Checkpoints.Key,
             };
+            register.Previous.AddRange(_keys.Skip(1).Select(key => new PreviousIdentity
+            {
+                IdentityKey = ByteString.CopyFrom(key.Identity.Public.SubjectPublicKeyInfo),
+                Signature = UnsafeByteOperations.UnsafeWrap(key.Identity.Sign(PreviousBytes(challenge.Nonce.Span, current.Identity.Public, _options.Party))),
+                CheckpointKey = key.Checkpoints.Key,
+            }));
             await _call.RequestStream.WriteAsync(new PartyFrame { Register = register }, handshake.Token);
             Registered registered = (await NextAsync(handshake.Token)).Registered ?? throw Broken("a registration was expected");
             return new RegisteredEvent(challenge.CoordinatorVersion, [.. registered.RunningJobs]);
@@ -140,7 +155,7 @@ internal sealed class RelayConnection : IAsyncDisposable
         try
         {
             CheckpointKey shown = key ?? new CheckpointKey();
-            string pin = _options.CoordinatorFingerprints.FirstOrDefault(pin => pin == FingerprintOf(shown)) ?? _options.CoordinatorFingerprints[0];
+            string pin = _client.Pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ?? _client.Pins[0];
             return CheckpointVerifier.Parse(shown, pin, "coordinator");
         }
         catch (VertFedException error) when (error.Code == ErrorCode.DoesNotVerify)

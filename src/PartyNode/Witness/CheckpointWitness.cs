@@ -16,7 +16,7 @@ namespace VertFed.PartyNode.Witness;
 /// for each other, and no job waits for its checkpoints.
 /// </summary>
 internal sealed class CheckpointWitness(
-    PartyConfig config, CheckpointSigner signer, IPartyStore store, WatchedJournal journal, RelayClient relay, NodeLog log, TimeProvider time,
+    PartyConfig config, NodeKeys keys, IPartyStore store, WatchedJournal journal, RelayClient relay, NodeLog log, TimeProvider time,
     Action<string, VertFedException> endJob) : IDisposable
 {
     private const int MaxWaiting = 1024;
@@ -141,7 +141,8 @@ internal sealed class CheckpointWitness(
 
         try
         {
-            answer.CoSignature = ByteString.CopyFrom(await CoSignAsync(proposal, coordinator, cancellationToken));
+            PartyReference own = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Specification.Party(config.Role);
+            answer.CoSignature = ByteString.CopyFrom(await CoSignAsync(proposal, coordinator, keys.For(own).Checkpoints, cancellationToken));
             log.CoSigned(id, proposal.Phase);
         }
         catch (VertFedException error) when (error.Code == ErrorCode.ProtocolViolation)
@@ -155,7 +156,7 @@ internal sealed class CheckpointWitness(
     }
 
     /// <summary>Judges a proposal and keeps it before its co-signature leaves. One that was co-signed before gets the same bytes.</summary>
-    private async Task<byte[]> CoSignAsync(CheckpointProposal proposal, CheckpointVerifier coordinator, CancellationToken cancellationToken)
+    private async Task<byte[]> CoSignAsync(CheckpointProposal proposal, CheckpointVerifier coordinator, CheckpointSigner signer, CancellationToken cancellationToken)
     {
         IReadOnlyList<CoSignedCheckpoint> known = await store.ReadCheckpointsAsync(proposal.Job, proposal.Attempt, cancellationToken);
         if (known.FirstOrDefault(checkpoint => checkpoint.Phase == proposal.Phase) is { } same)

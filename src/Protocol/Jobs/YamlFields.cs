@@ -19,6 +19,14 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
         _ => throw Wrong(key, "is not a map of fields"),
     };
 
+    /// <summary>A list of maps; empty where the field is missing.</summary>
+    public IReadOnlyList<YamlFields> Maps(string key) => Take(key) switch
+    {
+        null => [],
+        YamlList list => [.. list.Items.Select(item => new YamlFields(item as YamlMap ?? throw Wrong(key, "is not a list of maps"), file, $"{path}{key}."))],
+        _ => throw Wrong(key, "is not a list of maps"),
+    };
+
     public IReadOnlyList<string> Words(string key) => Take(key) switch
     {
         null => [],

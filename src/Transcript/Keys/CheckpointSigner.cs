@@ -68,6 +68,23 @@ public sealed class CheckpointSigner : IDisposable
         return new CheckpointSigner(seed, CheckpointVerifier.Message(owner.Public, publicKey, statement));
     }
 
+    /// <summary>Whether the key file at a path is this owner's.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: it cannot be read, or is damaged.</exception>
+    public static bool Belongs(string path, Identity owner)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(owner);
+        (byte[] seed, byte[] statement) = CheckpointKeyFile.Read(path);
+        try
+        {
+            return owner.Public.Verify(CheckpointVerifier.Statement(Ed25519Key.PublicKeyOf(seed)), statement);
+        }
+        finally
+        {
+            CryptographicOperations.ZeroMemory(seed);
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate)

@@ -1,7 +1,10 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Grpc.Core;
+using Grpc.Net.Client;
 using VertFed.Coordinator.Hosting;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 using VertFed.UnitTests.Storage;
 using Xunit;
 
@@ -38,6 +41,42 @@ public sealed class ProcessTests : IDisposable
         using JsonDocument ready = await ReadyAsync(process);
         using Process kill = Process.Start("kill", ["-TERM", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
         await ExitsAsync(process);
+    }
+
+    [SkippableFact]
+    public async Task It_reads_its_trust_again_on_a_hang_up_and_keeps_it_where_the_file_is_wrong()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "SIGHUP is a Unix signal");
+        using Identity coordinator = Identity.Create(), next = Identity.Create();
+        using Process process = Start(coordinator);
+        using JsonDocument ready = await ReadyAsync(process);
+        string address = ready.RootElement.GetProperty("address").GetString()!;
+        string file = _folder.File("coordinator.yaml"), text = await File.ReadAllTextAsync(file);
+        using GrpcChannel channel = TestTls.Connect(address, next, coordinator.Fingerprint);
+        JobService.JobServiceClient jobs = new(channel);
+        Assert.Equal(StatusCode.Unauthenticated, (await Assert.ThrowsAsync<RpcException>(() => jobs.ListAsync(new ListJobsRequest()).ResponseAsync)).StatusCode);
+
+        await File.WriteAllTextAsync(file, text.Replace(new string('a', 64), next.Fingerprint, StringComparison.Ordinal));
+        await HangUpAsync(process, "trust was read again");
+        Assert.Empty((await jobs.ListAsync(new ListJobsRequest())).Jobs);
+        await File.WriteAllTextAsync(file, "parties: [");
+        await HangUpAsync(process, "what was trusted before still is");
+        Assert.Empty((await jobs.ListAsync(new ListJobsRequest())).Jobs);
+        process.Kill();
+        await process.WaitForExitAsync().WaitAsync(Patience);
+    }
+
+    /// <summary>Sends the signal and waits for the line that says what came of it.</summary>
+    private static async Task HangUpAsync(Process process, string words)
+    {
+        using Process kill = Process.Start("kill", ["-HUP", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        string? line;
+        do
+        {
+            line = await process.StandardError.ReadLineAsync().WaitAsync(Patience);
+        }
+        while (line?.Contains(words, StringComparison.Ordinal) == false);
+        Assert.NotNull(line);
     }
 
     private static async Task<JsonDocument> ReadyAsync(Process process)
@@ -86,8 +125,13 @@ public sealed class ProcessTests : IDisposable
 
     private Process Start(params string[] more)
     {
-        using (Identity identity = Identity.Create())
-            TestTls.Save(identity, _folder.File("coordinator.pem"));
+        using Identity identity = Identity.Create();
+        return Start(identity, more);
+    }
+
+    private Process Start(Identity identity, params string[] more)
+    {
+        TestTls.Save(identity, _folder.File("coordinator.pem"));
         string file = WriteConfiguration();
         string program = Path.Combine(AppContext.BaseDirectory, "VertFed.Coordinator.dll");
         var start = new ProcessStartInfo(Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? Environment.ProcessPath! : "dotnet")

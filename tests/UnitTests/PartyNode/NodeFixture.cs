@@ -42,6 +42,13 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public Identity CoordinatorIdentity => _coordinatorIdentity;
 
+    public Identity Bank => _bank;
+
+    /// <summary>What the coordinator was started with.</summary>
+    public CoordinatorConfig Config { get; private set; } = null!;
+
+    public CoordinatorHost Coordinator => _coordinator!;
+
     public string Address => _coordinator!.Address;
 
     /// <param name="database">Where coordinator and parties keep their stores; null: files.</param>
@@ -56,7 +63,7 @@ internal sealed class NodeFixture : IAsyncDisposable
     /// <summary>Starts the coordinator on the data, and the port, that it had before.</summary>
     public async Task StartCoordinatorAsync()
     {
-        CoordinatorConfig config = new()
+        CoordinatorConfig config = Config = new()
         {
             Listen = new IPEndPoint(IPAddress.Loopback, _port),
             IdentityPath = _place.At("coordinator.pem"),
@@ -116,6 +123,16 @@ internal sealed class NodeFixture : IAsyncDisposable
             _coordinatorIdentity.Fingerprint, otherCoordinator ?? _coordinatorIdentity.Fingerprint, StringComparison.Ordinal);
         PartyConfig config = PartyConfig.Parse("party.yaml", text, Folder);
         RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>Starts a node from its configuration's file, as the program does.</summary>
+    public RunningNode StartNodeFrom(string file)
+    {
+        PartyConfig config = PartyConfig.Load(file);
+        Directory.CreateDirectory(config.DataDirectory);
+        RunningNode node = RunningNode.Start(config, NodeKeys.Load(config));
         _nodes.Add(node);
         return node;
     }
@@ -268,18 +285,20 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly StringWriter _output = new();
     private readonly StringWriter _errors = new();
     private readonly IPartyStore _store;
-    private readonly CheckpointSigner _checkpoints;
+    private readonly CheckpointSigner? _checkpoints;
+    private readonly NodeKeys _keys;
     private bool _stopped;
 
     private RunningNode(PartyConfig config, Identity identity, TimeProvider? time)
+        : this(config, KeysOf(config, identity, out CheckpointSigner checkpoints), time) => _checkpoints = checkpoints;
+
+    private RunningNode(PartyConfig config, NodeKeys keys, TimeProvider? time)
     {
-        Directory.CreateDirectory(config.DataDirectory);
-        _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), identity);
+        _keys = keys;
         _store = config.Database.OpenParty(SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
-        PartyHost host = new(
+        PartyHost host = Host = new(
             config,
-            TestTls.CredentialOf(identity),
-            _checkpoints,
+            keys,
             _store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
@@ -296,6 +315,15 @@ internal sealed class RunningNode : IAsyncDisposable
         Running = Task.Run(() => host.RunAsync(_stop.Token));
     }
 
+    private static NodeKeys KeysOf(PartyConfig config, Identity identity, out CheckpointSigner checkpoints)
+    {
+        Directory.CreateDirectory(config.DataDirectory);
+        checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(config.DataDirectory, "checkpoint.key"), identity);
+        return new NodeKeys(new NodeKey(TestTls.CredentialOf(identity), checkpoints));
+    }
+
+    public PartyHost Host { get; }
+
     public Task Running { get; }
 
     /// <summary>What the operator's commands reach.</summary>
@@ -308,6 +336,8 @@ internal sealed class RunningNode : IAsyncDisposable
     public IPartyStore Store => _store;
 
     public static RunningNode Start(PartyConfig config, Identity identity, TimeProvider? time = null) => new(config, identity, time);
+
+    public static RunningNode Start(PartyConfig config, NodeKeys keys) => new(config, keys, time: null);
 
     /// <summary>Waits for an event of this name that has a text in it.</summary>
     public async Task WaitForAsync(string name, string with = "")
@@ -338,7 +368,8 @@ internal sealed class RunningNode : IAsyncDisposable
         await _stop.CancelAsync();
         await Running.ContinueWith(_ => { }, TaskScheduler.Default);
         await _store.DisposeAsync();
-        _checkpoints.Dispose();
+        _checkpoints?.Dispose();
+        _keys.Dispose();
         _stop.Dispose();
         await _output.DisposeAsync();
         await _errors.DisposeAsync();

@@ -101,8 +101,9 @@ public sealed class RefusalTraceTests
 
         RelayOptions relay = new() { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = "bank" };
         NodeLog log = new(TextWriter.Null, TimeProvider.System);
+        using NodeKeys keys = new(new NodeKey(TestTls.CredentialOf(own), checkpoints));
         JobWorker worker = new(
-            config, own, store, store, new RelayClient(relay, TestTls.CredentialOf(own), checkpoints.Key), new ProgressWriter(TextWriter.Null), log, TimeProvider.System);
+            config, keys, store, store, new RelayClient(relay, keys), new ProgressWriter(TextWriter.Null), log, TimeProvider.System);
         using JobEntry entry = new(other, 1, isResumed: false) { Facts = new PartyFacts(0, conflict) };
         await worker.RefuseAsync(entry, JobFault.Make(ErrorCode.Refused, "bank", "", "policy rule 'one-spec-per-job'"));
 

@@ -1,7 +1,9 @@
 using Google.Protobuf;
+using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 using Xunit;
 
 namespace VertFed.UnitTests.PartyNode;
@@ -180,8 +182,7 @@ public sealed class RelayTests : IDisposable
                 FirstWait = TimeSpan.FromMilliseconds(5),
                 LongestWait = TimeSpan.FromMilliseconds(20),
             },
-            TestTls.CredentialOf(_identity),
-            new CheckpointKey());
+            new NodeKeys(new NodeKey(TestTls.CredentialOf(_identity), CheckpointSigner.Create(_identity))));
         using CancellationTokenSource stop = new();
         Task running = client.RunAsync(stop.Token);
         for (int i = 0; i < 3; i++)
@@ -195,8 +196,7 @@ public sealed class RelayTests : IDisposable
 
     private RelayClient Client() => new(
         new RelayOptions { Coordinator = new Uri("https://127.0.0.1:1"), CoordinatorFingerprints = [new string('a', 64)], Party = "bank" },
-        TestTls.CredentialOf(_identity),
-        new CheckpointKey());
+        new NodeKeys(new NodeKey(TestTls.CredentialOf(_identity), CheckpointSigner.Create(_identity))));
 
     private Envelope Make(ulong sequence, int bytes)
     {

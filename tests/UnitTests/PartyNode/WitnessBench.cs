@@ -178,10 +178,11 @@ internal sealed class WitnessBench : IAsyncDisposable
     private void Start()
     {
         RelayOptions options = new() { Coordinator = _config.Coordinator, CoordinatorFingerprints = [_coordinator.Fingerprint], Party = "bank" };
-        _relay = new RelayClient(options, TestTls.CredentialOf(_bank), _party.Key);
+        NodeKeys keys = new(new NodeKey(TestTls.CredentialOf(_bank), _party));
+        _relay = new RelayClient(options, keys);
         Journal = new WatchedJournal(_store);
         _witness = new CheckpointWitness(
-            _config, _party, _store, Journal, _relay, new NodeLog(TextWriter.Synchronized(_log), TimeProvider.System), TimeProvider.System,
+            _config, keys, _store, Journal, _relay, new NodeLog(TextWriter.Synchronized(_log), TimeProvider.System), TimeProvider.System,
             (_, breach) => Ended.Add(breach));
     }
 

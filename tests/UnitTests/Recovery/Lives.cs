@@ -40,8 +40,7 @@ internal sealed class PartyLife : ILife
         Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), secrets, options), job.Attempts.GetValueOrDefault(role));
         PartyHost host = new(
             config,
-            TestTls.CredentialOf(job.IdentityOf(role)),
-            _checkpoints,
+            new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role)), _checkpoints)),
             Store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),

@@ -41,18 +41,92 @@ public sealed class FloodTests
     public async Task A_message_that_is_never_finished_ends_its_call_and_not_its_connection()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(config => config with { Limits = config.Limits with { FrameSeconds = 1 } });
-        using SocketsHttpHandler handler = new()
-        {
-            SslOptions = MutualTls.Client(TestTls.CredentialOf(fixture.Submitter).Certificate, () => [fixture.Coordinator.Fingerprint], "coordinator"),
-        };
-        using HttpMessageInvoker raw = new(handler);
-        using HttpRequestMessage request = new(HttpMethod.Post, fixture.Host.Address + "/vertfed.v1.JobService/Get")
-        {
-            Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new HalfMessage(),
-        };
+        using HttpMessageInvoker raw = Raw(fixture, fixture.Submitter);
+        using HttpRequestMessage request = HalfRequest(fixture);
         using CancellationTokenSource limit = new(Patience);
         await Assert.ThrowsAnyAsync<HttpRequestException>(async () => await raw.SendAsync(request, limit.Token));
         await fixture.Jobs.ListAsync(new ListJobsRequest());
+    }
+
+    [Fact]
+    public async Task A_key_that_nobody_pinned_is_turned_away_before_its_message_is_there()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        using Identity stranger = Identity.Create();
+        using HttpMessageInvoker raw = Raw(fixture, stranger);
+        using HttpRequestMessage request = HalfRequest(fixture);
+        using CancellationTokenSource limit = new(Patience);
+        using HttpResponseMessage answer = await raw.SendAsync(request, limit.Token);
+        Assert.Equal("16", Assert.Single(answer.Headers.GetValues("grpc-status")));
+        Assert.Equal(nameof(ErrorCode.DoesNotVerify), Assert.Single(answer.Headers.GetValues("vertfed-code")));
+        Assert.Contains(stranger.Fingerprint, Assert.Single(answer.Headers.GetValues("grpc-message")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Headers_that_are_never_finished_end_their_connection()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(config => config with { Limits = config.Limits with { FrameSeconds = 1 } });
+        Uri address = new(fixture.Host.Address);
+        using System.Net.Sockets.TcpClient tcp = new();
+        await tcp.ConnectAsync(address.Host, address.Port);
+        await using System.Net.Security.SslStream tls = new(tcp.GetStream());
+        await tls.AuthenticateAsClientAsync(MutualTls.Client(TestTls.CredentialOf(fixture.Submitter).Certificate, () => [fixture.Coordinator.Fingerprint], "coordinator"));
+
+        // The preface, empty settings, and the beginning of headers (":method: POST") whose end does not come.
+        await tls.WriteAsync("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"u8.ToArray());
+        await tls.WriteAsync(new byte[] { 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0x83 });
+        using CancellationTokenSource limit = new(Patience);
+        byte[] answer = new byte[4096];
+        try
+        {
+            while (await tls.ReadAsync(answer, limit.Token) > 0)
+            {
+            }
+        }
+        catch (IOException) when (!limit.IsCancellationRequested)
+        {
+            // A reset is an end as well.
+        }
+
+        await fixture.Jobs.ListAsync(new ListJobsRequest());
+    }
+
+    [Fact]
+    public async Task A_flood_of_submits_is_held_to_the_limit_and_another_is_served()
+    {
+        const int Allowed = 12;
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(
+            config => config with { Limits = config.Limits with { MaxOpenJobsPerSubmitter = Allowed } });
+        Task<RpcException?>[] calls = [.. Enumerable.Range(0, 60).Select(_ => RefusalOfAsync(fixture.SubmitAsync(fixture.NewJob())))];
+        RpcException?[] refusals = await Task.WhenAll(calls);
+        Assert.Equal(Allowed, refusals.Count(refusal => refusal is null));
+        Assert.All(refusals.OfType<RpcException>(), refusal => Assert.Equal(StatusCode.ResourceExhausted, refusal.StatusCode));
+        await new JobService.JobServiceClient(fixture.ChannelOf(fixture.Bank)).ListAsync(new ListJobsRequest());
+    }
+
+    [Theory]
+    [InlineData("../../etc/passwd")]
+    [InlineData("..")]
+    [InlineData("/etc/passwd")]
+    [InlineData("bank\0")]
+    public async Task A_path_in_a_names_place_is_no_name(string path)
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        await using FakeParty stranger = fixture.Stranger();
+        foreach (Task call in new Task[]
+        {
+            stranger.RegisterAsync(asName: path),
+            fixture.Jobs.ListAsync(new ListJobsRequest { Party = path }).ResponseAsync,
+            fixture.Jobs.ListAsync(new ListJobsRequest { PageToken = path }).ResponseAsync,
+            fixture.Jobs.ListModelsAsync(new ListModelsRequest { Party = path }).ResponseAsync,
+            fixture.Jobs.SubmitAsync(new SubmitRequest { Job = fixture.NewJob().Message, ClientToken = path }).ResponseAsync,
+        })
+        {
+            Assert.Equal(StatusCode.InvalidArgument, (await RefusalOfAsync(call))!.StatusCode);
+        }
+
+        foreach (Action<JobSpec> change in new Action<JobSpec>[] { spec => spec.Job = path, spec => spec.LabelParty.Name = path })
+            Assert.Throws<VertFedException>(() => fixture.NewJob(change: change));
     }
 
     [Fact]
@@ -86,6 +160,16 @@ public sealed class FloodTests
             Assert.Equal(StatusCode.NotFound, (await RefusalOfAsync(call))!.StatusCode);
         }
     }
+
+    private static HttpMessageInvoker Raw(CoordinatorFixture fixture, Identity caller) => new(new SocketsHttpHandler
+    {
+        SslOptions = MutualTls.Client(TestTls.CredentialOf(caller).Certificate, () => [fixture.Coordinator.Fingerprint], "coordinator"),
+    });
+
+    private static HttpRequestMessage HalfRequest(CoordinatorFixture fixture) => new(HttpMethod.Post, fixture.Host.Address + "/vertfed.v1.JobService/Get")
+    {
+        Version = HttpVersion.Version20, VersionPolicy = HttpVersionPolicy.RequestVersionExact, Content = new HalfMessage(),
+    };
 
     private static GrpcChannel Connect(CoordinatorFixture fixture) =>
         TestTls.Connect(fixture.Host.Address, fixture.Submitter, fixture.Coordinator.Fingerprint);

@@ -79,6 +79,10 @@ public sealed class RoleTests : IDisposable
         RpcException cancel = await Assert.ThrowsAsync<RpcException>(
             () => JobsOf(fixture, _bob).CancelAsync(new CancelRequest { Job = job, Signature = ByteString.CopyFrom(signature) }).ResponseAsync);
         Assert.Equal(StatusCode.NotFound, cancel.StatusCode);
+        // Nor does an id that is taken tell whose the job is, or how it goes.
+        SignedJob same = fixture.NewJob(submitter: _bob, change: spec => spec.Job = job);
+        RpcException taken = await Assert.ThrowsAsync<RpcException>(() => JobsOf(fixture, _bob).SubmitAsync(new SubmitRequest { Job = same.Message }).ResponseAsync);
+        Assert.Equal((StatusCode.PermissionDenied, "this job id cannot be used; draw another at random"), (taken.StatusCode, taken.Status.Detail));
         foreach (Identity insider in new[] { fixture.Submitter, fixture.Bank, fixture.Retailer, _auditor, _operator })
             Assert.Equal(job, Assert.Single((await JobsOf(fixture, insider).ListAsync(new ListJobsRequest())).Jobs).Job);
     }
@@ -128,7 +132,7 @@ public sealed class RoleTests : IDisposable
         AccessResponse log = await AuditOf(fixture, _auditor).AccessAsync(new AccessRequest());
         Assert.Equal(
             [
-                ("ann", "JobService/Submit", job, true), ("bob", "JobService/Report", job, false), ("", "JobService/Get", job, false),
+                ("ann", "JobService/Submit", job, true), ("bob", "JobService/Report", job, false), ("", "JobService/Get", "", false),
                 ("olga", "JobService/Cancel", job, true),
             ],
             log.Lines.Select(line => (line.Name, line.Call, line.Job, line.Allowed)));
