@@ -7,6 +7,7 @@ using VertFed.Cli.Hosts;
 using VertFed.Cli.Identities;
 using VertFed.Cli.Jobs;
 using VertFed.Cli.Sample;
+using VertFed.Cli.Simulate;
 using VertFed.Protocol;
 
 namespace VertFed.Cli;
@@ -21,6 +22,7 @@ internal static class CommandLine
     {
         DemoCommand.Create(terminal),
         SampleCommand.Create(terminal),
+        SimulateCommand.Create(terminal),
         HostCommand.Create("coordinator", HostLocator.Coordinator, "Run the coordinator, which relays, orders and records what it cannot read."),
         HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator."),
         JobCommand.Create(terminal),

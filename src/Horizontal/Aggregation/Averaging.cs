@@ -15,7 +15,7 @@ public abstract class MeanStrategy : SumStrategy
 
     public sealed override int ContributionLength(int parameters) => parameters + 1;
 
-    public sealed override double[] Contribution(ClientUpdate update)
+    public sealed override double[] Contribution(ClientUpdate update, double? clip)
     {
         double[] part = new double[update.Delta.Length + 1];
         for (int i = 0; i < update.Delta.Length; i++)
@@ -176,7 +176,7 @@ public sealed class FedNova() : SumStrategy("fednova")
 {
     public override int ContributionLength(int parameters) => parameters + 2;
 
-    public override double[] Contribution(ClientUpdate update)
+    public override double[] Contribution(ClientUpdate update, double? clip)
     {
         double[] part = new double[update.Delta.Length + 2];
         double weight = update.Examples / PositiveWeight(update.NormalisedSteps);
@@ -220,7 +220,7 @@ public sealed class Scaffold : SumStrategy
 
     public override int ContributionLength(int parameters) => 2 * parameters;
 
-    public override double[] Contribution(ClientUpdate update)
+    public override double[] Contribution(ClientUpdate update, double? clip)
     {
         Throw.If(
             update.ControlDelta?.Length != update.Delta.Length,

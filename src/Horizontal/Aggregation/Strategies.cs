@@ -16,6 +16,9 @@ public abstract class AggregationStrategy
     /// <summary>Whether orders carry <see cref="ServerState.Control"/> and updates a control variate.</summary>
     public virtual bool UsesControl => false;
 
+    /// <summary>The norm to which clients clip their updates in the next round; null where they do not.</summary>
+    public virtual double? Clip(ServerState state) => null;
+
     /// <summary>The local work that clients are asked for.</summary>
     public virtual LocalWork Prepare(LocalWork work) => work;
 
@@ -24,7 +27,10 @@ public abstract class AggregationStrategy
         state.Round,
         state.Parameters,
         UsesControl ? state.Slot(ServerState.Control) ?? new double[state.Parameters.Length] : null,
-        Prepare(work));
+        Prepare(work))
+    {
+        Clip = Clip(state),
+    };
 
     /// <summary>One round, from updates that the inbox took.</summary>
     /// <exception cref="HorizontalException">No updates, too few for the strategy, or shapes that do not match.</exception>
@@ -63,7 +69,9 @@ public abstract class SumStrategy : AggregationStrategy
     public abstract int ContributionLength(int parameters);
 
     /// <summary>What a client adds to the sum.</summary>
-    public abstract double[] Contribution(ClientUpdate update);
+    /// <param name="update">The client's own update.</param>
+    /// <param name="clip">The order's clip, null where the strategy has none.</param>
+    public abstract double[] Contribution(ClientUpdate update, double? clip);
 
     /// <summary>The next state from the sum.</summary>
     /// <param name="state">Before the round.</param>
@@ -77,7 +85,7 @@ public abstract class SumStrategy : AggregationStrategy
         double[] sum = new double[ContributionLength(state.Parameters.Length)];
         foreach (ClientUpdate update in updates)
         {
-            double[] part = Contribution(update);
+            double[] part = Contribution(update, Clip(state));
             for (int i = 0; i < sum.Length; i++)
             {
                 sum[i] += part[i];

@@ -5,7 +5,11 @@ namespace VertFed.Horizontal.Updates;
 /// <param name="Parameters">The global model, flat.</param>
 /// <param name="Control">SCAFFOLD's server control variate c, as long as the parameters; null otherwise.</param>
 /// <param name="Work">What to do.</param>
-public sealed record RoundOrder(int Round, double[] Parameters, double[]? Control, LocalWork Work);
+public sealed record RoundOrder(int Round, double[] Parameters, double[]? Control, LocalWork Work)
+{
+    /// <summary>The norm to which a client clips what it adds to a sum; null where it does not.</summary>
+    public double? Clip { get; init; }
+}
 
 /// <summary>What a client answers. It has passed no check until <see cref="RoundInbox"/> takes it.</summary>
 public sealed record ClientUpdate
