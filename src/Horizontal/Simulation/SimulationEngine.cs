@@ -31,7 +31,7 @@ public sealed class SimulationEngine
         _test = test;
         using RandomStream split = _streams.For("partition", 0, RandomStreams.Server);
         bool classes = options.Model.Head.Name is "logistic" or "softmax";
-        _clients = [.. options.Partition.Split(train, classes, options.Clients, split).Select(rows => train.Take(rows))];
+        _clients = [.. options.Partition.Split(train, classes, options.Clients, split).Select((rows, client) => Poisoned(client, train.Take(rows)))];
         _rows = [.. _clients.Select(static rows => rows.Count)];
         using RandomStream speed = _streams.For("speed", 0, RandomStreams.Server);
         _speeds = [.. _clients.Select(_ => options.SlowestSpeed + ((1 - options.SlowestSpeed) * Draws.Uniform(speed)))];
@@ -175,6 +175,8 @@ public sealed class SimulationEngine
         update = update with { Delta = received };
         return (_options.Tamper?.Invoke(update) ?? update, UpdateHeaderBytes + encoded.Length + (8L * (update.ControlDelta?.Length ?? 0)));
     }
+
+    private Examples Poisoned(int client, Examples rows) => _options.Poison?.Invoke(client, rows) ?? rows;
 
     private static ClientSpread Spread(FederatedModel model, double[] parameters, Examples[] clients)
     {

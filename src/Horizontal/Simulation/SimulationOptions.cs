@@ -57,8 +57,11 @@ public sealed record SimulationOptions
     /// <summary>Threads that train clients, from 1.</summary>
     public int Threads { get; init; } = 1;
 
-    /// <summary>Changes a client's answer before it is sent: attackers, in tests.</summary>
+    /// <summary>Changes a client's answer before it is sent: attackers.</summary>
     public Func<ClientUpdate, ClientUpdate>? Tamper { get; init; }
+
+    /// <summary>Changes a client's rows before it trains, by its place in the roster: attackers that poison data.</summary>
+    public Func<int, Examples, Examples>? Poison { get; init; }
 
     /// <exception cref="HorizontalException">A number is out of its range.</exception>
     public void Validate()
