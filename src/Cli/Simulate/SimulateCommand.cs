@@ -36,6 +36,10 @@ internal sealed class SimulateCommand
     private readonly Option<string> _optimiser = new("--optimiser") { Description = "Clients' optimiser: sgd, momentum or adam.", DefaultValueFactory = static _ => "sgd" };
     private readonly Option<double> _rate = Numbers.Between("--rate", "Clients' learning rate.", 0.1, 1e-9, 1e6);
     private readonly Option<double> _l2 = Numbers.Between("--l2", "L2 penalty on weights.", 0.0, 0.0, 1e6);
+    private readonly Option<double> _clip = Numbers.Between("--clip", "Client-level privacy: the norm to which updates are clipped; 0 is without.", 0.0, 0.0, 1e9);
+    private readonly Option<double> _noise = Numbers.Between("--noise", "Client-level privacy: noise by the clip.", 1.0, 0.0, 1e6);
+    private readonly Option<double> _delta = Numbers.Between("--delta", "Client-level privacy: the δ at which ε is shown.", 1e-5, 1e-15, 0.1);
+    private readonly Option<string?> _by = new("--by") { Description = "Show the score by the values of this column too, on the test rows.", HelpName = "COLUMN" };
     private readonly Option<double> _holdout = Numbers.Between("--holdout", "Share of rows that no client has, for the test.", 0.2, 0.01, 0.9);
     private readonly Option<ulong> _seed = new("--seed") { Description = "Seed; the same seed gives the same result.", DefaultValueFactory = static _ => 1 };
     private readonly Option<int> _threads = Numbers.Between("--threads", "Threads; they change no result.", Math.Min(Environment.ProcessorCount, 1024), 1, 1024);
@@ -49,7 +53,7 @@ internal sealed class SimulateCommand
         {
             options._data, options._label, options._model, options._clients, options._partition, options._strategy, options._rounds, options._fraction,
             options._overSelection, options._selection, options._dropout, options._slowest, options._epochs, options._batch, options._optimiser, options._rate,
-            options._l2, options._compression, options._holdout, options._seed, options._threads, options._plot, options._json,
+            options._l2, options._compression, options._clip, options._noise, options._delta, options._by, options._holdout, options._seed, options._threads, options._plot, options._json,
         };
         command.SetAction((result, cancellationToken) => Task.FromResult(options.Run(result, terminal, cancellationToken)));
         return command;
@@ -57,7 +61,7 @@ internal sealed class SimulateCommand
 
     private static Option<SelectionPolicy> Selection() => new("--selection")
     {
-        Description = "Whom a round prefers: uniform or by-size.",
+        Description = "Whom a round prefers: uniform, by-size or poisson (each client by itself; needed by --clip).",
         DefaultValueFactory = static _ => SelectionPolicy.Uniform,
         CustomParser = static result =>
         {
@@ -67,8 +71,10 @@ internal sealed class SimulateCommand
                     return SelectionPolicy.Uniform;
                 case "by-size":
                     return SelectionPolicy.BySize;
+                case "poisson":
+                    return SelectionPolicy.Poisson;
                 default:
-                    result.AddError("--selection is uniform or by-size.");
+                    result.AddError("--selection is uniform, by-size or poisson.");
                     return SelectionPolicy.Uniform;
             }
         },
@@ -83,14 +89,19 @@ internal sealed class SimulateCommand
         }
 
         Stopwatch clock = Stopwatch.StartNew();
-        Examples all = SimulationCsv.Read(parsed.GetRequiredValue(_data), parsed.GetRequiredValue(_label), cancellationToken);
+        SimulationTable table = SimulationCsv.Read(parsed.GetRequiredValue(_data), parsed.GetRequiredValue(_label), cancellationToken);
+        Examples all = table.Rows;
+        int? by = parsed.GetValue(_by) is { } column ? table.Column(column) : null;
         SimulationReport report;
         try
         {
             SimulationOptions options = Options(parsed, all);
-            (Examples train, Examples test) = Prepare(all, options, parsed.GetValue(_holdout));
+            (Examples train, Examples test, Examples raw) = Prepare(all, options, parsed.GetValue(_holdout));
             SimulationResult result = SimulationEngine.Run(options, train, test, round => Progress(terminal, options, round), cancellationToken);
-            report = SimulationReport.Of(options, result, train.Count, test.Count);
+            report = SimulationReport.Of(options, result, train.Count, test.Count) with
+            {
+                Groups = by is null ? [] : GroupScores.Of(options.Model, result.Parameters, test, raw, by.Value),
+            };
         }
         catch (HorizontalException e)
         {
@@ -109,6 +120,7 @@ internal sealed class SimulateCommand
         else
         {
             report.Print(terminal.OutputConsole());
+            report.PrintGroups(terminal.OutputConsole());
         }
 
         terminal.Info(string.Create(CultureInfo.InvariantCulture, $"{report.Rounds.Count} rounds in {clock.Elapsed.TotalSeconds:0.0} s"));
@@ -132,6 +144,7 @@ internal sealed class SimulateCommand
             DropoutRate = parsed.GetValue(_dropout),
             SlowestSpeed = slowest,
             AdaptiveWork = slowest < 1,
+            Privacy = parsed.GetValue(_clip) > 0 ? new SimulatedPrivacy(parsed.GetValue(_clip), parsed.GetValue(_noise), parsed.GetValue(_delta)) : null,
             Seed = parsed.GetValue(_seed),
             Threads = parsed.GetValue(_threads),
             Work = new LocalWork
@@ -181,7 +194,7 @@ internal sealed class SimulateCommand
     }
 
     // The scaling is the one that clients' sums of their training rows give, wherever these rows are.
-    private static (Examples Train, Examples Test) Prepare(Examples all, SimulationOptions options, double holdout)
+    private static (Examples Train, Examples Test, Examples RawTest) Prepare(Examples all, SimulationOptions options, double holdout)
     {
         for (int row = 0; row < all.Count; row++)
         {
@@ -195,7 +208,8 @@ internal sealed class SimulateCommand
         int test = Math.Clamp((int)Math.Round(holdout * all.Count, MidpointRounding.ToEven), 1, all.Count - 1);
         Examples train = all.Take(order.AsSpan(test));
         FederatedScaling scaling = FederatedScaling.FromSum(FederatedScaling.Contribution(train));
-        return (scaling.Apply(train), scaling.Apply(all.Take(order.AsSpan(0, test))));
+        Examples raw = all.Take(order.AsSpan(0, test));
+        return (scaling.Apply(train), scaling.Apply(raw), raw);
     }
 
     private static void Progress(Terminal terminal, SimulationOptions options, RoundRecord round)

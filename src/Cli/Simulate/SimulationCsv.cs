@@ -4,6 +4,20 @@ using VertFed.Protocol;
 
 namespace VertFed.Cli.Simulate;
 
+/// <summary>A table as read.</summary>
+/// <param name="Path">The file, for messages.</param>
+/// <param name="Names">Of the feature columns.</param>
+/// <param name="Rows">Features and labels.</param>
+internal sealed record SimulationTable(string Path, string[] Names, Examples Rows)
+{
+    /// <summary>The place of a feature column.</summary>
+    public int Column(string name)
+    {
+        int at = Array.IndexOf(Names, name);
+        return at >= 0 ? at : throw new VertFedException(ErrorCode.Usage, $"{Path} has no feature column '{Error.OneLine(name)}' (--by).");
+    }
+}
+
 /// <summary>A numeric table of all clients' rows, as a file that the analyst has: a header, commas, decimal points, no empty cells, no quotes.</summary>
 internal static class SimulationCsv
 {
@@ -16,7 +30,7 @@ internal static class SimulationCsv
     /// <param name="path">The file.</param>
     /// <param name="label">Name of the label column.</param>
     /// <exception cref="VertFedException">The file is missing, or not such a table; the message names file, line and column, and no value.</exception>
-    public static Examples Read(string path, string label, CancellationToken cancellationToken)
+    public static SimulationTable Read(string path, string label, CancellationToken cancellationToken)
     {
         if (!File.Exists(path))
         {
@@ -58,7 +72,8 @@ internal static class SimulationCsv
         }
 
         Check(labels.Count >= 2, path, 2, "a simulation needs at least two rows");
-        return Examples.FromRows([.. features], [.. labels], width);
+        string[] names = [.. header.Where((_, at) => at != labelAt && at != idAt)];
+        return new SimulationTable(path, names, Examples.FromRows([.. features], [.. labels], width));
     }
 
     private static string? Line(StreamReader reader, string path, int number)

@@ -25,6 +25,9 @@ internal sealed record SimulationReport(
 {
     private const int TableRows = 12;
 
+    /// <summary>By the values of the column that --by names; empty without.</summary>
+    public IReadOnlyList<GroupScore> Groups { get; init; } = [];
+
     public static SimulationReport Of(SimulationOptions options, SimulationResult result, int trainRows, int testRows)
     {
         long up = 0;
@@ -36,7 +39,7 @@ internal sealed record SimulationReport(
             down += round.BytesDown;
             rounds.Add(new SimulatedRound(
                 round.Round, round.Invited, round.Answered, Finite(round.Test.Loss), Finite(round.Test.Score), Finite(round.Test.Accuracy), round.BytesUp,
-                round.BytesDown, (up + down) / 1e6, [.. round.Refusals.Select(refusal => refusal.Reason)], [.. round.Outliers.Select(outlier => outlier.Client)]));
+                round.BytesDown, (up + down) / 1e6, [.. round.Refusals.Select(refusal => refusal.Reason)], [.. round.Outliers.Select(outlier => outlier.Client)], Finite(round.Epsilon)));
         }
 
         ClientSpread spread = result.Spread;
@@ -50,7 +53,7 @@ internal sealed record SimulationReport(
     public void Print(IAnsiConsole console)
     {
         Table table = new Table().Border(TableBorder.Simple);
-        foreach (string column in (ReadOnlySpan<string>)["round", "clients", "loss", Score, "accuracy", "MB so far"])
+        foreach (string column in (ReadOnlySpan<string>)["round", "clients", "loss", Score, "accuracy", "MB so far", "ε spent"])
         {
             table.AddColumn(new TableColumn(column).RightAligned());
         }
@@ -59,13 +62,23 @@ internal sealed record SimulationReport(
         foreach (SimulatedRound round in Rounds.Where(round => round.Round % step == 0 || round.Round == 1 || round.Round == Rounds.Count))
         {
             table.AddRow(
-                Text(round.Round), Text(round.Answered), Text(round.Loss), Text(round.Score), Text(round.Accuracy), round.Megabytes.ToString("0.00", CultureInfo.InvariantCulture));
+                Text(round.Round), Text(round.Answered), Text(round.Loss), Text(round.Score), Text(round.Accuracy), round.Megabytes.ToString("0.00", CultureInfo.InvariantCulture), Text(round.Epsilon));
         }
 
         console.Write(table);
         console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{OverClients.Measure} on clients' own rows: mean {OverClients.Mean:0.0000}, deviation {OverClients.Deviation:0.0000}, worst decile {OverClients.WorstDecile:0.0000}"));
+    }
+
+    /// <summary>The scores by the values of a column.</summary>
+    public void PrintGroups(IAnsiConsole console)
+    {
+        foreach (GroupScore group in Groups)
+        {
+            console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{group.Value:0.######}: {group.Rows} test rows, {Score} {Text(group.Score)}, accuracy {Text(group.Accuracy)}, loss {Text(group.Loss)}"));
+        }
     }
 
     public string Plot()
@@ -89,6 +102,7 @@ internal sealed record SimulationReport(
 /// <param name="Loss">On the test rows, without penalty.</param>
 /// <param name="Megabytes">Up and down, up to this round.</param>
 /// <param name="Outliers">Clients that the strategy set aside or weakened.</param>
+/// <param name="Epsilon">ε spent so far, where updates are clipped and noisy.</param>
 internal sealed record SimulatedRound(
     int Round,
     int Invited,
@@ -100,7 +114,8 @@ internal sealed record SimulatedRound(
     long BytesDown,
     double Megabytes,
     IReadOnlyList<string> Refusals,
-    IReadOnlyList<int> Outliers);
+    IReadOnlyList<int> Outliers,
+    double? Epsilon);
 
 internal sealed record SpreadReport(string Measure, double Mean, double Deviation, double WorstDecile, double Worst, double Best);
 

@@ -40,7 +40,8 @@ public sealed record ClientPrivacy(
 
 /// <summary>
 /// FedAvg with client-level privacy (McMahan et al. 2018): x ← x + (Σ Δ_i min(1, C / ||Δ_i||) + N(0, z_Δ² C²)) / qN, every client alike. Adaptive
-/// clipping (Andrew et al. 2021): with b̄ = (Σ 1[||Δ_i|| ≤ C] + N(0, σ_b²)) / qN, C ← C e^(−η_C (b̄ − γ)). Contribution: (clipped Δ_i, indicator).
+/// clipping (Andrew et al. 2021): with b̄ = ½ + (Σ (1[||Δ_i|| ≤ C] − ½) + N(0, σ_b²)) / qN, C ← C e^(−η_C (b̄ − γ)); less a half, a client moves the
+/// count by ½ only. Contribution: (clipped Δ_i, indicator − ½).
 /// </summary>
 /// <remarks>
 /// The noise is drawn by the server from a stream of the round, by floating point: it protects the model that is published, not against the
@@ -70,7 +71,7 @@ public sealed class PrivateFedAvg : SumStrategy
     {
         double bound = clip ?? _privacy.Clip;
         double norm = Kernels.Norm(update.Delta);
-        double[] part = [.. update.Delta, norm <= bound ? 1 : 0];
+        double[] part = [.. update.Delta, norm <= bound ? 0.5 : -0.5];
         if (norm > bound)
         {
             Kernels.Scale(bound / norm, part.AsSpan(0, update.Delta.Length));
@@ -97,7 +98,7 @@ public sealed class PrivateFedAvg : SumStrategy
             return state.Next(state.Moved(1, mean));
         }
 
-        double unclipped = (sum[^1] + (_privacy.CountDeviation * Draws.Normal(stream))) / _privacy.ExpectedClients;
+        double unclipped = 0.5 + ((sum[^1] + (_privacy.CountDeviation * Draws.Normal(stream))) / _privacy.ExpectedClients);
         double next = clip * DeterministicMath.Exp(-_privacy.ClipRate * (unclipped - quantile));
         return state.Next(state.Moved(1, mean), (ClipSlot, [next]));
     }

@@ -14,6 +14,9 @@ public enum SelectionPolicy
 
     /// <summary>Of the clients that say they are available this round, each with the same chance.</summary>
     ByAvailability = 2,
+
+    /// <summary>Every client with the same chance and independently, so that their number varies: what the privacy accountant reckons with.</summary>
+    Poisson = 3,
 }
 
 /// <summary>Draws the clients of a round.</summary>
@@ -28,14 +31,20 @@ public static class ClientSelection
 
     /// <summary>The invited clients, sorted.</summary>
     /// <param name="policy">Whom to prefer.</param>
-    /// <param name="count">How many; fewer where fewer are available.</param>
+    /// <param name="count">How many; fewer where fewer are available, and on average under <see cref="SelectionPolicy.Poisson"/>.</param>
     /// <param name="rows">Rows of each client.</param>
     /// <param name="available">Which are available; null means all. Only <see cref="SelectionPolicy.ByAvailability"/> asks.</param>
     /// <param name="stream">For the draw.</param>
     public static int[] Choose(SelectionPolicy policy, int count, IReadOnlyList<int> rows, IReadOnlyList<bool>? available, RandomStream stream)
     {
-        Throw.Invalid(!Enum.IsDefined(policy), "There is no such selection: uniform, by-size or by-availability.");
+        Throw.Invalid(!Enum.IsDefined(policy), "There is no such selection: uniform, by-size, by-availability or poisson.");
         Throw.Invalid(count < 1 || count > rows.Count, $"Of {rows.Count} clients {count} cannot be chosen.");
+        if (policy == SelectionPolicy.Poisson)
+        {
+            double chance = (double)count / rows.Count;
+            return [.. Enumerable.Range(0, rows.Count).Where(_ => Draws.Uniform(stream) < chance)];
+        }
+
         int[] candidates = [.. Enumerable.Range(0, rows.Count).Where(i => policy != SelectionPolicy.ByAvailability || available is null || available[i])];
         if (policy != SelectionPolicy.BySize)
         {

@@ -1,5 +1,6 @@
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Updates;
 using VertFed.Primitives;
 
@@ -24,6 +25,9 @@ public sealed class SimulationEngine
     private readonly double[][] _controls;
     private readonly double[][] _errors;
 
+    private readonly AggregationStrategy _strategy;
+    private readonly double[] _costs;
+
     private SimulationEngine(SimulationOptions options, Examples train, Examples test)
     {
         _options = options;
@@ -35,8 +39,19 @@ public sealed class SimulationEngine
         _rows = [.. _clients.Select(static rows => rows.Count)];
         using RandomStream speed = _streams.For("speed", 0, RandomStreams.Server);
         _speeds = [.. _clients.Select(_ => options.SlowestSpeed + ((1 - options.SlowestSpeed) * Draws.Uniform(speed)))];
+        _strategy = options.Strategy;
+        _costs = [];
+        if (options.Privacy is { } privacy)
+        {
+            int expected = Needed(options);
+            _strategy = new PrivateFedAvg(
+                new ClientPrivacy(privacy.Clip, privacy.NoiseMultiplier, expected, privacy.TargetQuantile, CountDeviation: Math.Max(expected / 20.0, privacy.NoiseMultiplier)),
+                _streams);
+            _costs = PrivacyAccountant.Fresh.AfterSampledGaussian((double)expected / options.Clients, privacy.NoiseMultiplier, 1).Values.ToArray();
+        }
+
         int length = options.Model.Layout.Length;
-        _controls = options.Strategy.UsesControl ? [.. _clients.Select(_ => new double[length])] : [];
+        _controls = _strategy.UsesControl ? [.. _clients.Select(_ => new double[length])] : [];
         _errors = options.Codec.KeepsError ? [.. _clients.Select(_ => new double[length])] : [];
     }
 
@@ -68,14 +83,13 @@ public sealed class SimulationEngine
 
     private (ServerState State, RoundRecord Record) Round(ServerState state, int round, CancellationToken cancellationToken)
     {
-        int needed = Math.Max(_options.LeastClients, (int)Math.Round(_options.Fraction * _clients.Length, MidpointRounding.ToEven));
-        needed = Math.Max(1, needed);
+        int needed = Needed(_options);
         int[] invited = Invite(needed, round);
-        RoundOrder order = _options.Strategy.Order(state, _options.Work) with { Round = round };
+        RoundOrder order = _strategy.Order(state, _options.Work) with { Round = round };
         int[] answering = Answering(invited, needed, order.Work, round);
         (ClientUpdate Update, long Bytes)[] answers = Train(order, answering, cancellationToken);
         var limits = new UpdateLimits(
-            state.Parameters.Length, round, double.PositiveInfinity, int.MaxValue, order.Work.StepLimit, _options.Strategy.UsesControl);
+            state.Parameters.Length, round, double.PositiveInfinity, int.MaxValue, order.Work.StepLimit, _strategy.UsesControl);
         var inbox = new RoundInbox(limits, invited);
         long up = 0;
         foreach ((ClientUpdate update, long bytes) in answers)
@@ -90,8 +104,13 @@ public sealed class SimulationEngine
         IReadOnlyList<Outlier> outliers = [];
         if (inbox.Count >= _options.LeastClients)
         {
-            Aggregated aggregated = _options.Strategy.Aggregate(state, inbox.Close(_options.LeastClients), _clients.Length);
+            Aggregated aggregated = _strategy.Aggregate(state, inbox.Close(_options.LeastClients), _clients.Length);
             (state, outliers) = (aggregated.State, aggregated.Outliers);
+        }
+        else if (_strategy is PrivateFedAvg noisy)
+        {
+            // A round without answers is published with its noise as any other: that it was empty is nobody's business.
+            state = noisy.Apply(state, new double[noisy.ContributionLength(state.Parameters.Length)], inbox.Count, _clients.Length);
         }
         else
         {
@@ -100,8 +119,15 @@ public sealed class SimulationEngine
 
         long down = (long)invited.Length * 8 * (order.Parameters.Length + (order.Control?.Length ?? 0));
         Evaluation test = Evaluation.Of(_options.Model, state.Parameters, _test);
-        return (state, new RoundRecord(round + 1, invited.Length, inbox.Count, up, down, test, inbox.Refusals, outliers));
+        return (state, new RoundRecord(round + 1, invited.Length, inbox.Count, up, down, test, inbox.Refusals, outliers, Epsilon(round + 1)));
     }
+
+    private static int Needed(SimulationOptions options) =>
+        Math.Max(options.LeastClients, (int)Math.Round(options.Fraction * options.Clients, MidpointRounding.ToEven));
+
+    private double Epsilon(int rounds) => _options.Privacy is { } privacy
+        ? PrivacyAccountant.FromValues([.. _costs.Select(cost => rounds * cost)]).Epsilon(privacy.Delta)
+        : double.NaN;
 
     private int[] Invite(int needed, int round)
     {
@@ -131,7 +157,8 @@ public sealed class SimulationEngine
         }
 
         times.Sort();
-        return [.. times.Take(needed).Select(static entry => entry.Client).Order()];
+        int taken = _options.Selection == SelectionPolicy.Poisson ? times.Count : needed;
+        return [.. times.Take(taken).Select(static entry => entry.Client).Order()];
     }
 
     private LocalWork WorkOf(int client, LocalWork work) => _options.AdaptiveWork ? work.Limited(_speeds[client], _rows[client]) : work;

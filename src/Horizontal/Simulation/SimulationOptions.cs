@@ -1,6 +1,7 @@
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Updates;
 
 namespace VertFed.Horizontal.Simulation;
@@ -57,6 +58,9 @@ public sealed record SimulationOptions
     /// <summary>Threads that train clients, from 1.</summary>
     public int Threads { get; init; } = 1;
 
+    /// <summary>Client-level privacy: FedAvg becomes <see cref="PrivateFedAvg"/>; needs <see cref="SelectionPolicy.Poisson"/>. Null without.</summary>
+    public SimulatedPrivacy? Privacy { get; init; }
+
     /// <summary>Changes a client's answer before it is sent: attackers.</summary>
     public Func<ClientUpdate, ClientUpdate>? Tamper { get; init; }
 
@@ -75,9 +79,20 @@ public sealed record SimulationOptions
         Throw.Invalid(!(DropoutRate >= 0 && DropoutRate < 1), "The dropout rate is from 0 to below 1.");
         Throw.Invalid(!(Availability > 0 && Availability <= 1), "The availability is above 0 and at most 1.");
         Throw.Invalid(!(Deadline > 0), "A round's deadline is above 0.");
+        Throw.Invalid(
+            Privacy is not null && (Strategy is not FedAvg || Selection != SelectionPolicy.Poisson || OverSelection > 1),
+            "Client-level privacy goes with fedavg, and with selection by poisson without over-selection.");
+        Throw.Invalid(Privacy is { } privacy && !(privacy.Delta > 0 && privacy.Delta < 1), "δ is between 0 and 1.");
         Throw.Invalid(Threads is < 1 or > 1024, "A simulation has 1 to 1024 threads.");
     }
 }
+
+/// <summary>Client-level privacy of a simulation.</summary>
+/// <param name="Clip">The norm to which updates are clipped; the first one under adaptive clipping.</param>
+/// <param name="NoiseMultiplier">Deviation of the noise by the clip.</param>
+/// <param name="Delta">δ at which ε is shown.</param>
+/// <param name="TargetQuantile">Adaptive clipping's share of unclipped updates; null keeps the clip.</param>
+public sealed record SimulatedPrivacy(double Clip, double NoiseMultiplier, double Delta, double? TargetQuantile = null);
 
 /// <summary>One round, for the report.</summary>
 /// <param name="Round">From 1.</param>
@@ -88,8 +103,17 @@ public sealed record SimulationOptions
 /// <param name="Test">On rows that no client has.</param>
 /// <param name="Refusals">Updates that were refused.</param>
 /// <param name="Outliers">Clients that the strategy set aside or weakened.</param>
+/// <param name="Epsilon">ε spent up to and with this round; NaN without privacy.</param>
 public sealed record RoundRecord(
-    int Round, int Invited, int Answered, long BytesUp, long BytesDown, Evaluation Test, IReadOnlyList<Refusal> Refusals, IReadOnlyList<Outlier> Outliers);
+    int Round,
+    int Invited,
+    int Answered,
+    long BytesUp,
+    long BytesDown,
+    Evaluation Test,
+    IReadOnlyList<Refusal> Refusals,
+    IReadOnlyList<Outlier> Outliers,
+    double Epsilon);
 
 /// <summary>How the final model does on each client's own rows: on its accuracy where it has one, else on its loss.</summary>
 /// <param name="Measure">"accuracy" or "loss".</param>

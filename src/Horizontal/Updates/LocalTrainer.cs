@@ -32,7 +32,7 @@ public static class LocalTrainer
         }
 
         double[] parameters = [.. order.Parameters];
-        double before = Objective.Loss(model, parameters, examples, work.L2);
+        double? before = work.Privacy is null ? Objective.Loss(model, parameters, examples, work.L2) : null;
         var state = new State(model, examples, order, control, parameters);
         int steps = work.Privacy is null ? Epochs(state, stream, cancellationToken) : SampledSteps(state, stream, cancellationToken);
         double[] delta = Kernels.Subtract(parameters, order.Parameters);
@@ -51,7 +51,7 @@ public static class LocalTrainer
             NormalisedSteps = NormalisedSteps(work, steps),
             ControlDelta = order.Control is null ? null : ControlDelta(delta, order.Control, steps * work.Optimiser.Rate),
             LossBefore = before,
-            LossAfter = Objective.Loss(model, parameters, examples, work.L2),
+            LossAfter = work.Privacy is null ? Objective.Loss(model, parameters, examples, work.L2) : null,
         };
     }
 

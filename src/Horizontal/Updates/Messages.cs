@@ -38,9 +38,9 @@ public sealed record ClientUpdate
     /// <summary>SCAFFOLD's c_i⁺ − c_i; null otherwise.</summary>
     public double[]? ControlDelta { get; init; }
 
-    /// <summary>The local objective at the global model, before the work.</summary>
-    public required double LossBefore { get; init; }
+    /// <summary>The local objective at the global model, before the work; null under record-level privacy, which a plain loss would break.</summary>
+    public required double? LossBefore { get; init; }
 
-    /// <summary>The local objective after the work.</summary>
-    public required double LossAfter { get; init; }
+    /// <summary>The local objective after the work; null under record-level privacy.</summary>
+    public required double? LossAfter { get; init; }
 }

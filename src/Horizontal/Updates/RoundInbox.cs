@@ -33,7 +33,7 @@ public sealed record UpdateLimits(int Length, int Round, double MostNorm, long M
             !(update.NormalisedSteps > 0 && update.NormalisedSteps <= MostPerStep * update.Steps),
             $"{who} claims a number of normalised steps that its steps cannot make.");
         Throw.If(
-            !double.IsFinite(update.LossBefore) || !double.IsFinite(update.LossAfter), HorizontalError.NotFinite, $"{who} has a loss that is not finite.");
+            !double.IsFinite(update.LossBefore ?? 0) || !double.IsFinite(update.LossAfter ?? 0), HorizontalError.NotFinite, $"{who} has a loss that is not finite.");
         CheckVector(update.Delta, who);
         if (update.ControlDelta is not null)
         {

@@ -40,6 +40,24 @@ public sealed class SimulateCommandTests
         Assert.Contains("round 3 of 3", error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Scores_are_shown_by_a_declared_column_and_privacy_by_round()
+    {
+        using TemporaryPath folder = new();
+        string data = Write(folder, "y,a,g\n" + string.Join('\n', Enumerable.Range(0, 300).Select(i => $"{i % 7 / 4},{i % 7},{(i % 3 == 0 ? 1 : 2)}")) + "\n");
+        (int code, string output, _) = await Run("--data", data, "--clients", "20", "--rounds", "4", "--by", "g", "--selection", "poisson", "--clip", "1", "--noise", "0.5", "--json");
+        Assert.Equal(0, code);
+        using JsonDocument json = JsonDocument.Parse(output);
+        JsonElement[] groups = [.. json.RootElement.GetProperty("groups").EnumerateArray()];
+        Assert.Equal([1, 2], groups.Select(group => group.GetProperty("value").GetDouble()));
+        Assert.Equal(60, groups.Sum(group => group.GetProperty("rows").GetInt32()));
+        double[] epsilon = [.. json.RootElement.GetProperty("rounds").EnumerateArray().Select(round => round.GetProperty("epsilon").GetDouble())];
+        Assert.Equal(epsilon.Order(), epsilon);
+        Assert.True(epsilon[0] > 0);
+        Assert.Equal(2, (await Run("--data", data, "--clients", "20", "--by", "nothing")).Code);
+        Assert.Equal(2, (await Run("--data", data, "--clients", "20", "--clip", "1")).Code);
+    }
+
     [Theory]
     [InlineData("y,a\n1,2\n0\n", 3, "line 3: the line has fewer cells")]
     [InlineData("y,a\n1,2\n0,1,1\n", 3, "line 3: the line has more cells")]

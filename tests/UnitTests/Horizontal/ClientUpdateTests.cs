@@ -104,6 +104,7 @@ public sealed class ClientUpdateTests
         }
 
         Given.AssertClose(expected, Run(start, clipped).Delta);
+        Assert.Null(Run(start, clipped).LossBefore ?? Run(start, clipped).LossAfter);
 
         double[] noise = [.. Enumerable.Range(0, 500).SelectMany(seed =>
             Run(start, clipped with { Privacy = new RecordPrivacy(0.1, 2) }, (ulong)seed).Delta.Zip(expected, (a, b) => a - b))];

@@ -1,4 +1,3 @@
-using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.SecureAggregation;

@@ -1,6 +1,5 @@
 using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
-using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Privacy;
 using VertFed.Primitives;
 using Xunit;
@@ -171,6 +170,15 @@ public sealed class PrivacyTests
 
         Assert.InRange(strategy.Clip(state)!.Value, 4.5, 5.5);
         Assert.Equal(strategy.Clip(state), strategy.Order(state, new global::VertFed.Horizontal.Updates.LocalWork()).Clip);
+    }
+
+    [Fact]
+    public void A_client_moves_the_count_of_adaptive_clipping_by_a_half_only()
+    {
+        using RandomStreams streams = RandomStreams.InsecureFromSeed(1);
+        var strategy = new PrivateFedAvg(new ClientPrivacy(1, 1, 10, TargetQuantile: 0.5, CountDeviation: 5), streams);
+        Assert.Equal([0.5, 0.5], strategy.Contribution(AggregationTests.Update(0, [0.5]), 1));
+        Assert.Equal([1, -0.5], strategy.Contribution(AggregationTests.Update(0, [7]), 1));
     }
 
     [Fact]

@@ -2,7 +2,6 @@ using FsCheck;
 using FsCheck.Fluent;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
-using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Updates;

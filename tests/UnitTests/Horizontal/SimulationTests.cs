@@ -2,6 +2,7 @@ using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Simulation;
 using VertFed.Horizontal.Updates;
 using VertFed.Primitives;
@@ -126,6 +127,33 @@ public sealed class SimulationTests
     {
         SimulationResult result = SimulationEngine.Run(Options("fedavg") with { LeastClients = 20, DropoutRate = 0.9, Rounds = 2 }, Train, Test);
         Assert.Equal(new double[5], result.Parameters);
+    }
+
+    [Fact]
+    public void Client_privacy_costs_what_the_accountant_says_and_grows_with_rounds()
+    {
+        SimulationOptions options = Options("fedavg") with
+        {
+            Clients = 100, Fraction = 0.3, Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 0.8, 1e-5, TargetQuantile: 0.5),
+        };
+        SimulationResult result = SimulationEngine.Run(options, Train, Test);
+        Assert.Equal(PrivacyAccountant.Fresh.AfterSampledGaussian(0.3, 0.8, 10).Epsilon(1e-5), result.Rounds[^1].Epsilon, 1e-9);
+        Assert.True(result.Rounds[0].Epsilon < result.Rounds[^1].Epsilon);
+        Assert.True(result.Rounds.Select(round => round.Answered).Distinct().Count() > 3, "Poisson sampling varies the number of clients");
+        Assert.InRange(result.Rounds.Average(round => round.Answered), 20, 40);
+        Assert.True(double.IsNaN(SimulationEngine.Run(Options("fedavg") with { Rounds = 1 }, Train, Test).Rounds[0].Epsilon));
+        Assert.Throws<HorizontalException>(() => SimulationEngine.Run(options with { Selection = SelectionPolicy.Uniform }, Train, Test));
+        Assert.Throws<HorizontalException>(() => SimulationEngine.Run(options with { Strategy = new CoordinateMedian() }, Train, Test));
+    }
+
+    [Fact]
+    public void A_private_round_without_answers_is_published_with_its_noise()
+    {
+        SimulationOptions options = Options("fedavg") with
+        {
+            Rounds = 1, LeastClients = 20, DropoutRate = 0.9, Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5),
+        };
+        Assert.DoesNotContain(0, SimulationEngine.Run(options, Train, Test).Parameters);
     }
 
     [Fact]
