@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+
 namespace VertFed.Horizontal.SecureAggregation;
 
 /// <summary>The announced keys of a secure sum, checked alike by the server and by every client.</summary>
@@ -31,5 +33,9 @@ internal static class KeyRing
             announcement.Client < 0 || announcement.Client >= plan.Roster, HorizontalError.UnknownClient, $"Client {announcement.Client} is not in the roster.");
         AgreementKey.Check(announcement.SealingKey);
         AgreementKey.Check(announcement.MaskKey);
+        Throw.If(
+            announcement.SelfMaskHash.Length != SHA256.HashSizeInBytes,
+            HorizontalError.CheckFailed,
+            $"Client {announcement.Client}'s commitment to its self mask does not have {SHA256.HashSizeInBytes} bytes.");
     }
 }

@@ -1,10 +1,11 @@
 namespace VertFed.Horizontal.SecureAggregation;
 
-/// <summary>Step 0, client → server → all: two public keys of the round, uncompressed P-256 points of 65 bytes.</summary>
+/// <summary>Step 0, client → server → all: two public keys of the round, uncompressed P-256 points of 65 bytes, and a commitment to the self mask.</summary>
 /// <param name="Client">Place in the roster, from 0.</param>
 /// <param name="SealingKey">c_pk: agrees on the keys under which shares travel.</param>
 /// <param name="MaskKey">s_pk: agrees on pairwise masks.</param>
-public sealed record KeyAnnouncement(int Client, byte[] SealingKey, byte[] MaskKey);
+/// <param name="SelfMaskHash">SHA-256 of the self-mask seed, so that wrong shares of it are noticed.</param>
+public sealed record KeyAnnouncement(int Client, byte[] SealingKey, byte[] MaskKey, byte[] SelfMaskHash);
 
 /// <summary>Step 1, client → server → client: shares of the sender's mask key and self mask, sealed for the recipient (AES-256-GCM).</summary>
 /// <param name="Sealed">Ciphertext and 16-byte tag.</param>

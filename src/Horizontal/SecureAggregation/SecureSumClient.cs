@@ -41,7 +41,7 @@ public sealed class SecureSumClient : IDisposable
         _sealing = AgreementKey.Generate(stream);
         _mask = AgreementKey.Generate(stream);
         stream.Fill(_selfMask);
-        Announcement = new KeyAnnouncement(client, _sealing.PublicKey, _mask.PublicKey);
+        Announcement = new KeyAnnouncement(client, _sealing.PublicKey, _mask.PublicKey, SHA256.HashData(_selfMask));
     }
 
     private enum Stage
@@ -65,7 +65,8 @@ public sealed class SecureSumClient : IDisposable
         SortedDictionary<int, KeyAnnouncement> peers = KeyRing.Check(_plan, announcements);
         Throw.If(
             !peers.TryGetValue(Client, out KeyAnnouncement? own)
-                || !own.MaskKey.AsSpan().SequenceEqual(_mask.PublicKey) || !own.SealingKey.AsSpan().SequenceEqual(_sealing.PublicKey),
+                || !own.MaskKey.AsSpan().SequenceEqual(_mask.PublicKey) || !own.SealingKey.AsSpan().SequenceEqual(_sealing.PublicKey)
+                || !own.SelfMaskHash.AsSpan().SequenceEqual(Announcement.SelfMaskHash),
             HorizontalError.CheckFailed,
             "The announced keys do not hold the client's own.");
         int[] points = [.. peers.Keys.Select(static client => client + 1)];

@@ -171,6 +171,27 @@ public sealed class SecureSumTests
         Assert.All(server.CloseUnmasking().Sum, value => Assert.Equal(0UL, value));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Wrong_shares_are_noticed_and_give_no_sum(bool selfMask)
+    {
+        using var session = new Session(SecureSumPlan.For(0, 4, Length), 1);
+        SecureSumServer server = session.Server;
+        Array.ForEach(session.Clients, client => server.Take(client.Announcement));
+        IReadOnlyList<KeyAnnouncement> keys = server.CloseAnnouncements();
+        Array.ForEach(session.Clients, client => server.Take(client.Share(keys)));
+        IReadOnlyDictionary<int, IReadOnlyList<SealedShares>> shares = server.CloseShares();
+        SecureSumClient[] survivors = session.Clients[..3];
+        Array.ForEach(survivors, client => server.Take(client.Mask(shares[client.Client], new ulong[Length])));
+        SurvivorList list = server.CloseVectors();
+        UnmaskingShares[] unmasking = [.. survivors.Select(client => client.Unmask(list))];
+        SecretShare share = selfMask ? unmasking[0].SelfMasks[1] : unmasking[0].MaskKeys[3];
+        share.Values[0] = ShamirField.Add(share.Values[0], 1);
+        Array.ForEach(unmasking, server.Take);
+        Assert.Equal(HorizontalError.CheckFailed, Refused(() => server.CloseUnmasking()));
+    }
+
     [Fact]
     public void Shares_give_the_secret_at_the_threshold_and_not_below() =>
         Prop.ForAll(Gen.Choose(0, int.MaxValue).ToArbitrary(), seed =>
