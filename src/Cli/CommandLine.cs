@@ -8,6 +8,7 @@ using VertFed.Cli.Hosts;
 using VertFed.Cli.Identities;
 using VertFed.Cli.Jobs;
 using VertFed.Cli.Sample;
+using VertFed.Cli.Simulate;
 using VertFed.Protocol;
 
 namespace VertFed.Cli;
@@ -22,6 +23,7 @@ internal static class CommandLine
     {
         DemoCommand.Create(terminal),
         SampleCommand.Create(terminal),
+        SimulateCommand.Create(terminal),
         HostCommand.Create("coordinator", HostLocator.Coordinator, "Run the coordinator, which relays, orders and records what it cannot read."),
         PartyCommand.Create(),
         JobCommand.Create(terminal),

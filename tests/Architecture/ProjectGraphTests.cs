@@ -10,6 +10,7 @@ public sealed class ProjectGraphTests
         ["Primitives"] = [],
         ["Lattice"] = ["Primitives"],
         ["Models"] = [],
+        ["Horizontal"] = ["Models", "Primitives"],
         ["Protocol"] = ["Primitives"],
         ["Psi"] = ["Primitives", "Protocol"],
         ["Vertical"] = ["Lattice", "Models", "Primitives", "Protocol"],
@@ -18,7 +19,7 @@ public sealed class ProjectGraphTests
         ["Operations"] = ["Protocol"],
         ["PartyNode"] = ["Lattice", "Models", "Operations", "Primitives", "Protocol", "Psi", "Storage", "Transcript", "Vertical"],
         ["Coordinator"] = ["Operations", "Protocol", "Storage", "Transcript"],
-        ["Cli"] = ["Models", "Protocol", "Transcript"],
+        ["Cli"] = ["Horizontal", "Models", "Protocol", "Transcript"],
     };
 
     // What can read a party's payload or its rows.

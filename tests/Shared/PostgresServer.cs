@@ -13,8 +13,10 @@ internal sealed class PostgresServer : IAsyncDisposable
     /// <summary>With the value 1 a test that finds no PostgreSQL fails instead of being skipped.</summary>
     public const string RequireVariable = "VERTFED_REQUIRE_POSTGRES";
 
-    /// <summary>A user who needs a password; every other is trusted.</summary>
+    /// <summary>A user who needs <see cref="GuardedPassword"/>; every other is trusted.</summary>
     public const string GuardedUser = "guarded";
+
+    public const string GuardedPassword = "tr0ub4dor&3";
 
     private const string Owner = "vertfed";
 
@@ -77,6 +79,7 @@ internal sealed class PostgresServer : IAsyncDisposable
             throw new InvalidOperationException($"PostgreSQL did not start: {await errors}");
         PostgresServer server = new(process, folder);
         await server.ExecuteAsync("CREATE DATABASE vertfed", "postgres");
+        await server.ExecuteAsync($"CREATE ROLE {GuardedUser} LOGIN PASSWORD '{GuardedPassword}'");
         return server;
     }
 
