@@ -62,6 +62,12 @@ internal sealed class YamlMap
                     throw Wrong($"{file}, line {alias.Start.Line}: aliases are not accepted");
                 }
 
+                // No name, path or text has one; file systems and databases stumble over it.
+                if (events.Current is YamlDotNet.Core.Events.Scalar { Value: var value } && value.Contains('\0', StringComparison.Ordinal))
+                {
+                    throw Wrong($"{file}, line {events.Current.Start.Line}: a value holds a NUL character");
+                }
+
                 // The reader of nodes goes down a level by calling itself: an end of its stack would be the end of the process.
                 depth += events.Current!.NestingIncrease;
                 if (depth > DeepestNesting)
@@ -76,9 +82,9 @@ internal sealed class YamlMap
         {
             throw new VertFedException(ErrorCode.Usage, $"{file}, line {error.Start.Line}: {error.Message}", error);
         }
-        catch (InvalidOperationException error)
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or FormatException or OverflowException)
         {
-            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner like this.
+            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner with what is no YamlException.
             throw new VertFedException(ErrorCode.Usage, $"{file}: not well-formed YAML", error);
         }
 
