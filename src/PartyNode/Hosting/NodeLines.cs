@@ -129,6 +129,9 @@ internal static partial class NodeLines
     [LoggerMessage(235, LogLevel.Information, "model of job {Job}: {State}")]
     public static partial void ModelChanged(ILogger logger, string job, string state);
 
+    [LoggerMessage(238, LogLevel.Error, "a dry run came to an unexpected failure")]
+    public static partial void DryRunFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(240, LogLevel.Information, "envelopes and seeds of {Jobs} job(s) forgotten, which ended more than {Days:0} days ago")]
     public static partial void Pruned(ILogger logger, int jobs, double days);
 
