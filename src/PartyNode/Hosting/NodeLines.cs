@@ -45,7 +45,7 @@ internal static partial class NodeLines
     [LoggerMessage(252, LogLevel.Information, "told to stop: no more jobs are taken, running ones have {Seconds} s")]
     public static partial void Draining(ILogger logger, double seconds);
 
-    [LoggerMessage(253, LogLevel.Information, "job {Job} offered while the node stops; its next run answers")]
+    [LoggerMessage(253, LogLevel.Information, "job {Job} is offered, or runs, while the node stops; its next run takes it up")]
     public static partial void OfferLeft(ILogger logger, string job);
 
     [LoggerMessage(210, LogLevel.Information, "job {Job} offered ({Title})")]
