@@ -62,12 +62,6 @@ internal sealed class YamlMap
                     throw Wrong($"{file}, line {alias.Start.Line}: aliases are not accepted");
                 }
 
-                // No name, path or text has one; file systems and databases stumble over it.
-                if (events.Current is YamlDotNet.Core.Events.Scalar { Value: var value } && value.Contains('\0', StringComparison.Ordinal))
-                {
-                    throw Wrong($"{file}, line {events.Current.Start.Line}: a value holds a NUL character");
-                }
-
                 // The reader of nodes goes down a level by calling itself: an end of its stack would be the end of the process.
                 depth += events.Current!.NestingIncrease;
                 if (depth > DeepestNesting)
