@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Grpc.Net.Client;
 using Microsoft.Extensions.Logging.Abstractions;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
@@ -63,11 +64,14 @@ public sealed class PlaceTests
 
         // What was taken under a name is given back under it, although the name is another by then.
         fixture.Host.Reload(fixture.Config with { Principals = [new Principal("anne", fixture.Config.Principals[0].Fingerprints, CallerRoles.Analyst)] });
-        CancelRequest cancel = new() { Job = first.Specification.Job, Signature = ByteString.CopyFrom(fixture.CancelSignature(first.Specification.Job)) };
-        await fixture.Jobs.CancelAsync(cancel, new CallOptions().WithWaitForReady());
-        await jobs.SubmitAsync(request, new CallOptions().WithWaitForReady());
+        CancelRequest cancel = new() { Job = first.Specification.Job };
+        using GrpcChannel asAnne = TestTls.Connect(fixture.Host.Address, next, fixture.Coordinator.Fingerprint);
+        cancel.Signature = ByteString.CopyFrom(fixture.CancelSignature(cancel.Job, next));
+        await new JobService.JobServiceClient(asAnne).CancelAsync(cancel);
+        await new JobService.JobServiceClient(asAnne).SubmitAsync(request);
         fixture.Host.Reload(fixture.Config);
-        await fixture.Jobs.SubmitAsync(new SubmitRequest { Job = fixture.NewJob().Message }, new CallOptions().WithWaitForReady());
+        using GrpcChannel asAnn = TestTls.Connect(fixture.Host.Address, fixture.Submitter, fixture.Coordinator.Fingerprint);
+        await new JobService.JobServiceClient(asAnn).SubmitAsync(new SubmitRequest { Job = fixture.NewJob().Message });
     }
 
     [Fact]
