@@ -135,6 +135,9 @@ internal static partial class NodeLines
     [LoggerMessage(236, LogLevel.Error, "model of job {Job}: what the store holds of it is damaged; it scores nothing")]
     public static partial void ModelDamaged(ILogger logger, string job);
 
+    [LoggerMessage(238, LogLevel.Error, "a dry run came to an unexpected failure")]
+    public static partial void DryRunFailed(ILogger logger, Exception exception);
+
     [LoggerMessage(240, LogLevel.Information, "envelopes and seeds of {Jobs} job(s) forgotten, which ended more than {Days:0} days ago")]
     public static partial void Pruned(ILogger logger, int jobs, double days);
 
