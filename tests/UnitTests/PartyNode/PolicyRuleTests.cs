@@ -148,11 +148,11 @@ public sealed class PolicyRuleTests
         Assert.Equal(
             [
                 "bank: purpose (purpose is not stated; it is not among those that the policy allows: fraud)",
-                "bank: policy value max_iterations",
-                "bank: policy value warnings",
+                "bank: own policy sets max_iterations looser than its default",
+                "bank: own policy sets warnings looser than its default",
             ],
             PolicyGuards.Noted(config, findings).Select(guard => guard.Name));
-        Assert.Contains(new Guard("bank: policy value max_iterations", 30, 40, GuardVerdicts.Warn), PolicyGuards.Noted(config, findings));
+        Assert.Contains(new Guard("bank: own policy sets max_iterations looser than its default", 30, 40, GuardVerdicts.Warn), PolicyGuards.Noted(config, findings));
     }
 
     [Theory]
