@@ -90,9 +90,12 @@ internal static partial class Log
     [LoggerMessage(29, LogLevel.Information, "job {Job}, {State}: party {Party} speaks of its model, and there is none yet")]
     public static partial void NoModel(ILogger logger, string job, string party, JobState state);
 
-    [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}")]
-    public static partial void Unexpected(ILogger logger, Exception exception, string where);
+    [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}, incident {Incident}")]
+    public static partial void Unexpected(ILogger logger, Exception exception, string where, string incident);
 
     [LoggerMessage(31, LogLevel.Error, "{Where}: {Reason}")]
     public static partial void StoreFailed(ILogger logger, string where, string reason);
+
+    [LoggerMessage(32, LogLevel.Error, "{Where}, incident {Incident}: {Reason}")]
+    public static partial void CallFailed(ILogger logger, string where, string incident, string reason);
 }

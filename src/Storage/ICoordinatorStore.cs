@@ -94,6 +94,10 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     /// <summary>The model that a job trained, or null.</summary>
     Task<ModelRecord?> FindModelAsync(string job, CancellationToken cancellationToken);
 
+    /// <summary>Writes durably that the store was looked at, with so many bytes of filling, which it then takes out again.</summary>
+    /// <param name="bytes">0: a write as small as there is; more: only a disk with that much room takes it.</param>
+    Task ProbeAsync(int bytes, long nowUnixMs, CancellationToken cancellationToken);
+
     /// <summary>Adds a line to the access log.</summary>
     Task RecordAccessAsync(AccessEntry entry, CancellationToken cancellationToken);
 

@@ -21,7 +21,8 @@ namespace VertFed.Coordinator.Hosting;
 
 /// <summary>
 /// A running coordinator: Kestrel with HTTP/2 over mutual TLS on the configured address, the store, and the three services. Takes
-/// nothing from the environment or from appsettings files: the configuration file is all.
+/// nothing from appsettings files, and of the environment only where the store is (VERTFED_DATABASE, PGPASSFILE), where telemetry goes
+/// (OTEL_EXPORTER_OTLP_*) and whom to tell that it is ready (NOTIFY_SOCKET); all else is in the configuration file.
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
 {
@@ -161,9 +162,11 @@ public sealed class CoordinatorHost : IAsyncDisposable
                 _reread = config;
             }
         }
-        catch (VertFedException exception)
+        catch (Exception exception)
         {
-            Log.TrustNotReplaced(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>(), exception.Message);
+            // Called by a signal and a timer: whatever a file holds, the coordinator goes on with what it has. An unexpected message could quote it.
+            string reason = exception is VertFedException known ? known.Message : $"unexpected {exception.GetType().Name}";
+            Log.TrustNotReplaced(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>(), reason);
         }
     }
 

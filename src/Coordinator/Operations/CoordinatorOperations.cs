@@ -35,7 +35,8 @@ internal sealed class CoordinatorOperations : IAsyncDisposable
         TimeProvider time = services.GetRequiredService<TimeProvider>();
         var readiness = new Readiness(
             CoordinatorReadiness.Checks(
-                config, services.GetRequiredService<ICoordinatorStore>(), services.GetRequiredService<CoordinatorKeys>(), services.GetRequiredService<ShutdownGate>(), time),
+                config, services.GetRequiredService<ICoordinatorStore>(), services.GetRequiredService<StoreHealth>(), services.GetRequiredService<CoordinatorKeys>(),
+                services.GetRequiredService<ShutdownGate>(), time),
             time);
         if (config.Operations.Admin is not { } address)
             return new CoordinatorOperations(metrics: null, readiness);

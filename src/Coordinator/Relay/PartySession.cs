@@ -106,11 +106,9 @@ internal sealed class PartySession : IDisposable
                 // The connection is gone; there is nobody to tell.
                 return;
             case VertFedException own:
-                if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
-                    Log.StoreFailed(_logger, Party, own.Message);
-                else
+                if (own.Code is not (ErrorCode.Storage or ErrorCode.Internal))
                     Log.RuleBroken(_logger, Party, own.Code, own.Message);
-                throw GrpcErrors.From(own);
+                throw GrpcErrors.From(own, _logger, Party);
             case RpcException status:
                 throw status;
             default:

@@ -76,9 +76,9 @@ internal sealed class YamlMap
         {
             throw new VertFedException(ErrorCode.Usage, $"{file}, line {error.Start.Line}: {error.Message}", error);
         }
-        catch (InvalidOperationException error)
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or FormatException or OverflowException)
         {
-            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner like this.
+            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner with what is no YamlException.
             throw new VertFedException(ErrorCode.Usage, $"{file}: not well-formed YAML", error);
         }
 
@@ -98,7 +98,7 @@ internal sealed class YamlMap
         return node switch
         {
             null => null,
-            YamlScalarNode { Value: { Length: > 0 } value } => value,
+            YamlScalarNode { Value: { Length: > 0 } value } when !value.Contains('\0', StringComparison.Ordinal) => value,
             _ => throw At(node, key, "a text is expected"),
         };
     }

@@ -1,10 +1,11 @@
 using System.Data.Common;
+using System.Security.Cryptography;
 using Dapper;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Storage.Sql;
 
-/// <content>Models and the access log.</content>
+/// <content>Models, the access log and the probe.</content>
 public abstract partial class CoordinatorStore
 {
     public Task<ModelRecord?> RecordModelAsync(string job, Role role, ModelState state, CancellationToken cancellationToken)
@@ -47,6 +48,27 @@ public abstract partial class CoordinatorStore
 
     public Task<ModelRecord?> FindModelAsync(string job, CancellationToken cancellationToken) =>
         _database.ReadAsync(connection => Model(connection, job), cancellationToken);
+
+    public async Task ProbeAsync(int bytes, long nowUnixMs, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (bytes > 0)
+        {
+            // Random, since a database may compress what it is given.
+            await FillAsync(RandomNumberGenerator.GetBytes(bytes));
+        }
+
+        await FillAsync([]);
+
+        Task<int> FillAsync(byte[] filling) => _database.WriteAsync(
+            connection => connection.Execute(
+                """
+                INSERT INTO store_probe (id, time_ms, filling) VALUES (1, @nowUnixMs, @filling)
+                ON CONFLICT (id) DO UPDATE SET time_ms = excluded.time_ms, filling = excluded.filling
+                """,
+                new { nowUnixMs, filling }),
+            cancellationToken);
+    }
 
     public Task RecordAccessAsync(AccessEntry entry, CancellationToken cancellationToken) =>
         _database.WriteAsync(

@@ -68,6 +68,8 @@ public sealed class ConfigTests : IDisposable
     [InlineData("data: ./store", "data: [a]", ":3: data must be a single value")]
     [InlineData("data: ./store", "data: ./store\ndata: ./other", "comes twice")]
     [InlineData("parties:", "parties: {", "not well-formed")]
+    [InlineData("data: ./store", "data: \"st\\0ore\"", ":3: a value holds a NUL character")]
+    [InlineData("data: ./store", "data: ./store\ndatabase: postgres://u@h:0/d", ":4: database has a port that is not one")]
     public void A_mistake_is_named_with_file_line_and_field(string from, string to, string message)
     {
         string file = Write(Good.Replace(from, to, StringComparison.Ordinal));

@@ -137,6 +137,15 @@ public abstract partial class CoordinatorStoreContract
         Assert.Equal([30L, 40], all.Select(entry => entry.TimeUnixMs));
     }
 
+    [SkippableFact]
+    public async Task A_probe_is_written_as_often_as_asked_and_counts_as_a_write()
+    {
+        foreach (int bytes in new[] { 0, 100_000, 0, 100_000 })
+            await Store.ProbeAsync(bytes, 5, None);
+        Assert.Null(Store.Activity!.Failure);
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Store.ProbeAsync(-1, 5, None));
+    }
+
     private async Task DoneAsync(NewJob job)
     {
         await Store.AddJobAsync(job, None);

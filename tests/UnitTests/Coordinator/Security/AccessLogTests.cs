@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -32,6 +33,10 @@ public sealed class AccessLogTests
         SignedJob job = fixture.NewJob();
         RpcException refused = await Assert.ThrowsAsync<RpcException>(() => jobs.SubmitAsync(new SubmitRequest { Job = job.Message }).ResponseAsync);
         Assert.Equal(nameof(ErrorCode.Storage), refused.Trailers.GetValue("vertfed-code"));
+
+        // The store's own words name files and hosts: the log has them, under the number that the caller gets.
+        Assert.Matches("^the coordinator's store cannot do this now; the coordinator's log has it as incident [0-9a-f]{16}$", refused.Status.Detail);
+        Assert.DoesNotContain("disk", refused.ToString() + string.Join(' ', refused.Trailers.Select(entry => entry.IsBinary ? Encoding.UTF8.GetString(entry.ValueBytes) : entry.Value)), StringComparison.Ordinal);
         Assert.Empty((await jobs.ListAsync(new ListJobsRequest())).Jobs);
 
         // The place that the job would have taken is free again.
