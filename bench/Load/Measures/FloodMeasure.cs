@@ -62,7 +62,7 @@ internal static class FloodMeasure
                 long began = Stopwatch.GetTimestamp();
                 try
                 {
-                    await client.SubmitAsync(request, deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(20));
+                    await client.SubmitAsync(request, deadline: TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(20), cancellationToken: CancellationToken.None);
                     flood.Add(Stopwatch.GetElapsedTime(began));
                 }
                 catch (RpcException refusal)

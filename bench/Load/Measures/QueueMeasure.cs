@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using VertFed.Load.Callers;
 using VertFed.Load.Programs;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Load.Measures;
