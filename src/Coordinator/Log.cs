@@ -15,11 +15,14 @@ internal static partial class Log
     [LoggerMessage(50, LogLevel.Warning, "a TLS handshake was refused: {Reason}")]
     public static partial void HandshakeRefused(ILogger logger, string reason);
 
-    [LoggerMessage(52, LogLevel.Warning, "{Count} more denials of unknown keys in the last minute are not in the access log")]
-    public static partial void DenialsNotKept(ILogger logger, int count);
+    [LoggerMessage(52, LogLevel.Warning, "{Count} more denials of {Whom} in one minute are not in the access log")]
+    public static partial void DenialsNotKept(ILogger logger, int count, string whom);
 
     [LoggerMessage(53, LogLevel.Warning, "a connection of key {Fingerprint} was closed: too many of it are open")]
     public static partial void TooManyConnections(ILogger logger, string fingerprint);
+
+    [LoggerMessage(56, LogLevel.Warning, "too many TLS handshakes at once: {Count} connections were closed unread since the start")]
+    public static partial void TooManyHandshakes(ILogger logger, long count);
 
     [LoggerMessage(54, LogLevel.Information, "trust was read again: {Parties} parties, {Principals} principals; {Closed} connections of keys that are not trusted any more were closed")]
     public static partial void TrustReplaced(ILogger logger, int parties, int principals, int closed);

@@ -27,7 +27,8 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     /// <returns>The job afterwards, or null where there is none.</returns>
     Task<JobRecord?> OfferJobAsync(string job, long nowUnixMs, CancellationToken cancellationToken);
 
-    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>.</summary>
+    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>. A page that has looked at as many as the filter
+    /// allows ends there, and says where to go on.</summary>
     /// <param name="filter">Null: all.</param>
     Task<JobPage> ListJobsAsync(int pageSize, long? before, JobFilter? filter, CancellationToken cancellationToken);
 
@@ -87,7 +88,7 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     /// <returns>The model afterwards, or null where there is no job of this name that trained one and is done.</returns>
     Task<ModelRecord?> RecordModelAsync(string job, Role role, ModelState state, CancellationToken cancellationToken);
 
-    /// <summary>Models newest first, from those whose job has an ordinal below <paramref name="before"/>.</summary>
+    /// <summary>Models newest first, from those whose job has an ordinal below <paramref name="before"/>; pages end as those of jobs do.</summary>
     /// <param name="filter">Null: all.</param>
     Task<ModelPage> ListModelsAsync(int pageSize, long? before, ModelFilter? filter, CancellationToken cancellationToken);
 

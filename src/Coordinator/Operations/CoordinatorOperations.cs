@@ -29,7 +29,7 @@ internal sealed class CoordinatorOperations : IAsyncDisposable
         CoordinatorTelemetry telemetry = services.GetRequiredService<CoordinatorTelemetry>();
         JobHub hub = services.GetRequiredService<JobHub>();
         ConnectionGate unregistered = services.GetRequiredService<ConnectionGate>();
-        ConnectionGate watchers = services.GetRequiredService<WatchGate>().Gate;
+        WatchGate watchers = services.GetRequiredService<WatchGate>();
         telemetry.Observe(
             () => JobsByState(hub), () => [("party", hub.Connected), ("unregistered", unregistered.Inside), ("watcher", watchers.Inside)]);
         TimeProvider time = services.GetRequiredService<TimeProvider>();

@@ -16,6 +16,9 @@ namespace VertFed.PartyNode.Sessions;
 /// <param name="recent">How long an intersection is kept and compared with, counted from the job's alignment.</param>
 internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimeProvider time)
 {
+    /// <summary>The folder's name in the data folder.</summary>
+    public const string FolderName = "intersections";
+
     private const int KeyBytes = 32;
 
     /// <summary>Held while a job is compared and kept, so that of two jobs at once the later sees the earlier. A node has one history, so that
@@ -23,7 +26,7 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
     public Lock Gate { get; } = new();
 
     public static IntersectionHistory Of(PartyConfig config, TimeProvider time) =>
-        new(Path.Combine(config.DataDirectory, "intersections"), TimeSpan.FromDays(config.Policy.IntersectionHistoryDays), time);
+        new(Path.Combine(config.DataDirectory, FolderName), TimeSpan.FromDays(config.Policy.IntersectionHistoryDays), time);
 
     /// <summary>Forgets intersections that are no longer recent.</summary>
     /// <returns>How many.</returns>

@@ -25,23 +25,22 @@ public abstract partial class CoordinatorStore
     public Task<ModelPage> ListModelsAsync(int pageSize, long? before, ModelFilter? filter, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
+        filter ??= new ModelFilter();
         return _database.ReadAsync(
             connection =>
             {
+                ListWindow window = ListWindow.Of(connection, before, filter.Span, pageSize, filter.Sight);
                 List<ModelRecord> models = connection.Query<ModelRow>(
                         $"""
-                        {ModelRow.Select} AND j.ordinal < @before
+                        {ModelRow.Select} AND {window.Condition}
                           AND (@Submitter IS NULL OR j.submitter = @Submitter)
                           AND (@Party IS NULL OR j.label_party = @Party OR j.feature_party = @Party)
                         ORDER BY j.ordinal DESC LIMIT @limit
                         """,
-                        ModelRow.With(new { before = before ?? long.MaxValue, filter?.Submitter, filter?.Party, limit = pageSize + 1L }))
+                        window.With(ModelRow.With(new { filter.Submitter, filter.Party })))
                     .Select(row => row.ToRecord())
                     .ToList();
-                bool more = models.Count > pageSize;
-                if (more)
-                    models.RemoveAt(pageSize);
-                return new ModelPage(models, more ? models[^1].Ordinal : null);
+                return new ModelPage(models, window.End(models, model => model.Ordinal));
             },
             cancellationToken);
     }

@@ -1,10 +1,7 @@
-using System.Reflection;
 using System.Text;
 using System.Text.Json;
 using Grpc.Core;
-using Grpc.Net.Client;
 using VertFed.Coordinator.Configuration;
-using VertFed.Coordinator.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -20,15 +17,10 @@ public sealed class AccessLogTests
     [Fact]
     public async Task What_cannot_be_recorded_does_not_happen()
     {
-        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        string folder = Path.Combine(fixture.Config.DataFolder, "other");
-        Directory.CreateDirectory(folder);
-        ICoordinatorStore store = StoreLocation.OfCoordinator(null, folder, fault => new VertFedException(ErrorCode.Usage, fault)).OpenCoordinator(null);
-        ICoordinatorStore failing = DispatchProxy.Create<ICoordinatorStore, FailingRecord>();
-        ((FailingRecord)(object)failing).Inner = store;
-        await using CoordinatorHost host = await CoordinatorHost.StartAsync(fixture.Config with { DataFolder = folder }, failing, TimeProvider.System, CancellationToken.None);
-        using GrpcChannel channel = TestTls.Connect(host.Address, fixture.Submitter, fixture.Coordinator.Fingerprint);
-        JobService.JobServiceClient jobs = new(channel);
+        bool fails = true;
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(hand: (call, _, store) =>
+            fails && call == nameof(ICoordinatorStore.RecordAccessAsync) ? Task.FromException(new VertFedException(ErrorCode.Storage, "the disk is full")) : store());
+        JobService.JobServiceClient jobs = fixture.Jobs;
 
         SignedJob job = fixture.NewJob();
         RpcException refused = await Assert.ThrowsAsync<RpcException>(() => jobs.SubmitAsync(new SubmitRequest { Job = job.Message }).ResponseAsync);
@@ -40,9 +32,9 @@ public sealed class AccessLogTests
         Assert.Empty((await jobs.ListAsync(new ListJobsRequest())).Jobs);
 
         // The place that the job would have taken is free again.
-        ((FailingRecord)(object)failing).Fails = false;
+        fails = false;
         Assert.Equal(JobState.Queued, (await jobs.SubmitAsync(new SubmitRequest { Job = job.Message })).State);
-        ((FailingRecord)(object)failing).Fails = true;
+        fails = true;
         await Assert.ThrowsAsync<RpcException>(() => jobs.ReportAsync(new GetJobRequest { Job = job.Specification.Job }).ResponseAsync);
     }
 
@@ -76,20 +68,5 @@ public sealed class AccessLogTests
         CapturedTerminal other = new();
         Assert.Equal((int)ErrorCode.DoesNotVerify, await other.RunAsync("audit", "access", "--trust", trust, "--identity", folder.File("eve.pem")));
         Assert.Contains("not the pinned one", other.Error, StringComparison.Ordinal);
-    }
-
-    /// <summary>A store that works, but for the access log.</summary>
-    internal class FailingRecord : DispatchProxy
-    {
-        public ICoordinatorStore Inner { get; set; } = null!;
-
-        public bool Fails { get; set; } = true;
-
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
-        {
-            if (Fails && targetMethod!.Name == nameof(ICoordinatorStore.RecordAccessAsync))
-                return Task.FromException(new VertFedException(ErrorCode.Storage, "the disk is full"));
-            return targetMethod!.Invoke(Inner, BindingFlags.DoNotWrapExceptions, binder: null, args, culture: null);
-        }
     }
 }
