@@ -101,7 +101,7 @@ internal sealed class RelayEndpoint(
     {
         if (register.Previous.Count > MaxPrevious)
             throw new VertFedException(ErrorCode.ProtocolViolation, $"the registration has more than {MaxPrevious} previous identities");
-        List<PartyKey> keys = [];
+        List<PartyKey> admitted = [];
         foreach (PreviousIdentity previous in register.Previous)
         {
             PeerIdentity key = PeerIdentity.Parse(previous.IdentityKey.Span);
@@ -119,9 +119,9 @@ internal sealed class RelayEndpoint(
             }
 
             CheckpointVerifier verifier = CheckpointVerifier.Parse(previous.CheckpointKey ?? new CheckpointKey(), key.Fingerprint, register.Party);
-            keys.Add(new PartyKey(verifier, previous.CheckpointKey!.ToByteArray()));
+            admitted.Add(new PartyKey(verifier, previous.CheckpointKey!.ToByteArray()));
         }
 
-        return keys;
+        return admitted;
     }
 }
