@@ -22,6 +22,9 @@ internal sealed class RelayEndpoint(
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
+    /// <summary>Most connections of one party that have not registered.</summary>
+    public const int MostUnregistered = 8;
+
     private const int NonceBytes = 32;
 
     private const int MaxPrevious = 7;
@@ -54,7 +57,7 @@ internal sealed class RelayEndpoint(
 
     private async Task<(string Party, PartyKeys Keys)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, Caller caller, CancellationToken cancellationToken)
     {
-        using IDisposable place = gate.Enter();
+        using IDisposable place = gate.Enter(caller.Name);
         byte[] nonce = RandomNumberGenerator.GetBytes(NonceBytes);
         var challenge = new Challenge
         {

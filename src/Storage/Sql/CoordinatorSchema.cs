@@ -157,5 +157,13 @@ internal static class CoordinatorSchema
         );
         CREATE INDEX access_log_time ON access_log (time_ms);
         """,
+        """
+        -- One row that is written to learn whether writes are kept.
+        CREATE TABLE store_probe (
+            id BIGINT PRIMARY KEY CHECK (id = 1),
+            time_ms BIGINT NOT NULL,
+            filling BLOB NOT NULL
+        );
+        """,
     ]);
 }
