@@ -79,6 +79,21 @@ public sealed class PolicyRuleTests
         Assert.Equal("policy rule 'one-spec-per-job': this job has ended here before", error.Message);
     }
 
+    [Theory]
+    [InlineData(Family.Logistic, GuardVerdicts.Pass)]
+    [InlineData(Family.Linear, GuardVerdicts.Refuse)]
+    [InlineData(null, GuardVerdicts.Pass)]
+    public void A_score_job_is_held_to_the_family_of_its_model(Family? family, string verdict)
+    {
+        JobProposal job = Proposal(Config("families: [logistic]"), ToScore) with { Facts = PartyFacts.None with { ModelFamily = family } };
+        RuleFinding finding = Find("family", JoinRules.Evaluate(job));
+        Assert.Equal(verdict, finding.Verdict);
+        if (verdict == GuardVerdicts.Refuse)
+        {
+            Assert.Equal("the model's family 'linear' is not among those that the policy allows: logistic", finding.Reason);
+        }
+    }
+
     [Fact]
     public void The_input_is_held_to_the_allowed_features_and_its_columns_are_not_named()
     {
