@@ -252,8 +252,6 @@ public sealed class CoordinatorHost : IAsyncDisposable
         {
             // The largest request is a job with its spec. Messages are held in memory before anything is decided of them.
             grpc.MaxReceiveMessageSize = Limits.MaxSpecBytes + FrameOverhead;
-            // Nobody's message needs it, and a message that is small compressed may be too large to hold.
-            grpc.CompressionProviders.Clear();
             grpc.EnableDetailedErrors = false;
             grpc.Interceptors.Add<CallMeter>();
             grpc.Interceptors.Add<ErrorInterceptor>();
