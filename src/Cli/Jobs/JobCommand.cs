@@ -27,7 +27,7 @@ internal static class JobCommand
         Option<bool> json = CommandLine.Json();
         Option<string?> token = new("--client-token")
         {
-            Description = "A name for this request: repeating it with the same specification (its job id too) returns the same job.",
+            Description = "A name for this request: repeating it with the same specification returns the same job.",
             HelpName = "NAME",
         };
         Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, wait, token, json };
@@ -35,7 +35,7 @@ internal static class JobCommand
         command.SetAction(async (result, cancellationToken) =>
         {
             using CoordinatorAccess caller = access.Open(result);
-            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, out string job);
+            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, result.GetValue(token), out string job);
             using JobClient client = new(caller);
             JobStatus status = await client.SubmitAsync(signed, result.GetValue(token) ?? "", cancellationToken);
             bool asJson = result.GetValue(json);

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Google.Protobuf;
 using VertFed.Protocol.V1;
 
@@ -62,8 +61,9 @@ public static class JobSpecificationYaml
     };
 
     /// <summary>Reads and validates a spec file.</summary>
+    /// <param name="otherwise">The job's id where the file gives none; null: one is drawn.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and field.</exception>
-    public static JobSpecification Load(string path)
+    public static JobSpecification Load(string path, string? otherwise = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
@@ -76,7 +76,7 @@ public static class JobSpecificationYaml
 
             using StreamReader reader = new(
                 file, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
-            return Parse(reader.ReadToEnd(), path);
+            return Parse(reader.ReadToEnd(), path, otherwise);
         }
         catch (System.Text.DecoderFallbackException e)
         {
@@ -90,8 +90,9 @@ public static class JobSpecificationYaml
 
     /// <summary>Reads and validates a spec's text.</summary>
     /// <param name="file">The name that errors show.</param>
+    /// <param name="otherwise">The job's id where the text gives none; null: one is drawn.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and field.</exception>
-    public static JobSpecification Parse(string text, string file)
+    public static JobSpecification Parse(string text, string file, string? otherwise = null)
     {
         YamlFields root = new(StrictYaml.Parse(text, file), file, "");
         YamlFields? align = root.Map("align");
@@ -102,7 +103,7 @@ public static class JobSpecificationYaml
         JobSpec spec = new()
         {
             Version = root.Count("version", JobSpecification.CurrentVersion),
-            Job = root.Text("job") ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
+            Job = root.Text("job") ?? otherwise ?? JobIds.Draw(),
             Kind = kind,
             LabelParty = Party(root, "label_party"),
             FeatureParty = Party(root, "feature_party"),
