@@ -77,8 +77,7 @@ internal sealed class DryRuns(
 
     private async Task<PreflightReport> LookAsync(string request, SignedJob job, CancellationToken cancellationToken)
     {
-        PartyFacts facts = PartyFacts.None with { ModelFamily = await Offers.ModelFamilyAsync(store, job.Specification, cancellationToken) };
-        PreflightReport offer = preflight.OfOffer(job, facts);
+        PreflightReport offer = preflight.OfOffer(job, PartyFacts.None);
         if (offer.Findings.Any(finding => finding.Refuses))
         {
             return offer;
@@ -91,6 +90,13 @@ internal sealed class DryRuns(
 
         try
         {
+            PartyFacts facts = PartyFacts.None with { ModelFamily = await Offers.ModelFamilyAsync(store, job.Specification, cancellationToken) };
+            offer = preflight.OfOffer(job, facts);
+            if (offer.Findings.Any(finding => finding.Refuses))
+            {
+                return offer;
+            }
+
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
             return preflight.OfInput(job, input, facts);
         }
