@@ -87,7 +87,7 @@ internal sealed class JobWorker(
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
             patient = new PatientTransport(measured, GiveWayAfter(entry), mustGiveWay, turn, time);
-            SessionRunner runner = new(config, IdentityOf(entry), journal, History, progress, log);
+            SessionRunner runner = new(config, IdentityOf(entry), journal, History, progress, log) { Time = time };
             await runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, patient, turn.Token);
             _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);

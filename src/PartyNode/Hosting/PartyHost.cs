@@ -52,7 +52,7 @@ public sealed class PartyHost : IDisposable
         RelayOptions? relay = null, LanePatience? patience = null)
     {
         (_config, _store, _progress, _log, _time) = (config, store, progress, log, time);
-        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name };
+        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name, Time = time };
         _relay = new RelayClient(relay, keys);
         _journal = new WatchedJournal(store);
         _worker = new JobWorker(config, keys, store, _journal, _relay, progress, log, time) { Patience = patience ?? new LanePatience() };

@@ -18,6 +18,9 @@ namespace VertFed.PartyNode.Sessions;
 internal sealed class SessionRunner(
     PartyConfig config, Identity identity, IJournal journal, IntersectionHistory? history, ProgressWriter progress, NodeLog log)
 {
+    /// <summary>The clock of attestations and deadlines.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>What role code sees of the channel; tests put a party that cheats between.</summary>
     internal Func<SealedChannel, PreparedInput, IChannel> Conduct { get; init; } = (channel, _) => channel;
 
@@ -42,6 +45,7 @@ internal sealed class SessionRunner(
             PolicyHash = config.Policy.Hash(),
             DataRoot = dataRoot,
             CommitToRows = salts => RowCommitment.Of(input.Table, salts),
+            Time = Time,
         };
         Begin(Phase.Session, record, specification.Job);
         using SealedChannel channel = await SealedChannel.OpenAsync(options, transport, journal, cancellationToken);
