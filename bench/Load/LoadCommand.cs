@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Grpc.Core;
 using VertFed.Load.Measures;
 
 namespace VertFed.Load;
@@ -43,8 +44,9 @@ public static class LoadCommand
             {
                 await take(run);
             }
-            catch (MeasureException e)
+            catch (Exception e) when (e is MeasureException or RpcException or OperationCanceledException)
             {
+                // A call that failed, or the time is over: the service did not do what it must.
                 await errors.WriteLineAsync($"{name}: {e.Message}");
                 return 1;
             }

@@ -28,7 +28,7 @@ public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
     Task<JobRecord?> OfferJobAsync(string job, long nowUnixMs, CancellationToken cancellationToken);
 
     /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>. A page that has looked at as many as the filter
-    /// allows ends there, and says where to go on.</summary>
+    /// allows ends there, and says where to go on. The records come without their signed specs.</summary>
     /// <param name="filter">Null: all.</param>
     Task<JobPage> ListJobsAsync(int pageSize, long? before, JobFilter? filter, CancellationToken cancellationToken);
 

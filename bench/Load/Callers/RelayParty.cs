@@ -71,7 +71,7 @@ internal sealed class RelayParty : IAsyncDisposable
             throw;
         }
 
-        party._running = Task.WhenAll(Task.Run(() => party.ReadAsync(party._leaving.Token), cancellationToken), Task.Run(() => party.WriteAsync(party._leaving.Token), cancellationToken));
+        party._running = party.RunAsync();
         return party;
     }
 
@@ -83,13 +83,25 @@ internal sealed class RelayParty : IAsyncDisposable
         {
             await _running;
         }
-        catch (Exception e) when (e is OperationCanceledException or RpcException)
+        catch (Exception e) when (e is OperationCanceledException or RpcException or MeasureException)
         {
-            // It was told to leave.
+            // It was told to leave. Whoever measures has looked at Running before.
         }
 
         _signer.Dispose();
         _leaving.Dispose();
+    }
+
+    /// <summary>Reads and writes until one of the two ends, which is how it ends.</summary>
+    private async Task RunAsync()
+    {
+        CancellationToken token = _leaving.Token;
+        Task reading = Task.Run(() => ReadAsync(token), CancellationToken.None);
+        Task writing = Task.Run(() => WriteAsync(token), CancellationToken.None);
+        Task first = await Task.WhenAny(reading, writing);
+        await _leaving.CancelAsync();
+        await Task.WhenAll(reading, writing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await first;
     }
 
     private async Task RegisterAsync(CancellationToken cancellationToken)

@@ -41,7 +41,7 @@ internal static class OverloadMeasure
         if (!run.IsShort)
         {
             // Ten seconds of waiting for the handshake's limit: not in a smoke test.
-            await StepAsync("TCP connections that say nothing", many, _ => _ => attacker.SilentAsync(Longest, run.Ended));
+            await StepAsync("TCP connections that say nothing", many, _ => _ => attacker.SilentAsync(Longest, run.Ended), mustEnd: true);
         }
 
         await StepAsync("headers that never end", few, _ => _ => attacker.HalfHeadersAsync(hostile, Longest, run.Ended), mustEnd: true);

@@ -71,11 +71,16 @@ internal sealed class NodeProcess : IAsyncDisposable
             using JsonDocument ready = JsonDocument.Parse(await node._ready.Task.WaitAsync(Patience, cancellationToken));
             return (node, ready.RootElement.Clone());
         }
-        catch (Exception e) when (e is TimeoutException or EndOfStreamException)
+        catch (Exception e)
         {
             string log = node.Log;
             await node.DisposeAsync();
-            throw new MeasureException($"{program} was not ready: {log}", e);
+            if (e is TimeoutException or EndOfStreamException)
+            {
+                throw new MeasureException($"{program} was not ready: {log}", e);
+            }
+
+            throw;
         }
     }
 

@@ -25,7 +25,7 @@ public static class CoordinatorCommand
             ServiceNotifier.Ready();
             await WaitForStopAsync(host, file, parentPipe);
             ServiceNotifier.Stopping();
-            return 0;
+            return host.HasFailed ? throw new VertFedException(ErrorCode.Internal, "a part of the coordinator failed; its log has the reason") : 0;
         }
         catch (VertFedException exception)
         {

@@ -68,6 +68,9 @@ public sealed class CoordinatorHost : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether it stops by itself, since a part of it failed; the reason is in the log.</summary>
+    public bool HasFailed => _application.Services.GetServices<IHostedService>().OfType<BackgroundService>().Any(service => service.ExecuteTask is { IsFaulted: true });
+
     /// <summary>Opens the store, takes up open jobs and starts to listen.</summary>
     /// <exception cref="VertFedException">Storage: the store cannot be opened. Usage: the address cannot be bound.</exception>
     public static Task<CoordinatorHost> StartAsync(CoordinatorConfig config, CancellationToken cancellationToken, TimeProvider? time = null) =>
@@ -151,22 +154,27 @@ public sealed class CoordinatorHost : IAsyncDisposable
     }
 
     /// <summary>The same from the file; a file that is wrong changes nothing and is logged.</summary>
-    public void ReloadFrom(string file)
+    /// <returns>Whether it was taken.</returns>
+    public bool ReloadFrom(string file)
     {
         try
         {
-            CoordinatorConfig config = ConfigReader.Read(file);
+            // Read inside, or of two readings the older could be taken last.
             lock (_reloading)
             {
+                CoordinatorConfig config = ConfigReader.Read(file);
                 Reload(config);
                 _reread = config;
             }
+
+            return true;
         }
         catch (Exception exception)
         {
             // Called by a signal and a timer: whatever a file holds, the coordinator goes on with what it has. An unexpected message could quote it.
             string reason = exception is VertFedException known ? known.Message : $"unexpected {exception.GetType().Name}";
             Log.TrustNotReplaced(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>(), reason);
+            return false;
         }
     }
 

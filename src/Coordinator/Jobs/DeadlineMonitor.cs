@@ -32,8 +32,11 @@ internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, Time
                         await CheckAsync(live, stoppingToken);
                     if (time.GetTimestamp() >= nextPrune)
                     {
-                        nextPrune = time.GetTimestamp() + (long)(PrunePeriod.TotalSeconds * time.TimestampFrequency);
-                        await PruneAsync(stoppingToken);
+                        // A batch at a tick, so that deadlines are looked at meanwhile.
+                        long started = time.GetTimestamp();
+                        nextPrune = started + (long)(PrunePeriod.TotalSeconds * time.TimestampFrequency);
+                        if (await PruneAsync(stoppingToken))
+                            nextPrune = started;
                     }
                 }
                 catch (VertFedException exception)
@@ -120,16 +123,13 @@ internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, Time
         return string.Join(" or ", next);
     }
 
-    private async Task PruneAsync(CancellationToken cancellationToken)
+    /// <returns>Whether there may be more to drop.</returns>
+    private async Task<bool> PruneAsync(CancellationToken cancellationToken)
     {
         long before = time.GetUtcNow().AddDays(-config.Limits.RetainPayloadDays).ToUnixTimeMilliseconds();
-        while (await hub.Store.PrunePayloadsAsync(before, cancellationToken) > 0)
-        {
-        }
-
+        int jobs = await hub.Store.PrunePayloadsAsync(before, cancellationToken);
         long logged = time.GetUtcNow().AddDays(-config.Limits.RetainAccessDays).ToUnixTimeMilliseconds();
-        while (await hub.Store.PruneAccessAsync(logged, cancellationToken) > 0)
-        {
-        }
+        int lines = await hub.Store.PruneAccessAsync(logged, cancellationToken);
+        return jobs + lines > 0;
     }
 }

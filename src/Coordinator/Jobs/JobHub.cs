@@ -206,7 +206,10 @@ internal sealed class JobHub(
         JobRecord? job = result.Outcome == DepositOutcome.Duplicate ? await store.FindJobAsync(envelope.Key.Job, cancellationToken) : result.Job;
         if (job is not null)
         {
-            Publish(job, envelope.Key.Sender);
+            // A repetition shows no progress, unless its first write was not known of: a party could keep a job open by it.
+            _ = _live.TryGetValue(envelope.Key.Job, out LiveJob? known);
+            bool isNew = result.Outcome != DepositOutcome.Duplicate || job.Envelopes > known?.Record.Envelopes;
+            Publish(job, isNew ? envelope.Key.Sender : Role.Unspecified);
             bool moves = envelope.Step == Step.JobClose
                 || (_live.TryGetValue(envelope.Key.Job, out LiveJob? live) && live.EntersPhase(envelope.Key.Sender, envelope.Phase));
             if (moves)
@@ -368,16 +371,16 @@ internal sealed class JobHub(
     /// <summary>A job that was kept just now, or whose first write was reported as failed and kept all the same.</summary>
     private void TakeUp(JobRecord job, string owner, bool hasPlace)
     {
+        // Taken first: as soon as the job is seen it may end, and give its place back.
+        if (!hasPlace)
+            _places.TakeRegardless(owner);
         if (job.State != JobState.Queued || !_live.TryAdd(job.Job, new LiveJob(job, owner, time)))
         {
             // An equal request that came at the same time was quicker, and took a place for the job itself.
-            if (hasPlace)
-                _places.GiveBack(owner);
+            _places.GiveBack(owner);
             return;
         }
 
-        if (!hasPlace)
-            _places.TakeRegardless(owner);
         Log.Submitted(logger, job.Job, job.LabelParty, job.FeatureParty);
         queue.Add(job, owner);
     }

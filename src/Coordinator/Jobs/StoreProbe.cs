@@ -11,7 +11,12 @@ internal sealed class StoreProbe(ICoordinatorStore store, StoreHealth health, Ti
 {
     private const int LooksPerWrite = 5;
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
+
+    /// <summary>A store that has not answered by then counts as one that fails.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(5);
+
     private int _looks;
+    private Task? _answer;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -33,16 +38,35 @@ internal sealed class StoreProbe(ICoordinatorStore store, StoreHealth health, Ti
         bool wasFailing = health.IsFailing;
         try
         {
-            _ = await store.ListJobsAsync(1, null, filter: null, cancellationToken);
-            if (wasFailing || ++_looks % LooksPerWrite == 0)
-                await store.ProbeAsync(wasFailing ? Limits.MaxChunkBytes : 0, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
+            // A store that hangs is asked one thing alone, whose answer the next look waits for.
+            Task answer = _answer ??= AskAsync(wasFailing, cancellationToken);
+            await answer.WaitAsync(Longest, time, cancellationToken);
+            _answer = null;
             health.Works();
         }
-        catch (VertFedException exception)
+        catch (TimeoutException) when (_answer is { IsCompleted: false })
+        {
+            Fail(new VertFedException(ErrorCode.Storage, $"the store has not answered within {Longest.TotalSeconds:0} s"));
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Whatever it is, the next look may find the store well; an unexpected message is not for a log.
+            _answer = null;
+            Fail(exception as VertFedException ?? new VertFedException(ErrorCode.Storage, $"the store failed with an unexpected {exception.GetType().Name}", exception));
+        }
+
+        void Fail(VertFedException reason)
         {
             if (!wasFailing)
-                Log.StoreFailed(logger, nameof(StoreProbe), exception.Message);
-            health.Failed(exception);
+                Log.StoreFailed(logger, nameof(StoreProbe), reason.Message);
+            health.Failed(reason);
         }
+    }
+
+    private async Task AskAsync(bool isFailing, CancellationToken cancellationToken)
+    {
+        _ = await store.ListJobsAsync(1, null, filter: null, cancellationToken);
+        if (isFailing || ++_looks % LooksPerWrite == 0)
+            await store.ProbeAsync(isFailing ? Limits.MaxChunkBytes : 0, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
     }
 }

@@ -25,8 +25,8 @@ internal sealed class CheckpointKeeper(JobHub hub, CheckpointQueue queue, Coordi
     {
         try
         {
-            foreach (string job in await hub.Store.ListUnclosedAsync(time.GetUtcNow().Subtract(Kept).ToUnixTimeMilliseconds(), stoppingToken))
-                queue.Add(job);
+            while (!await TakeUpAsync(stoppingToken))
+                await Task.Delay(Retry, time, stoppingToken);
             while (true)
                 await KeepAsync(await queue.NextAsync(stoppingToken), stoppingToken);
         }
@@ -36,6 +36,25 @@ internal sealed class CheckpointKeeper(JobHub hub, CheckpointQueue queue, Coordi
         }
     }
 
+    /// <returns>False where the store failed.</returns>
+    private async Task<bool> TakeUpAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            foreach (string job in await hub.Store.ListUnclosedAsync(time.GetUtcNow().Subtract(Kept).ToUnixTimeMilliseconds(), cancellationToken))
+                queue.Add(job);
+            return true;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            Log.StoreFailed(logger, nameof(CheckpointKeeper), ReasonOf(exception));
+            return false;
+        }
+    }
+
+    /// <summary>An unexpected message is not for a log.</summary>
+    private static string ReasonOf(Exception exception) => exception is VertFedException known ? known.Message : $"unexpected {exception.GetType().Name}";
+
     private async Task KeepAsync(string jobId, CancellationToken cancellationToken)
     {
         try
@@ -43,10 +62,10 @@ internal sealed class CheckpointKeeper(JobHub hub, CheckpointQueue queue, Coordi
             if (await hub.Store.FindJobAsync(jobId, cancellationToken) is { HasTranscript: true } job)
                 await SignAsync(job, cancellationToken);
         }
-        catch (VertFedException exception)
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // A store that fails now may work later; each failure is in the log.
-            Log.StoreFailed(logger, nameof(CheckpointKeeper), exception.Message);
+            // A store that fails now may work later, and one job that fails is no reason to sign no other's checkpoints; each failure is in the log.
+            Log.StoreFailed(logger, nameof(CheckpointKeeper), ReasonOf(exception));
             await Task.Delay(Retry, time, cancellationToken);
             queue.Add(jobId);
         }

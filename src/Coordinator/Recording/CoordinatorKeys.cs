@@ -9,7 +9,7 @@ internal sealed class CoordinatorKeys : IDisposable
 {
     private const string KeyFile = "checkpoint.key";
 
-    private readonly List<IDisposable> _replaced = [];
+    private Credential? _replaced;
     private Credential _credential;
 
     private CoordinatorKeys(Credential credential, CheckpointSigner checkpoints) => (_credential, Checkpoints) = (credential, checkpoints);
@@ -46,13 +46,20 @@ internal sealed class CoordinatorKeys : IDisposable
             throw new VertFedException(ErrorCode.Usage, $"{config.IdentityPath} holds another key; a new identity counts from the next start");
         }
 
-        // Handshakes may still be under way with the one before: it goes with the process.
-        _replaced.Add(Interlocked.Exchange(ref _credential, renewed));
+        if (renewed.Certificate.Encoded.Span.SequenceEqual(Credential.Certificate.Encoded.Span))
+        {
+            renewed.Dispose();
+            return;
+        }
+
+        // Handshakes may still be under way with the one before: it goes when it is replaced in turn.
+        _replaced?.Dispose();
+        _replaced = Interlocked.Exchange(ref _credential, renewed);
     }
 
     public void Dispose()
     {
-        _replaced.ForEach(old => old.Dispose());
+        _replaced?.Dispose();
         Checkpoints.Dispose();
         Credential.Dispose();
     }

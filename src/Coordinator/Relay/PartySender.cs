@@ -80,6 +80,9 @@ internal sealed class PartySender(
         // A job that has ended has no view any more; a late acknowledgement of it does no harm.
         !_views.TryGetValue(job, out JobView? view) || sequence < view.SentBelow;
 
+    /// <summary>Whether an acknowledgement of this envelope would be the first on this connection.</summary>
+    public bool Awaits(string job, long sequence) => _views.TryGetValue(job, out JobView? view) && sequence >= view.Acknowledged;
+
     public void Acknowledged(string job, long sequence)
     {
         if (_views.TryGetValue(job, out JobView? view))
@@ -188,6 +191,7 @@ internal sealed class PartySender(
             StreamPosition position = await hub.Store.FindPositionAsync(view.Job, view.Attempt, view.Peer, cancellationToken);
             view.Cursor = position.NextToDeliver;
             view.SentBelow = position.NextToDeliver;
+            view.Acknowledge(position.NextToDeliver - 1);
         }
 
         foreach (StoredEnvelope envelope in await hub.Store.ReadEnvelopesAsync(view.Job, view.Attempt, view.Peer, view.Cursor, WindowEnvelopes, cancellationToken))

@@ -35,16 +35,17 @@ internal sealed class PartySession : IDisposable
     private readonly PartySender _sender;
     private readonly ILogger _logger;
     private readonly long _mostJobBytes;
-    private readonly Func<RpcException?> _refuse;
+    private readonly Func<TimeSpan> _take;
+    private readonly TimeProvider _time;
     private readonly CancellationTokenSource _closing;
     private readonly Channel<(EnvelopeDeposit Envelope, Task<DepositResult> Result)> _deposits =
         Channel.CreateBounded<(EnvelopeDeposit, Task<DepositResult>)>(new BoundedChannelOptions(DepositWindow) { SingleReader = true, SingleWriter = true });
 
     private Exception? _reason;
 
-    /// <param name="refuse">Counts a word of the party; the status for it where there are too many.</param>
+    /// <param name="take">Counts a word of the party: zero, or how long until there is one for it.</param>
     public PartySession(
-        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, CoordinatorConfig config, Func<RpcException?> refuse, FrameReader frames,
+        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, CoordinatorConfig config, Func<TimeSpan> take, FrameReader frames,
         IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         Party = party;
@@ -55,7 +56,8 @@ internal sealed class PartySession : IDisposable
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
         _sender = new PartySender(party, keys, hub, writer, time, logger);
         _logger = logger;
-        _refuse = refuse;
+        _take = take;
+        _time = time;
         _mostJobBytes = (long)config.Limits.MaxJobGigabytes << 30;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
@@ -130,10 +132,10 @@ internal sealed class PartySession : IDisposable
     {
         while (await _frames.ReadAsync(cancellationToken) is { } frame)
         {
-            // Envelopes are bounded by their job; each other word is a write or a line of the log, as many as there may be calls.
+            // New envelopes are bounded by their job; each other word is a write or a line of the log, as many as there may be calls.
             bool isOfEnvelope = frame.FrameCase is PartyFrame.FrameOneofCase.Begin or PartyFrame.FrameOneofCase.Delivered;
-            if (!isOfEnvelope && _refuse() is { } tooMany)
-                throw tooMany;
+            if (!isOfEnvelope)
+                await PaceAsync(cancellationToken);
             switch (frame.FrameCase)
             {
                 case PartyFrame.FrameOneofCase.Begin:
@@ -174,9 +176,9 @@ internal sealed class PartySession : IDisposable
             throw EnvelopeReceiver.Violation(view, $"its sender is {view.Header.Sender}, but '{Party}' is the job's {role}");
         if (view.Header.Sequence > long.MaxValue)
             throw EnvelopeReceiver.Violation(view, "the sequence number is out of range");
-        if (job.Bytes + (job.Envelopes * EnvelopeOverhead) + (long)view.Core.PayloadSize > _mostJobBytes)
-            throw EnvelopeReceiver.Violation(view, $"the job's envelopes would come to more than {_mostJobBytes >> 30} GiB (max_job_gigabytes)");
         EnvelopeCodec.VerifyAttestation(view, _keys.For(job).Identity);
+        if (job.IsOpen && job.Bytes + (job.Envelopes * EnvelopeOverhead) + (long)view.Core.PayloadSize > _mostJobBytes)
+            await EndTooLargeAsync(job, view, cancellationToken);
         EnvelopeDeposit envelope = await _receiver.ReceiveAsync(view, cancellationToken);
         // Queued in the store in this order; the result is awaited by the other loop while the next envelope is read.
         Task<DepositResult> result = _hub.DepositAsync(envelope, CancellationToken.None);
@@ -192,6 +194,30 @@ internal sealed class PartySession : IDisposable
         }
     }
 
+    /// <summary>A job of honest parties may be too large: it ends, and the party's other jobs go on. Its envelope is then read as that of any job that
+    /// has ended. One that is stored already adds nothing.</summary>
+    private async Task EndTooLargeAsync(JobRecord job, EnvelopeView view, CancellationToken cancellationToken)
+    {
+        StreamPosition position = await _hub.Store.FindPositionAsync(job.Job, job.Attempt, view.Header.Sender, cancellationToken);
+        if ((long)view.Header.Sequence < position.NextSequence)
+            return;
+        var error = new JobError
+        {
+            Code = nameof(ErrorCode.Refused),
+            Party = "coordinator",
+            Step = view.Header.Step.ToString(),
+            Message = string.Create(CultureInfo.InvariantCulture, $"the job's envelopes would come to more than {_mostJobBytes >> 30} GiB (max_job_gigabytes)"),
+        };
+        await _hub.ExpireAsync(job, error, cancellationToken);
+    }
+
+    /// <summary>Counts a word, and waits where there were too many: the party is not read meanwhile. Closing would have it say all of them again.</summary>
+    private async Task PaceAsync(CancellationToken cancellationToken)
+    {
+        for (TimeSpan wait; (wait = _take()) > TimeSpan.Zero;)
+            await Task.Delay(TimeSpan.FromMilliseconds(Math.Ceiling(wait.TotalMilliseconds)), _time, cancellationToken);
+    }
+
     private async Task AcknowledgeLoopAsync(CancellationToken cancellationToken)
     {
         await foreach ((EnvelopeDeposit envelope, Task<DepositResult> pending) in _deposits.Reader.ReadAllAsync(cancellationToken))
@@ -199,6 +225,10 @@ internal sealed class PartySession : IDisposable
             DepositResult result = await pending;
             EnvelopeKey key = envelope.Key;
             string place = string.Create(CultureInfo.InvariantCulture, $"job {key.Job}, envelope {key.Sequence}, {envelope.Step}: ");
+
+            // The job's size bounds neither what it has already nor what comes after its end.
+            if (result.Outcome is DepositOutcome.Duplicate or DepositOutcome.NotRunning)
+                await PaceAsync(cancellationToken);
             switch (result.Outcome)
             {
                 case DepositOutcome.Stored:
@@ -233,7 +263,10 @@ internal sealed class PartySession : IDisposable
         long sequence = (long)reference.Sequence;
         if (!_sender.WasSent(job.Job, sequence))
             throw Violation(string.Create(CultureInfo.InvariantCulture, $"job {job.Job}: envelope {sequence} is acknowledged but was never sent here"));
-        await _hub.DeliveredAsync(new EnvelopeKey(job.Job, job.Attempt, reference.Sender, sequence), role, cancellationToken);
+        bool isNew = _sender.Awaits(job.Job, sequence);
+        if (!isNew)
+            await PaceAsync(cancellationToken);
+        await _hub.DeliveredAsync(new EnvelopeKey(job.Job, job.Attempt, reference.Sender, sequence), isNew ? role : Role.Unspecified, cancellationToken);
         _sender.Acknowledged(job.Job, sequence);
     }
 

@@ -39,7 +39,7 @@ internal sealed class RelayEndpoint(
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         Caller caller = Caller.Of(context);
         (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, caller, ending.Token);
-        using var session = new PartySession(party, proved, hub, dryRuns, config, () => budget.Refuse(caller.Principal, ""), frames, responseStream, time, logger, ending.Token);
+        using var session = new PartySession(party, proved, hub, dryRuns, config, () => budget.WaitFor(caller.Principal), frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
         try

@@ -24,12 +24,28 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Denials> _denials = new(StringComparer.Ordinal);
 
+    // Of this minute: so many as there may be calls in it.
+    private readonly HashSet<(string Fingerprint, string Job)> _watched = [];
+    private long _watchedMinute;
+
     /// <summary>Whether a call that is let through is recorded.</summary>
     public static bool Records(string method) => s_recorded.Contains(method);
 
+    /// <summary>Of a caller's watches of one job, one in a minute is recorded: those who lose their connection watch again.</summary>
     /// <exception cref="VertFedException">Storage: it is not recorded, and so must not be done.</exception>
-    public Task AllowedAsync(string fingerprint, Principal principal, string method, string job) => store.RecordAccessAsync(
-        Entry(fingerprint, principal, method, job) with { Allowed = true }, CancellationToken.None);
+    public async Task AllowedAsync(string fingerprint, Principal principal, string method, string job)
+    {
+        AccessEntry entry = Entry(fingerprint, principal, method, job) with { Allowed = true };
+        bool isWatch = method == "/vertfed.v1.JobService/Watch";
+        if (isWatch && IsWatched(fingerprint, job, entry.TimeUnixMs / 60_000))
+            return;
+        await store.RecordAccessAsync(entry, CancellationToken.None);
+        if (isWatch)
+        {
+            lock (_gate)
+                _watched.Add((fingerprint, job));
+        }
+    }
 
     /// <param name="fingerprint">Of the key that was shown; empty where it was none that can be used.</param>
     /// <param name="principal">Null where nobody pinned the key.</param>
@@ -87,6 +103,21 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
         Job = job,
         Allowed = false,
     };
+
+    /// <summary>Whether a watch is recorded already in this minute.</summary>
+    private bool IsWatched(string fingerprint, string job, long minute)
+    {
+        lock (_gate)
+        {
+            if (_watchedMinute != minute)
+            {
+                _watched.Clear();
+                _watchedMinute = minute;
+            }
+
+            return _watched.Contains((fingerprint, job));
+        }
+    }
 
     /// <param name="name">Of a principal; empty: all whom nobody knows. So there are never more than names in the configuration.</param>
     private bool MayKeep(string name)

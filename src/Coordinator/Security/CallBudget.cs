@@ -22,12 +22,19 @@ internal sealed class CallBudget(CoordinatorConfig config, TimeProvider time)
     public RpcException? Refuse(Principal? principal, string method) =>
         Take(principal, isHeavy: false) ?? (CallRules.IsHeavy(method) ? Take(principal, isHeavy: true) : null);
 
+    /// <summary>Takes one word of a party's stream, for whoever can wait.</summary>
+    /// <returns>Zero: it is taken; else how long until there is one to take.</returns>
+    public TimeSpan WaitFor(Principal principal) => BucketOf(principal, isHeavy: false, config.Limits.MaxCallsPerMinute).Take();
+
+    private Bucket BucketOf(Principal? principal, bool isHeavy, int perMinute) =>
+        _buckets.GetOrAdd((principal?.Name ?? "", isHeavy), _ => new Bucket(perMinute, time));
+
     private RpcException? Take(Principal? principal, bool isHeavy)
     {
         (int perMinute, string limit, string what) = isHeavy
             ? (config.Limits.MaxHeavyCallsPerMinute, "max_heavy_calls_per_minute", " that keep something or read whole jobs")
             : (config.Limits.MaxCallsPerMinute, "max_calls_per_minute", "");
-        TimeSpan wait = _buckets.GetOrAdd((principal?.Name ?? "", isHeavy), _ => new Bucket(perMinute, time)).Take();
+        TimeSpan wait = BucketOf(principal, isHeavy, perMinute).Take();
         string who = principal is null ? "who is not known here" : $"'{principal.Name}'";
         return wait == TimeSpan.Zero
             ? null

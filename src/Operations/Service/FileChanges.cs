@@ -1,43 +1,45 @@
 namespace VertFed.Operations.Service;
 
-/// <summary>Tells whether any of some files has changed since the last look, by time and length; also one that appeared or went.</summary>
+/// <summary>
+/// Has some files read again whenever one of them is another, by time and length; also one that appeared or went. What counts as seen is
+/// how the files were before they were read, so that no change during a reading is lost; and what was not read well is read again.
+/// </summary>
 public sealed class FileChanges
 {
     /// <summary>How often the services look.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
 
-    private Dictionary<string, (long Ticks, long Length)> _seen;
+    // Nothing at first: the files may have changed since the service read them for its start. Reading what is the same does nothing.
+    private Dictionary<string, (long Ticks, long Length)> _seen = new(StringComparer.Ordinal);
 
-    public FileChanges(IEnumerable<string> files) => _seen = Look(files);
-
-    /// <param name="files">Those to look at from now on.</param>
-    public bool HaveChanged(IEnumerable<string> files)
+    /// <summary>One look.</summary>
+    /// <param name="files">Those to look at now. One that was not among them before counts as changed.</param>
+    /// <param name="read">Reads them again; false where that failed.</param>
+    public void Look(IEnumerable<string> files, Func<bool> read)
     {
-        Dictionary<string, (long Ticks, long Length)> now = Look(files);
-        bool changed = now.Count != _seen.Count || now.Any(file => !_seen.TryGetValue(file.Key, out (long Ticks, long Length) before) || before != file.Value);
-        _seen = now;
-        return changed;
+        ArgumentNullException.ThrowIfNull(files);
+        ArgumentNullException.ThrowIfNull(read);
+        Dictionary<string, (long Ticks, long Length)> now = Stamps(files);
+        bool isSame = now.Count == _seen.Count && now.All(file => _seen.TryGetValue(file.Key, out (long Ticks, long Length) before) && before == file.Value);
+        if (!isSame && read())
+        {
+            _seen = now;
+        }
     }
 
     /// <summary>Looks every <see cref="Interval"/> until cancelled.</summary>
     /// <param name="files">Asked anew each time: a configuration that was read again may name others.</param>
-    public static async Task WatchAsync(Func<IEnumerable<string>> files, Action changed, TimeProvider time, CancellationToken cancellationToken)
+    /// <param name="read">Reads them again; false where that failed.</param>
+    public static async Task WatchAsync(Func<IEnumerable<string>> files, Func<bool> read, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(files);
-        ArgumentNullException.ThrowIfNull(changed);
-        FileChanges changes = new(files());
+        FileChanges changes = new();
         using PeriodicTimer timer = new(Interval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                if (changes.HaveChanged(files()))
-                {
-                    changed();
-
-                    // What was read may name other files, whose first look is no change.
-                    changes = new FileChanges(files());
-                }
+                changes.Look(files(), read);
             }
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -46,15 +48,15 @@ public sealed class FileChanges
         }
     }
 
-    private static Dictionary<string, (long Ticks, long Length)> Look(IEnumerable<string> files)
+    private static Dictionary<string, (long Ticks, long Length)> Stamps(IEnumerable<string> files)
     {
-        Dictionary<string, (long Ticks, long Length)> seen = new(StringComparer.Ordinal);
+        Dictionary<string, (long Ticks, long Length)> stamps = new(StringComparer.Ordinal);
         foreach (string path in files)
         {
             FileInfo file = new(path);
-            seen[path] = file.Exists ? (file.LastWriteTimeUtc.Ticks, file.Length) : (0, -1);
+            stamps[path] = file.Exists ? (file.LastWriteTimeUtc.Ticks, file.Length) : (0, -1);
         }
 
-        return seen;
+        return stamps;
     }
 }

@@ -75,7 +75,8 @@ public sealed class PartyHost : IDisposable
     internal IModelControl Models => _models;
 
     /// <summary>Takes identities and trust from the configuration's file as they are now.</summary>
-    public void ReloadFrom(string file) => _reloader.ReloadFrom(file);
+    /// <returns>False where it is wrong, and nothing has changed.</returns>
+    public bool ReloadFrom(string file) => _reloader.ReloadFrom(file);
 
     /// <summary>The files whose change is reason to read identities and trust again.</summary>
     public IEnumerable<string> FilesOf(string file) => _reloader.FilesOf(file);

@@ -17,7 +17,8 @@ internal sealed class Reloader(
     private PartyConfig? _read;
 
     /// <summary>Reads the file; one that is wrong changes nothing and is logged.</summary>
-    public void ReloadFrom(string file)
+    /// <returns>Whether it was taken.</returns>
+    public bool ReloadFrom(string file)
     {
         lock (_gate)
         {
@@ -34,11 +35,13 @@ internal sealed class Reloader(
                 }
 
                 log.Reloaded(keys.Current.Fingerprint, next.Peers.Count, next.Submitters.Count, EndUntrusted());
+                return true;
             }
             catch (Exception error)
             {
                 // Called by a signal and a timer: whatever a file holds, the node goes on with what it has. An unexpected message could quote it.
                 log.NotReloaded(error is VertFedException known ? known.Message : $"unexpected {error.GetType().Name}");
+                return false;
             }
         }
     }

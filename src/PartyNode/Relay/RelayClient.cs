@@ -46,6 +46,9 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     /// <summary>Jobs whose last word is repeated on a new connection. The store has the others' too.</summary>
     internal const int MaxLastWords = 1024;
 
+    /// <summary>Models whose state is said on every new connection: the last ones that changed.</summary>
+    internal const int MaxModels = 1024;
+
     /// <summary>Jobs that the coordinator may hold as running before this party has looked at them.</summary>
     internal const int MaxExpected = PartyHost.MostOpen;
 
@@ -54,7 +57,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     private readonly Lock _gate = new();
     private readonly Dictionary<string, RelayTransport> _transports = new(StringComparer.Ordinal);
     private readonly OrderedDictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, PartyFrame> _models = new(StringComparer.Ordinal);
+    private readonly OrderedDictionary<string, PartyFrame> _models = new(StringComparer.Ordinal);
     private readonly HashSet<string> _accepted = new(StringComparer.Ordinal);
     private readonly HashSet<string> _running = new(StringComparer.Ordinal);
     private readonly Queue<PartyFrame> _control = new();
@@ -182,7 +185,13 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         PartyFrame frame = new() { Model = notice };
         lock (_gate)
         {
+            // The newest comes last: the coordinator has most likely kept the oldest, on some connection before.
+            _models.Remove(notice.Job);
             _models[notice.Job] = frame;
+            if (_models.Count > MaxModels)
+            {
+                _models.RemoveAt(0);
+            }
         }
 
         Enqueue(frame);

@@ -72,7 +72,7 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
                 ListWindow window = ListWindow.Of(connection, before, filter.Span, pageSize, filter.Sight);
                 List<JobRecord> jobs = Jobs(connection,
                     $"""
-                    SELECT {JobRow.Columns} FROM jobs AS j
+                    SELECT {JobRow.ListColumns} FROM jobs AS j
                     WHERE {window.Condition}
                       AND (@Submitter IS NULL OR submitter = @Submitter)
                       AND (@Party IS NULL OR label_party = @Party OR feature_party = @Party)

@@ -5,8 +5,11 @@ namespace VertFed.Storage.Sql;
 /// <summary>A row of the table jobs as Dapper fills it.</summary>
 internal sealed class JobRow : ErrorColumns
 {
-    public const string Columns = $"""
-        job AS Job, ordinal AS Ordinal, attempt AS Attempt, state AS State, signed_spec AS SignedSpec, spec_hash AS SpecHash,
+    public const string Columns = $"signed_spec AS SignedSpec, {ListColumns}";
+
+    /// <summary>All but the spec, which may be 64 KiB and which no list shows.</summary>
+    public const string ListColumns = $"""
+        job AS Job, ordinal AS Ordinal, attempt AS Attempt, state AS State, spec_hash AS SpecHash,
         submitter AS Submitter, title AS Title, label_party AS LabelParty, feature_party AS FeatureParty,
         deadline_seconds AS DeadlineSeconds, kind AS Kind, purpose AS Purpose, client_token AS ClientToken,
         submitted_ms AS SubmittedMs, offered_ms AS OfferedMs, started_ms AS StartedMs, ended_ms AS EndedMs,

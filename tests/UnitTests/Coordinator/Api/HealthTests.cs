@@ -60,6 +60,36 @@ public sealed class HealthTests
     }
 
     [Fact]
+    public async Task A_store_that_does_not_answer_counts_as_failing_until_it_does()
+    {
+        using TemporaryFolder folder = new();
+        ManualTime time = new();
+        await using SqliteCoordinatorStore store = SqliteCoordinatorStore.Open(folder.File("c.db"), new SqliteOptions(), time);
+        TaskCompletionSource hang = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int asked = 0;
+        ICoordinatorStore hanging = WatchedStore.Over(store, (call, _, inner) => call == nameof(ICoordinatorStore.ListJobsAsync) && ++asked == 1 ? AfterAsync(inner) : inner());
+        StoreHealth health = new(hanging);
+        using StoreProbe probe = new(hanging, health, time, NullLogger<StoreProbe>.Instance);
+        Task look = probe.LookAsync(CancellationToken.None);
+        time.Advance(TimeSpan.FromSeconds(5));
+        await look;
+        Assert.True(health.IsFailing);
+
+        // It is asked no second thing meanwhile.
+        look = probe.LookAsync(CancellationToken.None);
+        Assert.Equal(1, asked);
+        hang.SetResult();
+        await look;
+        Assert.False(health.IsFailing);
+
+        async Task<JobPage> AfterAsync(Func<Task> inner)
+        {
+            await hang.Task;
+            return await (Task<JobPage>)inner();
+        }
+    }
+
+    [Fact]
     public async Task A_full_disk_is_neither_serving_nor_ready_until_it_has_room_again()
     {
         using TemporaryFolder folder = new();

@@ -130,19 +130,33 @@ public sealed class ShareTests
     }
 
     [Fact]
-    public async Task Words_of_a_party_count_as_calls_and_envelopes_do_not()
+    public async Task Words_of_a_party_count_as_calls_and_wait_their_turn()
     {
-        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 8 });
+        ManualTime time = new();
+        CallBudget budget = new(new CoordinatorConfig
+        {
+            Listen = new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0), IdentityPath = "", DataFolder = "", Principals = [],
+            Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal), Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+            Limits = new CoordinatorLimits { MaxCallsPerMinute = 2 },
+        }, time);
+        Principal party = new("bank", [new string('a', 64)], CallerRoles.Party);
+        Assert.Null(budget.Refuse(party, ""));
+        Assert.Equal(TimeSpan.Zero, budget.WaitFor(party));
+        TimeSpan wait = budget.WaitFor(party);
+        Assert.Equal(TimeSpan.FromSeconds(30), wait);
+        time.Advance(wait);
+        Assert.Equal(TimeSpan.Zero, budget.WaitFor(party));
+
+        // More words than there may be calls at once: the stream stays, and what comes after them is read.
+        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 300 });
         (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
-        for (int i = 0; i < 10; i++)
-            await bank.DepositAsync(job, [1]);
-        for (int i = 0; i < 8; i++)
+        for (int i = 0; i < 300; i++)
             await bank.SendAsync(new PartyFrame { Model = new ModelNotice { Job = job, State = ModelState.Active } });
-        Assert.Equal(StatusCode.ResourceExhausted, (await bank.ExpectStatusAsync()).StatusCode);
+        await bank.DepositAsync(job, [1]);
     }
 
     [Fact]
-    public async Task A_job_takes_no_more_envelopes_than_its_limit_allows()
+    public async Task A_job_that_outgrows_its_limit_ends_and_its_parties_stay()
     {
         await using CoordinatorFixture fixture = await StartAsync(
             limits => limits with { MaxJobGigabytes = 1 },
@@ -150,15 +164,19 @@ public sealed class ShareTests
         (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
         await bank.DepositAsync(job, [1]);
         await bank.SendAsync(job, Step.BlindedIds);
-        RpcException closed = await bank.ExpectStatusAsync();
-        Assert.Equal(nameof(ErrorCode.ProtocolViolation), closed.Trailers.GetValue("vertfed-code"));
-        Assert.Contains("max_job_gigabytes", closed.Status.Detail, StringComparison.Ordinal);
+        JobError error = (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End.Error;
+        Assert.Equal(nameof(ErrorCode.Refused), error.Code);
+        Assert.Contains("max_job_gigabytes", error.Message, StringComparison.Ordinal);
+
+        // The same stream goes on.
+        await bank.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
+        await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End);
 
         // As if nearly all had come before.
         static async Task<DepositResult> LargeAsync(Func<Task> store)
         {
             DepositResult result = await (Task<DepositResult>)store();
-            return result with { Job = result.Job! with { Bytes = 1L << 30 } };
+            return result with { Job = result.Job is { } job ? job with { Bytes = 1L << 30 } : null };
         }
     }
 
