@@ -31,14 +31,12 @@ public sealed class AlteredResumeTests : IAsyncLifetime
         "Inbound envelope 3", folder => Execute(folder, $"UPDATE messages SET payload = {Flipped("payload")} WHERE inbound = 1 AND sequence = 3"));
 
     [Fact]
-    public Task An_altered_inbound_core_ends_the_attempt() => RequireDivergesAsync(
+    public Task An_altered_inbound_core_ends_the_attempt() => RequireCoreRefusedAsync(
         "Inbound envelope 2", folder => Execute(folder, $"UPDATE messages SET core = {Flipped("core")} WHERE inbound = 1 AND sequence = 2"));
 
-    // The party replays envelope 0 and signs the coordinator's checkpoint at the same time; either one meets the altered record first.
     [Fact]
-    public Task A_recorded_envelope_of_its_own_that_comes_out_otherwise_ends_the_attempt() => RequireEndAsync(
-        folder => Execute(folder, $"UPDATE messages SET core = {Flipped("core")} WHERE inbound = 0 AND sequence = 0"),
-        [(ErrorCode.Diverges, "envelope 0"), (ErrorCode.ProtocolViolation, "the coordinator's checkpoint")]);
+    public Task A_recorded_envelope_of_its_own_that_comes_out_otherwise_ends_the_attempt() => RequireCoreRefusedAsync(
+        "envelope 0", folder => Execute(folder, $"UPDATE messages SET core = {Flipped("core")} WHERE inbound = 0 AND sequence = 0"));
 
     [Fact]
     public Task Another_root_seed_ends_the_attempt() => RequireDivergesAsync("envelope 0", folder =>
@@ -57,9 +55,13 @@ public sealed class AlteredResumeTests : IAsyncLifetime
         Assert.True(connection.Execute(sql, parameters) > 0, "nothing was altered");
     }
 
-    private Task RequireDivergesAsync(string what, Action<string> alter) => RequireEndAsync(alter, [(ErrorCode.Diverges, what)]);
+    private Task RequireDivergesAsync(string what, Action<string> alter) => RequireEndAsync(alter, [(ErrorCode.Diverges, "bank", what)]);
 
-    private async Task RequireEndAsync(Action<string> alter, (ErrorCode Code, string What)[] ends)
+    // The party replays its record and compares it with the coordinator's checkpoint at the same time; either one meets the altered core first.
+    private Task RequireCoreRefusedAsync(string what, Action<string> alter) =>
+        RequireEndAsync(alter, [(ErrorCode.Diverges, "bank", what), (ErrorCode.ProtocolViolation, "coordinator", "one of the two was altered")]);
+
+    private async Task RequireEndAsync(Action<string> alter, (ErrorCode Code, string Party, string What)[] ends)
     {
         await using RecoveryRun run = await RecoveryRun.StartAsync(_job, new Kill(Actor.Label, new KillPoint(KilledAt, CommitStage.After)));
         int recorded = 0;
@@ -70,8 +72,7 @@ public sealed class AlteredResumeTests : IAsyncLifetime
         };
         JobRecord record = await run.RunToEndAsync();
         Assert.Equal(JobState.Failed, record.State);
-        Assert.Equal("bank", record.Error!.Party);
-        Assert.Contains(ends, end => record.Error.Code == end.Code.ToString() && record.Error.Message.Contains(end.What, StringComparison.OrdinalIgnoreCase));
+        Assert.Contains(ends, end => record.Error!.Code == end.Code.ToString() && record.Error.Party == end.Party && record.Error.Message.Contains(end.What, StringComparison.OrdinalIgnoreCase));
         Assert.InRange(recorded, 3, 100);
         Assert.InRange(await run.RelayedAsync(Role.LabelParty), 0, recorded);
     }
