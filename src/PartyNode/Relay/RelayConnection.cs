@@ -198,7 +198,7 @@ internal sealed class RelayConnection : IAsyncDisposable
                     await _client.PublishAsync(new OfferEvent(frame.Offer.Job, frame.Offer.Attempt), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Start:
-                    await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt), cancellationToken);
+                    await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt, frame.Start.StartedUnixMs), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Preflight when frame.Preflight.Job is not null:
                     await _client.PublishAsync(new PreflightEvent(frame.Preflight.Request, frame.Preflight.Job), cancellationToken);
