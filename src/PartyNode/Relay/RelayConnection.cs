@@ -157,8 +157,8 @@ internal sealed class RelayConnection : IAsyncDisposable
         {
             CheckpointKey shown = key ?? new CheckpointKey();
             IReadOnlyList<string> pins = _client.Pins;
-            string pin = pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ?? pins.FirstOrDefault()
-                ?? throw new VertFedException(ErrorCode.PeerUnavailable, "no key of the coordinator is trusted");
+            string pin = pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ??
+                (pins.Count > 0 ? pins[0] : throw new VertFedException(ErrorCode.PeerUnavailable, "no key of the coordinator is trusted"));
             return CheckpointVerifier.Parse(shown, pin, "coordinator");
         }
         catch (VertFedException error) when (error.Code == ErrorCode.DoesNotVerify)
