@@ -335,10 +335,12 @@ public sealed class PartyHost : IDisposable
         {
             // Accepted by an earlier run of this node, and started only now that the peer has accepted too.
             await ResumeAsync(start.Job, cancellationToken);
+            _entries.TryGetValue(start.Job, out entry);
         }
-        else if (entry.Attempt == start.Attempt)
+
+        if (entry is not null && entry.Attempt == start.Attempt)
         {
-            entry.Start();
+            entry.Start(start.StartedUnixMs);
         }
     }
 

@@ -157,8 +157,8 @@ internal sealed class RelayConnection : IAsyncDisposable
         {
             CheckpointKey shown = key ?? new CheckpointKey();
             IReadOnlyList<string> pins = _client.Pins;
-            string pin = pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ?? pins.FirstOrDefault()
-                ?? throw new VertFedException(ErrorCode.PeerUnavailable, "no key of the coordinator is trusted");
+            string pin = pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ??
+                (pins.Count > 0 ? pins[0] : throw new VertFedException(ErrorCode.PeerUnavailable, "no key of the coordinator is trusted"));
             return CheckpointVerifier.Parse(shown, pin, "coordinator");
         }
         catch (VertFedException error) when (error.Code == ErrorCode.DoesNotVerify)
@@ -198,7 +198,7 @@ internal sealed class RelayConnection : IAsyncDisposable
                     await _client.PublishAsync(new OfferEvent(frame.Offer.Job, frame.Offer.Attempt), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Start:
-                    await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt), cancellationToken);
+                    await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt, frame.Start.StartedUnixMs), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Preflight when frame.Preflight.Job is not null:
                     await _client.PublishAsync(new PreflightEvent(frame.Preflight.Request, frame.Preflight.Job), cancellationToken);
