@@ -25,9 +25,9 @@ internal static class TrustCommands
             }
 
             string who = result.GetRequiredValue(name);
-            TrustFile after = TrustFile.ReadOrEmpty(result.GetRequiredValue(file))
-                .With(who, result.GetRequiredValue(fingerprint), result.GetRequiredValue(word), url, result.GetValue(rotate));
-            after.Save();
+            TrustFile after = TrustFile.Change(
+                result.GetRequiredValue(file), orEmpty: true,
+                before => before.With(who, result.GetRequiredValue(fingerprint), result.GetRequiredValue(word), url, result.GetValue(rotate)));
             Say(terminal, after, who);
             return 0;
         });
@@ -43,8 +43,7 @@ internal static class TrustCommands
         command.SetAction(result =>
         {
             string who = result.GetRequiredValue(name);
-            TrustFile after = TrustFile.Read(result.GetRequiredValue(file)).Without(who, result.GetValue(fingerprint));
-            after.Save();
+            TrustFile after = TrustFile.Change(result.GetRequiredValue(file), orEmpty: false, before => before.Without(who, result.GetValue(fingerprint)));
             Say(terminal, after, who);
             return 0;
         });

@@ -47,11 +47,13 @@ internal sealed class AccessOptions
     /// <exception cref="VertFedException">Something is not given, malformed or unreadable (usage).</exception>
     public CoordinatorAccess Open(ParseResult result)
     {
-        TrustEntry? trusted = Trusted(result);
-        Uri address = trusted?.Address is { } known && Value(result, _address, AddressVariable) is null
+        string? given = Value(result, _address, AddressVariable), pin = Value(result, _pin, PinVariable);
+        // Read only where something is missing: a file that is gone stands in nobody's way who does not need it.
+        TrustEntry? trusted = given is null || pin is null ? Trusted(result) : null;
+        Uri address = trusted?.Address is { } known && given is null
             ? known
             : CoordinatorConnection.ParseAddress(Given(result, _address, AddressVariable, "The coordinator's address"));
-        string[] pins = trusted is not null && Value(result, _pin, PinVariable) is null
+        string[] pins = trusted is not null && pin is null
             ? [.. trusted.Fingerprints]
             : Given(result, _pin, PinVariable, "The fingerprint of the coordinator's key")
                 .Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);

@@ -163,7 +163,7 @@ internal sealed class PartySender(
                 if (!view.StartSent)
                 {
                     view.StartSent = true;
-                    await writer.WriteAsync(new CoordinatorFrame { Start = new JobStart { Job = jobId, Attempt = job.Attempt } }, cancellationToken);
+                    await writer.WriteAsync(new CoordinatorFrame { Start = new JobStart { Job = jobId, Attempt = job.Attempt, StartedUnixMs = job.StartedUnixMs } }, cancellationToken);
                 }
 
                 await RefillAsync(view, cancellationToken);

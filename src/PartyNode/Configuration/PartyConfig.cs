@@ -76,10 +76,27 @@ public sealed class PartyConfig
 
     /// <summary>Reads a configuration file. Relative paths in it are relative to its folder.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, naming file and line.</exception>
-    public static PartyConfig Load(string path)
+    /// <param name="running">The configuration of the node that reads again; null: it starts.</param>
+    public static PartyConfig Load(string path, PartyConfig? running = null)
     {
         string full = Path.GetFullPath(path);
-        return Read(YamlMap.Load(full), Path.GetDirectoryName(full)!);
+        return Read(YamlMap.Load(full), Path.GetDirectoryName(full)!, running);
+    }
+
+    /// <summary>A node starts only where it trusts somebody in each part. One that runs may lose the last of them.</summary>
+    /// <param name="path">The configuration's, for the message.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, naming file and field.</exception>
+    public void RequireTrust(string path)
+    {
+        string? empty = CoordinatorFingerprints.Count == 0 ? "coordinator_fingerprint: no key of the coordinator"
+            : Peers.Count == 0 ? "peers: no peer"
+            : Submitters.Count == 0 ? "submitters: no submitter"
+            : null;
+        if (empty is not null)
+        {
+            string where = TrustPath is null ? "" : $", and none is in the trust file '{Path.GetFileName(TrustPath)}'";
+            throw new VertFedException(ErrorCode.Usage, $"{Path.GetFileName(path)}: {empty} is named{where}");
+        }
     }
 
     /// <summary>Takes the pins of a configuration that was read later.</summary>
@@ -90,7 +107,7 @@ public sealed class PartyConfig
     }
 
     /// <summary>Reads configuration text; <paramref name="file"/> names it in errors, <paramref name="folder"/> is the base of relative paths.</summary>
-    public static PartyConfig Parse(string file, string text, string folder) => Read(YamlMap.Parse(file, text), folder);
+    public static PartyConfig Parse(string file, string text, string folder) => Read(YamlMap.Parse(file, text), folder, running: null);
 
     /// <summary>A data source by name.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: there is none of that name.</exception>
@@ -98,7 +115,7 @@ public sealed class PartyConfig
         ? dataset
         : throw new VertFedException(ErrorCode.Refused, $"policy rule 'dataset': '{name}' is not among the configured datasets") { Party = Name };
 
-    private static PartyConfig Read(YamlMap map, string folder)
+    private static PartyConfig Read(YamlMap map, string folder, PartyConfig? running)
     {
         string name = map.Text("name");
         if (!PartyReference.IsName(name))
@@ -119,7 +136,7 @@ public sealed class PartyConfig
         {
             Name = name,
             Role = role,
-            Coordinator = TrustReader.ReadCoordinator(map, pins),
+            Coordinator = TrustReader.ReadCoordinator(map, pins, running?.Coordinator),
             TrustPath = trustPath,
             PreviousIdentityPaths = TrustReader.ReadPreviousIdentities(map, folder),
             IdentityPath = Path.GetFullPath(map.Text("identity"), folder),

@@ -16,7 +16,8 @@ internal sealed record PinnedKeys(IReadOnlyList<string> Coordinator, IReadOnlyLi
 
 /// <summary>
 /// Reads whom a party trusts: coordinator_fingerprint, peers and submitters of its configuration, and what a trust file adds, whose
-/// coordinator, parties and analysts they are then. With a trust file each of the fields may be absent.
+/// coordinator, parties and analysts they are then. With a trust file each of the fields may be absent. Any of the three may come out empty: that is
+/// how the last key of its kind is withdrawn from a node that runs. Whether a node may start so is <see cref="PartyConfig.RequireTrust"/>'s.
 /// </summary>
 internal static class TrustReader
 {
@@ -26,9 +27,9 @@ internal static class TrustReader
 
     public static PinnedKeys Read(YamlMap map, string own, TrustFile? pins)
     {
-        List<string> coordinator = [.. IsAbsent(map, "coordinator_fingerprint", pins) ? [] : ReadFingerprints(map, "coordinator_fingerprint")];
+        List<string> coordinator = [.. IsNone(map, "coordinator_fingerprint", pins) ? [] : ReadFingerprints(map, "coordinator_fingerprint")];
         coordinator.AddRange((pins?.Coordinator?.Fingerprints ?? []).Except(coordinator, StringComparer.Ordinal));
-        List<PinnedPeer> peers = IsAbsent(map, "peers", pins) ? [] : ReadPeers(map, own);
+        List<PinnedPeer> peers = IsNone(map, "peers", pins) ? [] : ReadPeers(map, own);
         foreach (TrustEntry party in (pins?.Entries ?? []).Where(entry => entry.Is("party") && entry.Name != own))
         {
             if (peers.Exists(known => known.Name == party.Name))
@@ -39,16 +40,14 @@ internal static class TrustReader
             peers.Add(new PinnedPeer(party.Name, party.Fingerprints));
         }
 
-        List<string> submitters = [.. IsAbsent(map, "submitters", pins) ? [] : ReadSubmitters(map)];
+        List<string> submitters = [.. IsNone(map, "submitters", pins) ? [] : ReadSubmitters(map)];
         submitters.AddRange((pins?.Entries ?? []).Where(entry => entry.Is("analyst")).SelectMany(entry => entry.Fingerprints).Except(submitters, StringComparer.Ordinal));
-        return coordinator.Count == 0 ? throw map.Bad("trust", "the trust file has no coordinator, and coordinator_fingerprint is missing")
-            : peers.Count == 0 ? throw map.Bad("trust", "the trust file has no other party, and peers is missing")
-            : submitters.Count == 0 ? throw map.Bad("trust", "the trust file has no analyst, and submitters is missing")
-            : new PinnedKeys(coordinator, peers, submitters);
+        return new PinnedKeys(coordinator, peers, submitters);
     }
 
-    public static Uri ReadCoordinator(YamlMap map, TrustFile? pins) =>
-        map.OptionalText("coordinator") is null && pins?.Coordinator?.Address is { } known ? known
+    /// <param name="running">Where the coordinator of a node that runs is: what counts where a trust file names none any more. Null at the start.</param>
+    public static Uri ReadCoordinator(YamlMap map, TrustFile? pins, Uri? running) =>
+        map.OptionalText("coordinator") is null && (pins?.Coordinator?.Address ?? (pins is null ? null : running)) is { } known ? known
         : Uri.TryCreate(map.Text("coordinator"), UriKind.Absolute, out Uri? uri) && TrustFile.IsAddress(uri)
             ? uri
             : throw map.Bad("coordinator", "a URL such as https://coordinator.example:7400 is expected");
@@ -61,7 +60,8 @@ internal static class TrustReader
             : throw map.Bad("previous_identities", "at most 7 key files are expected");
     }
 
-    private static bool IsAbsent(YamlMap map, string key, TrustFile? pins) => pins is not null && !map.Has(key);
+    /// <summary>Whether the field names nobody: it is an empty list, or left to the trust file.</summary>
+    private static bool IsNone(YamlMap map, string key, TrustFile? pins) => map.IsEmptyList(key) || (pins is not null && !map.Has(key));
 
     private static List<PinnedPeer> ReadPeers(YamlMap map, string own)
     {

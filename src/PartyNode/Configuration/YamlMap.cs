@@ -181,6 +181,9 @@ internal sealed class YamlMap
     /// <summary>Whether a key's value is a mapping, where it may be something else.</summary>
     public bool IsMap(string key) => Find(key) is YamlMappingNode;
 
+    /// <summary>Whether the key's value is a list without entries, where that means nobody.</summary>
+    public bool IsEmptyList(string key) => Find(key) is YamlSequenceNode list && !list.Any();
+
     /// <summary>Whether the key's value is a single text, where either that or something else may stand.</summary>
     public bool IsText(string key) => Find(key) is YamlScalarNode;
 

@@ -1,4 +1,5 @@
 using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -13,6 +14,7 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     private readonly TaskCompletionSource _started = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource<OperatorDecision> _decided = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private long _decideBefore;
+    private long _rank = long.MaxValue;
     private bool _disposed;
 
     public SignedJob Job { get; } = job;
@@ -67,7 +69,26 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     /// <summary>Nothing is to be said of this job, which stays open in the store: a later run of the node takes it up.</summary>
     public bool GoesOnLater => IsLeft && End is null && Breach is null;
 
-    public void Start() => _started.TrySetResult();
+    /// <summary>The input of a job that left its lane, until its next turn: what it has committed to, whatever has become of the file or of the model since.</summary>
+    public PreparedInput? Input { get; set; }
+
+    /// <summary>Whether the job goes before another where one has to: both parties say the same, by when the coordinator started them.</summary>
+    public bool GoesBefore(JobEntry other)
+    {
+        int order = Volatile.Read(ref _rank).CompareTo(Volatile.Read(ref other._rank));
+        return order < 0 || (order == 0 && string.CompareOrdinal(Id, other.Id) < 0);
+    }
+
+    /// <param name="startedUnixMs">When the coordinator started the job; the first that it says counts. 0: not said.</param>
+    public void Start(long startedUnixMs)
+    {
+        if (startedUnixMs > 0)
+        {
+            Interlocked.CompareExchange(ref _rank, startedUnixMs, long.MaxValue);
+        }
+
+        _started.TrySetResult();
+    }
 
     public void Decide(OperatorDecision decision) => _decided.TrySetResult(decision);
 

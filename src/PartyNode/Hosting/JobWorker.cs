@@ -57,13 +57,14 @@ internal sealed class JobWorker(
     {
         using CancellationTokenSource turn = CancellationTokenSource.CreateLinkedTokenSource(entry.Cancellation);
         PatientTransport? patient = null;
+        PreparedInput? input = null;
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
         JobFault? fault = null;
         try
         {
             entry.Cancellation.ThrowIfCancellationRequested();
             JobTrust.Require(config, keys, entry.Job);
-            PreparedInput input = await PrepareAsync(entry, record);
+            input = await PrepareAsync(entry, record);
             if (!entry.IsAnswered)
             {
                 await AddToStoreAsync(entry, JobState.Offered, error: null);
@@ -107,6 +108,7 @@ internal sealed class JobWorker(
         {
             // Whatever a cancelled turn ends with: the next one comes to the same place over the record.
             entry.IsRunning = false;
+            entry.Input = input;
             log.GaveWay(entry.Id);
             return JobTurn.GaveWay;
         }
@@ -206,7 +208,8 @@ internal sealed class JobWorker(
     /// <summary>Loads the input and applies the rules that need it. An attempt that has begun was held to them before, and now is to its record.</summary>
     private async Task<PreparedInput> PrepareAsync(JobEntry entry, SessionRecord record)
     {
-        PreparedInput input = await LoadAsync(entry);
+        PreparedInput input = entry.Input ?? await LoadAsync(entry);
+        entry.Input = null;
         PreflightReport preflight = _preflight.OfInput(entry.Job, input, entry.Facts);
         entry.Preflight = preflight;
         record.Guards = [.. PolicyGuards.Noted(config, preflight.Findings)];

@@ -30,6 +30,7 @@ public static class PartyCommand
 
             (string file, bool parentPipe) = NodeArguments.Parse(arguments, Usage);
             PartyConfig config = PartyConfig.Load(file);
+            config.RequireTrust(file);
             foreach (DatasetOptions dataset in config.Datasets.Values)
             {
                 TableLoader.RequireReadable(dataset);

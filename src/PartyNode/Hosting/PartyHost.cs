@@ -1,8 +1,10 @@
 using System.Collections.Concurrent;
+using Google.Protobuf;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Reporting;
 using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
@@ -106,11 +108,11 @@ public sealed class PartyHost : IDisposable
             entry.Leave();
         }
 
-        DateTimeOffset until = _time.GetUtcNow() + patience;
+        long start = _time.GetTimestamp();
         using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(100), _time);
         try
         {
-            while (_entries.Values.Any(entry => entry.IsRunning) && _time.GetUtcNow() < until)
+            while (_entries.Values.Any(entry => entry.IsRunning) && _time.GetElapsedTime(start) < patience)
             {
                 await timer.WaitForNextTickAsync(hurry);
             }
@@ -281,14 +283,35 @@ public sealed class PartyHost : IDisposable
             return false;
         }
 
+        try
+        {
+            return await GoOnAsync(known, cancellationToken);
+        }
+        catch (Exception error) when (error is InvalidProtocolBufferException or VertFedException { Code: not ErrorCode.Storage })
+        {
+            // This version of the node cannot take it for what it was; the other jobs, and the node's next start, are none the worse for it.
+            JobFault fault = JobFault.From(error, _config.Name);
+            await _store.SetStateAsync(job, JobState.Failed, fault.Error, _time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
+            _relay.SendOutcome(new JobOutcome { Job = job, Attempt = known.Attempt, State = JobState.Failed, Error = fault.Shared });
+            string status = ReportWriter.StatusName(JobState.Failed);
+            _log.Ended(job, status, fault.Error);
+            _progress.JobEnded(job, status, fault.Error);
+            return false;
+        }
+    }
+
+    /// <summary>Queues a job that the store has as open.</summary>
+    /// <returns>False: the operator has not approved it.</returns>
+    private async Task<bool> GoOnAsync(PartyJob known, CancellationToken cancellationToken)
+    {
         SignedJob signed = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(known.SignedSpec));
         if (known.State == JobState.Offered && !await IsApprovedAsync(signed, known, cancellationToken))
         {
-            _log.NotResumed(job);
+            _log.NotResumed(known.Job);
             return false;
         }
 
-        _log.Resuming(job, known.Attempt);
+        _log.Resuming(known.Job, known.Attempt);
         Enqueue(new JobEntry(signed, known.Attempt, isResumed: true)
         {
             HasRun = known.State == JobState.Running,
@@ -311,10 +334,12 @@ public sealed class PartyHost : IDisposable
         {
             // Accepted by an earlier run of this node, and started only now that the peer has accepted too.
             await ResumeAsync(start.Job, cancellationToken);
+            _entries.TryGetValue(start.Job, out entry);
         }
-        else if (entry.Attempt == start.Attempt)
+
+        if (entry is not null && entry.Attempt == start.Attempt)
         {
-            entry.Start();
+            entry.Start(start.StartedUnixMs);
         }
     }
 

@@ -23,7 +23,7 @@ internal sealed class Reloader(
         {
             try
             {
-                PartyConfig next = PartyConfig.Load(file);
+                PartyConfig next = PartyConfig.Load(file, config);
                 bool hasNewKeys = keys.Reload(next);
                 config.TakeTrust(next);
                 Volatile.Write(ref _read, next);

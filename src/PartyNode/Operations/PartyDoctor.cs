@@ -23,6 +23,7 @@ internal static class PartyDoctor
     private static (PartyConfig Config, string Summary) Read(string file)
     {
         PartyConfig config = PartyConfig.Load(file);
+        config.RequireTrust(file);
         return (config, $"party '{config.Name}', {config.Peers.Count} peers");
     }
 

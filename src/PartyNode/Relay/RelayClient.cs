@@ -73,11 +73,17 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     /// <summary>Fingerprints of the coordinator's key that count now.</summary>
     public IReadOnlyList<string> Pins => Volatile.Read(ref _pins);
 
-    /// <summary>Takes other pins. A connection to a coordinator whose key is no more among them ends.</summary>
+    /// <summary>Takes other pins. A connection to a coordinator whose key is no more among them ends; without a pin none is made.</summary>
     public void UsePins(IReadOnlyList<string> pins)
     {
-        Volatile.Write(ref _pins, pins);
-        if (Volatile.Read(ref _connectedTo) is { } key && !pins.Contains(key, StringComparer.Ordinal))
+        bool isRevoked;
+        lock (_gate)
+        {
+            Volatile.Write(ref _pins, pins);
+            isRevoked = _connectedTo is { } key && !pins.Contains(key, StringComparer.Ordinal);
+        }
+
+        if (isRevoked)
         {
             Reconnect();
         }
@@ -109,9 +115,10 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
             Volatile.Write(ref _connection, ending);
             try
             {
+                RequirePin();
                 await using RelayConnection connection = new(options, keys.All, this);
                 RegisteredEvent registered = await connection.RegisterAsync(ending.Token);
-                Volatile.Write(ref _connectedTo, connection.CoordinatorFingerprint);
+                ConnectedTo(connection.CoordinatorFingerprint);
                 backoff.Reset();
                 Rewind(registered.RunningJobs);
                 await _events.Writer.WriteAsync(registered, cancellationToken);
@@ -135,9 +142,14 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
             {
                 reason = $"{error.StatusCode}: {error.Status.Detail}";
             }
-            catch (VertFedException error) when (error.Code != ErrorCode.Refused)
+            catch (VertFedException error) when (error.Code != ErrorCode.Refused || Pins.Count == 0)
             {
+                // Without a pin every coordinator is a wrong one: the node goes on, and connects once there is one again.
                 reason = error.Message;
+            }
+            finally
+            {
+                ConnectedTo(null);
             }
 
             TimeSpan wait = backoff.Next();
@@ -323,6 +335,29 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         {
             return Find(job, attempt)
                 ?? ((_accepted.Contains(job) || _running.Contains(job)) && !_transports.ContainsKey(job) ? Open(job, attempt, UnopenedDeadline) : null);
+        }
+    }
+
+    /// <summary>Notes whose connection stands. The pins may have changed since its key was looked at.</summary>
+    private void ConnectedTo(string? key)
+    {
+        lock (_gate)
+        {
+            if (key is null || _pins.Contains(key, StringComparer.Ordinal))
+            {
+                _connectedTo = key;
+                return;
+            }
+        }
+
+        throw new VertFedException(ErrorCode.PeerUnavailable, "the coordinator's key is not pinned any more");
+    }
+
+    private void RequirePin()
+    {
+        if (Pins.Count == 0)
+        {
+            throw new VertFedException(ErrorCode.PeerUnavailable, "no key of the coordinator is trusted");
         }
     }
 

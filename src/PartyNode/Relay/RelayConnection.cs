@@ -66,7 +66,7 @@ internal sealed class RelayConnection : IAsyncDisposable
     public async Task<RegisteredEvent> RegisterAsync(CancellationToken cancellationToken)
     {
         NodeKey current = _keys[0];
-        current.Credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
+        current.Credential.Certificate.RequireValid(_options.Time.GetUtcNow());
         using CancellationTokenSource handshake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         handshake.CancelAfter(_options.HandshakeTimeout);
         try
@@ -156,7 +156,9 @@ internal sealed class RelayConnection : IAsyncDisposable
         try
         {
             CheckpointKey shown = key ?? new CheckpointKey();
-            string pin = _client.Pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ?? _client.Pins[0];
+            IReadOnlyList<string> pins = _client.Pins;
+            string pin = pins.FirstOrDefault(pin => pin == FingerprintOf(shown)) ??
+                (pins.Count > 0 ? pins[0] : throw new VertFedException(ErrorCode.PeerUnavailable, "no key of the coordinator is trusted"));
             return CheckpointVerifier.Parse(shown, pin, "coordinator");
         }
         catch (VertFedException error) when (error.Code == ErrorCode.DoesNotVerify)
@@ -196,7 +198,7 @@ internal sealed class RelayConnection : IAsyncDisposable
                     await _client.PublishAsync(new OfferEvent(frame.Offer.Job, frame.Offer.Attempt), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Start:
-                    await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt), cancellationToken);
+                    await _client.PublishAsync(new StartEvent(frame.Start.Job, frame.Start.Attempt, frame.Start.StartedUnixMs), cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Preflight when frame.Preflight.Job is not null:
                     await _client.PublishAsync(new PreflightEvent(frame.Preflight.Request, frame.Preflight.Job), cancellationToken);

@@ -15,7 +15,8 @@ public sealed record DisconnectedEvent(string Reason, TimeSpan RetryIn) : RelayE
 
 public sealed record OfferEvent(SignedJobSpec Job, uint Attempt) : RelayEvent;
 
-public sealed record StartEvent(string Job, uint Attempt) : RelayEvent;
+/// <param name="StartedUnixMs">When the coordinator started it, the same for both parties; 0: not said.</param>
+public sealed record StartEvent(string Job, uint Attempt, long StartedUnixMs = 0) : RelayEvent;
 
 /// <summary>The coordinator asks what this party's rules say of a job that is not offered.</summary>
 public sealed record PreflightEvent(string Request, SignedJobSpec Job) : RelayEvent;

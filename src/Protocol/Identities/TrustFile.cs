@@ -128,7 +128,20 @@ public sealed class TrustFile
             : [.. Entries.Select(entry => entry.Name == name ? entry with { Fingerprints = left } : entry)]);
     }
 
-    /// <summary>Writes beside the file, brings it to the disk, then renames: a reader has the old content or the new.</summary>
+    /// <summary>Reads a trust file, changes it and writes it, while no other command does.</summary>
+    /// <param name="orEmpty">Whether one is made where there is none.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: it cannot be read, changed so or written, or is being changed.</exception>
+    public static TrustFile Change(string path, bool orEmpty, Func<TrustFile, TrustFile> change)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        using FileStream held = Hold(path);
+        TrustFile after = change(orEmpty ? ReadOrEmpty(path) : Read(path));
+        after.Save();
+        return after;
+    }
+
+    /// <summary>Writes beside the file, brings it to the disk, then renames: a reader has the old content or the new. The file keeps its mode; where
+    /// the path is a symbolic link, what it points to is replaced and the link stays.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: it cannot be written, or became too long.</exception>
     public void Save()
     {
@@ -138,20 +151,31 @@ public sealed class TrustFile
             throw Error.Usage($"The trust file '{Path}' would be longer than {Limits.MaxSpecBytes} bytes.");
         }
 
-        string unfinished = $"{Path}.{Guid.NewGuid():N}.tmp";
+        string? unfinished = null;
         try
         {
+            string target = TargetOf(Path);
+            unfinished = $"{target}.{Guid.NewGuid():N}.tmp";
             using (FileStream file = new(unfinished, FileMode.CreateNew, FileAccess.Write, FileShare.None))
             {
+                if (!OperatingSystem.IsWindows() && File.Exists(target))
+                {
+                    File.SetUnixFileMode(file.SafeFileHandle, File.GetUnixFileMode(target));
+                }
+
                 file.Write(content);
                 file.Flush(flushToDisk: true);
             }
 
-            File.Move(unfinished, Path, overwrite: true);
+            File.Move(unfinished, target, overwrite: true);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            File.Delete(unfinished);
+            if (unfinished is not null)
+            {
+                File.Delete(unfinished);
+            }
+
             throw Error.Usage($"The trust file '{Path}' cannot be written: {e.Message}", e);
         }
     }
@@ -174,6 +198,21 @@ public sealed class TrustFile
         }
 
         return text.ToString();
+    }
+
+    private static string TargetOf(string path) => new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+
+    /// <summary>Beside the file, and left there: one that is deleted could be held by two.</summary>
+    private static FileStream Hold(string path)
+    {
+        try
+        {
+            return new FileStream(TargetOf(path) + ".lock", FileMode.OpenOrCreate, FileAccess.Read, FileShare.None);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Error.Usage($"The trust file '{path}' is being changed by another command, or its lock file cannot be opened: {e.Message}", e);
+        }
     }
 
     /// <summary>What speaks against an entry beside others; null: nothing.</summary>

@@ -100,8 +100,9 @@ public sealed class RelayTests
         FakeParty bank2 = await fixture.ConnectAsync("bank"), retailer2 = await fixture.ConnectAsync("retailer");
         bank2.TakeOver(bank);
         Assert.Equal([job], bank2.Registered!.RunningJobs);
-        await bank2.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start);
-        await retailer2.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start);
+        JobStart start = (await bank2.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start)).Start;
+        Assert.Equal(start, (await retailer2.ExpectAsync(CoordinatorFrame.FrameOneofCase.Start)).Start);
+        Assert.Equal((await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).StartedUnixMs, start.StartedUnixMs);
         Assert.Equal(first, await retailer2.ReceiveAsync());
         await retailer2.AcknowledgeAsync(first);
         Envelope second = await bank2.DepositAsync(job, [2]);

@@ -80,6 +80,30 @@ public sealed class HostileCoordinatorTests
         Assert.False(Directory.Exists(Path.Combine(fixture.Folder, "bank", "jobs", id)));
     }
 
+    [Fact]
+    public async Task A_stored_job_that_no_longer_verifies_fails_alone_and_the_node_goes_on()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(40);
+        RunningNode bank = fixture.StartNode(Role.LabelParty);
+        SignedJobSpec spoilt = fixture.NewJob().Message.Clone();
+        spoilt.Signature = ByteString.CopyFrom(new byte[64]);
+        (string unsigned, string unreadable) = (new string('6', 32), new string('7', 32));
+        foreach ((string id, byte[] spec) in new[] { (unsigned, spoilt.ToByteArray()), (unreadable, "\xff\xff"u8.ToArray()) })
+        {
+            PartyJob stored = new() { Job = id, Attempt = 1, Role = Role.LabelParty, SignedSpec = spec, State = JobState.Running, ReceivedUnixMs = 1 };
+            await bank.Store.AddJobAsync(stored, None);
+            await bank.Store.SetStateAsync(id, JobState.Running, error: null, 2, None);
+        }
+
+        await bank.Host.Relay.PublishAsync(new RegisteredEvent("any", [unsigned, unreadable]), None);
+
+        Assert.Equal(nameof(ErrorCode.DoesNotVerify), (await bank.StateOfAsync(unsigned, JobState.Failed)).Error!.Code);
+        Assert.Equal(nameof(ErrorCode.Internal), (await bank.StateOfAsync(unreadable, JobState.Failed)).Error!.Code);
+        await bank.WaitForAsync("job_end", unreadable);
+        Assert.False(bank.Running.IsCompleted);
+    }
+
     [Theory]
     [InlineData(JobState.Failed, true, "it failed before")]
     [InlineData(JobState.Running, false, "'bank' does not trust the job's submitter any more")]

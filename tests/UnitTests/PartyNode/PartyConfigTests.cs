@@ -125,6 +125,18 @@ public sealed class PartyConfigTests
             StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("peers:\n  - {name: retailer, fingerprint: DIGITS}", "peers: []", "party.yaml: peers: no peer is named")]
+    [InlineData("submitters: [DIGITS]", "submitters: []", "party.yaml: submitters: no submitter is named")]
+    [InlineData("coordinator_fingerprint: DIGITS", "coordinator_fingerprint: []", "party.yaml: coordinator_fingerprint: no key of the coordinator is named")]
+    public void A_node_that_trusts_nobody_does_not_start(string old, string replacement, string message)
+    {
+        Parse(Text).RequireTrust("party.yaml");
+        PartyConfig config = Parse(Text.Replace(old.Replace("DIGITS", Digits, StringComparison.Ordinal), replacement, StringComparison.Ordinal));
+        VertFedException error = Assert.Throws<VertFedException>(() => config.RequireTrust("/etc/vertfed/party.yaml"));
+        Assert.Equal((ErrorCode.Usage, message), (error.Code, error.Message));
+    }
+
     [Fact]
     public void A_missing_file_is_a_usage_error() =>
         Assert.Equal(ErrorCode.Usage, Assert.Throws<VertFedException>(() => PartyConfig.Load("/nowhere/party.yaml")).Code);

@@ -71,6 +71,41 @@ public sealed class RotationTests
         Assert.Contains("submitter-allowed", status.Error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_node_loses_its_last_peer_and_its_coordinator_while_it_runs_and_takes_the_coordinator_back()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(200);
+        string bankFile = fixture.WriteConfiguration(Role.LabelParty), trust = Path.Combine(fixture.Folder, "trust.yaml");
+        string peer = File.ReadAllLines(bankFile).Single(line => line.StartsWith("peers:", StringComparison.Ordinal));
+        Replace(bankFile, peer, "trust: trust.yaml");
+        Replace(bankFile, $"coordinator_fingerprint: {fixture.CoordinatorIdentity.Fingerprint}\n", "");
+        Replace(bankFile, $"coordinator: {fixture.Address}\n", "");
+        global::VertFed.Protocol.TrustFile whole = global::VertFed.Protocol.TrustFile.ReadOrEmpty(trust)
+            .With("retailer", peer.Split("fingerprint: ")[1].TrimEnd('}', ']'), "party")
+            .With("main", fixture.CoordinatorIdentity.Fingerprint, "coordinator", new Uri(fixture.Address));
+        whole.Save();
+        RunningNode bank = fixture.StartNodeFrom(bankFile);
+        fixture.StartNode(Role.FeatureParty);
+        string job = await fixture.SubmitAsync(spec => spec.DeadlineSeconds = 120);
+        await bank.WaitForAsync("phase", job);
+
+        whole.Without("retailer").Save();
+        bank.Host.ReloadFrom(bankFile);
+        JobStatus status = await fixture.EndOfAsync(job);
+        Assert.Equal((JobState.Refused, "bank"), (status.State, status.Error.Party));
+        Assert.Contains("does not trust the key of 'retailer' any more", status.Error.Message, StringComparison.Ordinal);
+
+        whole.Without("retailer").Without("main").Save();
+        bank.Host.ReloadFrom(bankFile);
+        await bank.LoggedAsync("no key of the coordinator is trusted");
+        string[] empty = [Assert.Throws<VertFedException>(() => global::VertFed.PartyNode.Configuration.PartyConfig.Load(bankFile)).Message];
+        Assert.Contains("coordinator", empty[0], StringComparison.Ordinal);
+        whole.Save();
+        bank.Host.ReloadFrom(bankFile);
+        await bank.WaitForAsync("connected");
+    }
+
     private static void Pin(NodeFixture fixture, params string[] bank) => fixture.Coordinator.Reload(fixture.Config with
     {
         Parties = new Dictionary<string, AdmittedParty>(fixture.Config.Parties, StringComparer.Ordinal) { ["bank"] = new("bank", bank) },

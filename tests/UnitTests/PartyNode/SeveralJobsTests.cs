@@ -79,10 +79,7 @@ public sealed class SeveralJobsTests
             bank.Jobs.DecideAsync(first, approved: true, "", CancellationToken.None),
             retailer.Jobs.DecideAsync(second, approved: true, "", CancellationToken.None));
 
-        foreach (string job in new[] { first, second }.Order(StringComparer.Ordinal))
-        {
-            await RunsAsync(fixture, bank, job);
-        }
+        await Task.WhenAll(RunsAsync(fixture, bank, first), RunsAsync(fixture, bank, second));
     }
 
     [Fact]

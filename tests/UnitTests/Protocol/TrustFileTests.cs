@@ -34,7 +34,27 @@ public sealed class TrustFileTests : IDisposable
         Assert.Equal(2, await RunAsync("trust", file, "ann", C, "--as", "party"));
         Assert.Equal(0, await RunAsync("distrust", file, "bank"));
         Assert.Equal(2, await RunAsync("distrust", file, "bank"));
-        Assert.Equal(["trust.yaml"], Directory.GetFiles(Path.GetDirectoryName(file)!).Select(Path.GetFileName));
+        Assert.Equal(["trust.yaml", "trust.yaml.lock"], Directory.GetFiles(Path.GetDirectoryName(file)!).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_file_behind_a_link_keeps_its_mode_and_place_and_is_changed_by_one_command_at_a_time()
+    {
+        const UnixFileMode mode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead;
+        string file = _folder.File("real.yaml"), link = _folder.File("trust.yaml");
+        Assert.Equal(0, await RunAsync("trust", file, "bank", A, "--as", "party"));
+        File.CreateSymbolicLink(link, "real.yaml");
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(file, mode);
+        Assert.Equal(0, await RunAsync("trust", link, "ann", C, "--as", "analyst"));
+        Assert.Equal("real.yaml", new FileInfo(link).LinkTarget);
+        Assert.Equal(2, global::VertFed.Protocol.TrustFile.Read(file).Entries.Count);
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(mode, File.GetUnixFileMode(file));
+
+        await using FileStream held = new(file + ".lock", FileMode.Open, FileAccess.Read, FileShare.None);
+        Assert.Equal(2, await RunAsync("distrust", link, "bank"));
+        Assert.Equal(2, global::VertFed.Protocol.TrustFile.Read(file).Entries.Count);
     }
 
     [Theory]
