@@ -46,9 +46,9 @@ internal sealed class Attacker(LoadCoordinator coordinator)
     }
 
     /// <summary>A connection over TLS that speaks HTTP/2 as far as the settings, and keeps its place until the gate opens.</summary>
-    public Task<AttackEnd> OccupyingAsync(Person person, Task gate, CancellationToken cancellationToken) => OverTlsAsync(person, async _ =>
+    public Task<AttackEnd> OccupyingAsync(Person person, Gate gate, CancellationToken cancellationToken) => OverTlsAsync(person, async _ =>
     {
-        await gate.WaitAsync(cancellationToken);
+        await gate.StayAsync(cancellationToken);
         return new AttackEnd(true, "kept");
     }, cancellationToken);
 

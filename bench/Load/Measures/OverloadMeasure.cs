@@ -35,7 +35,7 @@ internal static class OverloadMeasure
             FormattableString.Invariant($"Overload, with frame_seconds {frameSeconds}: what was tried at once, what came of it, and an analyst's calls meanwhile:"),
             "tried", "count", "let in", "ended how", "all over after s", "other's calls", "p50 ms", "p99 ms", "failed", "memory MiB", "peak MiB");
 
-        // Long enough for all to knock; those who were let in leave then.
+        // Those who were let in leave when all have knocked.
         await StepAsync("connections of one analyst's key", some, gate => _ => attacker.OccupyingAsync(hostile, gate, run.Ended));
         await StepAsync("connections of keys that nobody knows", some, gate => i => attacker.OccupyingAsync(strangers[i], gate, run.Ended));
         if (!run.IsShort)
@@ -53,15 +53,15 @@ internal static class OverloadMeasure
             stranger.Dispose();
         }
 
-        async Task StepAsync(string what, int count, Func<Task, Func<int, Task<AttackEnd>>> attack, bool mustEnd = false)
+        async Task StepAsync(string what, int count, Func<Gate, Func<int, Task<AttackEnd>>> attack, bool mustEnd = false)
         {
             Bystander bystander = new(others, own.Specification.Job);
             using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(run.Ended);
             Task working = Task.Run(() => bystander.WorkAsync(over.Token), run.Ended);
-            Task gate = Task.Delay(run.Of(TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(1)), run.Ended);
+            Gate gate = new(count);
             Func<int, Task<AttackEnd>> one = attack(gate);
             long start = Stopwatch.GetTimestamp();
-            AttackEnd[] ends = await Task.WhenAll(Enumerable.Range(0, count).Select(i => Task.Run(() => one(i), run.Ended)));
+            AttackEnd[] ends = await Task.WhenAll(Enumerable.Range(0, count).Select(i => Task.Run(() => KnockAsync(i), run.Ended)));
             TimeSpan taken = Stopwatch.GetElapsedTime(start);
             await over.CancelAsync();
             await working;
@@ -74,6 +74,22 @@ internal static class OverloadMeasure
             table.Add(
                 what, count, ends.Count(end => end.HasEntered), outcomes, taken.TotalSeconds, bystander.Calls, calls.Percentile(0.5), calls.Percentile(0.99), bystander.Failed,
                 usage.Resident / Usage.MiB, usage.Peak / Usage.MiB);
+
+            async Task<AttackEnd> KnockAsync(int i)
+            {
+                AttackEnd end = default;
+                try
+                {
+                    return end = await one(i);
+                }
+                finally
+                {
+                    if (!end.HasEntered)
+                    {
+                        gate.Decide();
+                    }
+                }
+            }
         }
     }
 }
