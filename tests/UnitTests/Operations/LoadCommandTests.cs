@@ -23,7 +23,11 @@ public sealed class LoadCommandTests
 
         Assert.True(code == 0, errors.ToString());
         Assert.Equal(["2", "4"], Column(folder, "idle", "idle", "parties"));
-        Assert.Equal(["taken", "ResourceExhausted (max_open_jobs_per_submitter)"], Column(folder, "flood", "flood-answers", "answer"));
+        // The faster the machine, the sooner the second limit is met too.
+        string[] answers = Column(folder, "flood", "flood-answers", "answer");
+        Assert.Equal("taken", answers[0]);
+        Assert.Contains("ResourceExhausted (max_open_jobs_per_submitter)", answers);
+        Assert.Subset(["taken", "ResourceExhausted (max_heavy_calls_per_minute)", "ResourceExhausted (max_open_jobs_per_submitter)"], answers.ToHashSet(StringComparer.Ordinal));
         Assert.Equal("4", Column(folder, "flood", "flood-answers", "submits")[0]);
         Assert.All(Column(folder, "flood", "flood-other", "failed"), failed => Assert.Equal("0", failed));
         string[] letIn = Column(folder, "overload", "overload", "let in");
