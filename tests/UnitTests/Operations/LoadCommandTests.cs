@@ -27,7 +27,7 @@ public sealed class LoadCommandTests
         string[] answers = Column(folder, "flood", "flood-answers", "answer");
         Assert.Equal("taken", answers[0]);
         Assert.Contains("ResourceExhausted (max_open_jobs_per_submitter)", answers);
-        Assert.Subset(["taken", "ResourceExhausted (max_heavy_calls_per_minute)", "ResourceExhausted (max_open_jobs_per_submitter)"], answers.ToHashSet(StringComparer.Ordinal));
+        Assert.Empty(answers.Except(["taken", "ResourceExhausted (max_heavy_calls_per_minute)", "ResourceExhausted (max_open_jobs_per_submitter)"], StringComparer.Ordinal));
         Assert.Equal("4", Column(folder, "flood", "flood-answers", "submits")[0]);
         Assert.All(Column(folder, "flood", "flood-other", "failed"), failed => Assert.Equal("0", failed));
         string[] letIn = Column(folder, "overload", "overload", "let in");
