@@ -89,11 +89,11 @@ public sealed class SeveralJobsTests
         fixture.WriteData(200);
         RunningNode bank = fixture.StartNode(Role.LabelParty, ManualBut("first"));
         RunningNode retailer = fixture.StartNode(Role.FeatureParty);
-        string second = await SubmitAsync(fixture, "second");
+        string second = await SubmitAsync(fixture, "second", deadlineSeconds: 60);
         await bank.WaitForAsync("held", second);
 
         // The first has the only lane, and without its peer it stays there.
-        string first = await SubmitAsync(fixture, "first");
+        string first = await SubmitAsync(fixture, "first", deadlineSeconds: 60);
         await bank.WaitForAsync("phase", first);
         await retailer.StopAsync();
         await bank.Jobs.DecideAsync(second, approved: true, "", CancellationToken.None);
@@ -138,11 +138,11 @@ public sealed class SeveralJobsTests
     private static string ManualBut(string purpose) =>
         $"  allow_disclosure_risk: true\n  approval: manual\n  automatic_for: {{purposes: [{purpose}]}}\nmax_running_jobs: 1";
 
-    private static Task<string> SubmitAsync(NodeFixture fixture, string purpose) => fixture.SubmitAsync(spec =>
+    private static Task<string> SubmitAsync(NodeFixture fixture, string purpose, uint deadlineSeconds = 20) => fixture.SubmitAsync(spec =>
     {
         spec.Purpose = purpose;
         spec.Train.MaxIterations = 1;
-        spec.DeadlineSeconds = 20;
+        spec.DeadlineSeconds = deadlineSeconds;
     });
 
     private static int Line(string[] events, string name, string job) => Array.FindIndex(
