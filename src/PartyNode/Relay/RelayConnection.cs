@@ -66,7 +66,8 @@ internal sealed class RelayConnection : IAsyncDisposable
     public async Task<RegisteredEvent> RegisterAsync(CancellationToken cancellationToken)
     {
         NodeKey current = _keys[0];
-        current.Credential.Certificate.RequireValid(_options.Time.GetUtcNow());
+        // By the clock of the platform, as TLS judges it at the other end.
+        current.Credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
         using CancellationTokenSource handshake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         handshake.CancelAfter(_options.HandshakeTimeout);
         try

@@ -28,14 +28,17 @@ internal interface ILife : IAsyncDisposable
 internal sealed class PartyLife : ILife
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly StringWriter _output = new();
-    private readonly StringWriter _errors = new();
+    private readonly StringWriter _lines = new();
+
+    // Locks itself while it writes.
+    private readonly TextWriter _errors;
     private readonly CheckpointSigner _checkpoints;
 
     public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, ILifeStore database, TimeProvider time)
     {
         Folder = folder;
         Database = database;
+        _errors = TextWriter.Synchronized(_lines);
         Gate = new DurableGate(point, database.Log);
         PartyConfig config = PartyConfig.Parse("party.yaml", job.Configuration(role, port, folder), Path.GetTempPath());
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(folder, "checkpoint.key"), job.IdentityOf(role));
@@ -45,8 +48,8 @@ internal sealed class PartyLife : ILife
             config,
             new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role), made: RecoveryCase.Made), _checkpoints)),
             Store,
-            new ProgressWriter(TextWriter.Synchronized(_output)),
-            new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
+            new ProgressWriter(TextWriter.Null),
+            new NodeLog(_errors, TimeProvider.System),
             time,
             new RelayOptions
             {
@@ -73,7 +76,16 @@ internal sealed class PartyLife : ILife
     /// <summary>Faults when the node ends by an error.</summary>
     public Task Running { get; }
 
-    public string Log => $"{_errors}\n{(Running.IsFaulted ? Running.Exception : null)}";
+    public string Log
+    {
+        get
+        {
+            lock (_errors)
+            {
+                return $"{_lines}\n{(Running.IsFaulted ? Running.Exception : null)}";
+            }
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
