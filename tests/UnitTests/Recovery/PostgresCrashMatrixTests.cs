@@ -61,35 +61,4 @@ public sealed class PostgresCrashMatrixTests(UndisturbedPostgres undisturbed, IT
         Assert.Equal(0, run.Revived);
         Assert.Empty(run.Faults);
     }
-
-    [SkippableTheory]
-    [Trait("Speed", "slow")]
-    [InlineData("Label")]
-    [InlineData("Feature")]
-    [InlineData("Coordinator")]
-    public async Task A_process_killed_at_every_fourth_write_changes_nothing(string actor)
-    {
-        await PostgresServer.GetAsync();
-        Actor victim = Enum.Parse<Actor>(actor);
-        for (int write = 1; write <= Undisturbed.Reachable(victim); write += 4)
-        {
-            await SameAsync(new Kill(victim, new KillPoint(write, write % 8 == 1 ? CommitStage.Before : CommitStage.After)));
-        }
-    }
-
-    [SkippableTheory]
-    [Trait("Speed", "slow")]
-    [InlineData("Label", "Feature")]
-    [InlineData("Feature", "Coordinator")]
-    [InlineData("Coordinator", "Label")]
-    public async Task Two_processes_killed_at_once_change_nothing(string actor, string other)
-    {
-        await PostgresServer.GetAsync();
-        Actor victim = Enum.Parse<Actor>(actor);
-        foreach (CommitStage stage in Enum.GetValues<CommitStage>())
-        {
-            int write = Undisturbed.Reachable(victim) * (stage == CommitStage.Before ? 1 : 2) / 3;
-            await SameAsync(new Kill(victim, new KillPoint(write, stage), Enum.Parse<Actor>(other)));
-        }
-    }
 }

@@ -35,18 +35,4 @@ public sealed class ScoreCrashTests(UndisturbedScore undisturbed, ITestOutputHel
             await SameAsync(new Kill(Actor.Label, new KillPoint(write, CommitStage.Before)));
         }
     }
-
-    [Theory]
-    [Trait("Speed", "slow")]
-    [InlineData("Label")]
-    [InlineData("Feature")]
-    [InlineData("Coordinator")]
-    public async Task A_process_killed_at_every_third_write_changes_no_score(string actor)
-    {
-        Actor victim = Enum.Parse<Actor>(actor);
-        for (int write = 1; write <= Undisturbed.Reachable(victim); write += 3)
-        {
-            await SameAsync(new Kill(victim, new KillPoint(write, write % 2 == 0 ? CommitStage.Before : CommitStage.After)));
-        }
-    }
 }
