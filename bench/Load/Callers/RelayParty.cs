@@ -190,7 +190,7 @@ internal sealed class RelayParty : IAsyncDisposable
                 Job = side.Job,
                 Attempt = side.Attempt,
                 Sender = side.Role,
-                Recipient = side.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty,
+                Recipient = side.Role.Other(),
                 Phase = Phase.Align,
                 Step = Step.BlindedIds,
                 Sequence = (ulong)i,

@@ -4,6 +4,7 @@ using VertFed.Coordinator.Configuration;
 using VertFed.Operations.Metrics;
 using VertFed.Operations.Telemetry;
 using VertFed.Protocol.V1;
+using VertFed.Protocol;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Operations;
@@ -66,7 +67,7 @@ internal sealed class CoordinatorTelemetry : IDisposable
     public int Jobs => _jobs.Count;
 
     /// <summary>An envelope went out to its recipient.</summary>
-    public void HandedOn(StoredEnvelope envelope) => _node.Jobs.Passed($"to {(envelope.Key.Sender == Role.LabelParty ? Role.FeatureParty : Role.LabelParty)}", envelope.Step, envelope.PayloadSize);
+    public void HandedOn(StoredEnvelope envelope) => _node.Jobs.Passed($"to {envelope.Key.Sender.Other()}", envelope.Step, envelope.PayloadSize);
 
     /// <summary>A job is in another state.</summary>
     public void StateChanged(JobRecord job)

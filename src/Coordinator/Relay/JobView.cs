@@ -1,4 +1,5 @@
 using VertFed.Protocol.V1;
+using VertFed.Protocol;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Relay;
@@ -16,7 +17,7 @@ internal sealed class JobView(string job, uint attempt, Role role)
     /// <summary>The party's own role.</summary>
     public Role Role { get; } = role;
 
-    public Role Peer { get; } = role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+    public Role Peer { get; } = role.Other();
 
     public bool OfferSent { get; set; }
 

@@ -31,5 +31,5 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         };
     }
 
-    public string PeerOf(SignedJob job) => job.Specification.Party(config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty).Name;
+    public string PeerOf(SignedJob job) => job.Specification.Party(config.Role.Other()).Name;
 }

@@ -16,7 +16,7 @@ public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerpr
 
     internal PartyReference Own => Spec.Party(Config.Role);
 
-    internal PartyReference Peer => Spec.Party(Config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
+    internal PartyReference Peer => Spec.Party(Config.Role.Other());
 
     internal PartyPolicy Policy => Config.Policy;
 }

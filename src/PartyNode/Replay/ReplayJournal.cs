@@ -13,7 +13,7 @@ namespace VertFed.PartyNode.Replay;
 internal sealed class ReplayJournal(
     TranscriptIndex transcript, Role self, AttemptRecord secrets, IJournal kept, Action<ulong> compared) : IJournal, IEnvelopeTransport
 {
-    private readonly Role _peer = self == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+    private readonly Role _peer = self.Other();
 
     public ValueTask<AttemptRecord?> LoadAttemptAsync(string job, uint attempt, CancellationToken cancellationToken) =>
         ValueTask.FromResult<AttemptRecord?>(secrets);

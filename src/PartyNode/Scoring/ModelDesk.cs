@@ -167,7 +167,7 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
     {
         PartyJob job = (await store.FindJobAsync(model.Job, cancellationToken))!;
         JobSpecification specification = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Specification;
-        Role peer = model.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+        Role peer = model.Role.Other();
         NodeModel described = new()
         {
             Job = model.Job,

@@ -55,7 +55,7 @@ public sealed class SealedChannelOptions
 
     internal JobSpecification Specification => Job.Specification;
 
-    internal Role PeerRole => Self == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+    internal Role PeerRole => Self.Other();
 
     internal string PeerName => Specification.Party(PeerRole).Name;
 

@@ -130,7 +130,7 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
                     new { job, answer = (int)(refusal is null ? Answer.Accepted : Answer.Refused) });
                 if (refusal is not null)
                     End(connection, job, JobState.Refused, refusal, nowUnixMs);
-                else if (record.AnswerOf(Other(role)) == Answer.Accepted)
+                else if (record.AnswerOf(role.Other()) == Answer.Accepted)
                     connection.Execute("UPDATE jobs SET state = @state, started_ms = @nowUnixMs WHERE job = @job", new { job, state = (int)JobState.Running, nowUnixMs });
                 return Find(connection, job);
             },
@@ -179,7 +179,7 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
                 if (key.Sequence >= row.NextToDeliver)
                 {
                     JobRecord job = Find(connection, key.Job)!;
-                    Log(connection, job, DeliveryEvent.Delivered, Other(key.Sender), key.Sequence, nowUnixMs);
+                    Log(connection, job, DeliveryEvent.Delivered, key.Sender.Other(), key.Sequence, nowUnixMs);
                     if (job.Payloads == Payloads.Hashes)
                     {
                         connection.Execute(
@@ -221,7 +221,7 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
                 connection.Execute($"UPDATE jobs SET {column} = @outcome WHERE job = @job", new { job, outcome = (int)outcome });
                 if (record.IsOpen && outcome != JobState.Done)
                     End(connection, job, outcome, error ?? new JobError { Code = nameof(ErrorCode.Internal), Party = record.PartyName(role) }, nowUnixMs);
-                else if (record.State == JobState.Running && record.OutcomeOf(Other(role)) == JobState.Done)
+                else if (record.State == JobState.Running && record.OutcomeOf(role.Other()) == JobState.Done)
                     End(connection, job, JobState.Done, error: null, nowUnixMs);
                 return Find(connection, job);
             },
@@ -375,8 +375,6 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
             FROM streams WHERE job = @job AND attempt = @attempt AND sender = @sender
             """,
             new { job, attempt = (long)attempt, sender = (int)sender });
-
-    private static Role Other(Role role) => role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
 
     private sealed class StreamRow
     {

@@ -54,7 +54,7 @@ internal sealed class LedgerBuilder(JobSpecification specification, EntryCounts 
     {
         foreach ((Role role, string self, string peer) in Sides())
         {
-            long peerColumns = ColumnsOf(role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
+            long peerColumns = ColumnsOf(role.Other());
             Add(self, $"{peer}'s column names", peerColumns, Step.TrainSetup);
             Add(self, $"{peer}'s guard values and counts", counts.Of(role).SetupBytes / FewestGuardBytes, Step.TrainSetup, isUpperBound: true);
         }

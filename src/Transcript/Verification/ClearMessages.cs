@@ -68,7 +68,7 @@ internal sealed class ClearMessages(TranscriptContext context)
 
     private void Check(EntryView entry, Commitment message)
     {
-        Role other = entry.Header.Sender == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+        Role other = entry.Header.Sender.Other();
         RequireHash(entry, message.Policy, Rules.Commitment, "policy commitment");
         RequireHash(entry, message.Seed, Rules.Commitment, "seed commitment");
         RequireHash(entry, message.RowsRoot, Rules.Commitment, "root of the rows");

@@ -282,7 +282,7 @@ internal sealed class FakeParty(string name, Identity identity, CheckpointSigner
             Job = job,
             Attempt = 1,
             Sender = role,
-            Recipient = role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty,
+            Recipient = role.Other(),
             Phase = Phase.Align,
             Step = Step.BlindedIds,
             Sequence = _sequence,

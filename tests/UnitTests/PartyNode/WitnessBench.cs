@@ -161,7 +161,7 @@ internal sealed class WitnessBench : IAsyncDisposable
                 Job = Job,
                 Attempt = 1,
                 Sender = sender,
-                Recipient = sender == Role.LabelParty ? Role.FeatureParty : Role.LabelParty,
+                Recipient = sender.Other(),
                 Phase = PhaseGrammar.Rule(step).Phase,
                 Step = step,
                 Sequence = (ulong)entries.Count,

@@ -24,7 +24,7 @@ internal sealed class RelaySimulator
 
     private void Deposit(Role sender, Envelope envelope)
     {
-        Role recipient = sender == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+        Role recipient = sender.Other();
         lock (_gate)
         {
             List<Envelope> mailbox = _mailboxes[recipient];

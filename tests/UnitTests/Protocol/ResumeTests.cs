@@ -171,7 +171,7 @@ public sealed class ResumeTests
     {
         using InMemoryParties parties = await InMemoryParties.CreateAsync(null, 1, default);
         RelaySimulator relay = new();
-        Role other = victim == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+        Role other = victim.Other();
         Task survivor = RunSideAsync(parties, other, parties.Journal(other), relay.Connect(other));
         int lives = 1;
         try

@@ -187,7 +187,7 @@ internal sealed class RecordedJob : IAsyncDisposable
 
     private PartyConfig Configuration(Role role)
     {
-        Role peer = role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+        Role peer = role.Other();
         return PartyConfig.Parse(
             "party.yaml",
             $$"""

@@ -38,7 +38,7 @@ public sealed class ScoreResumeTests
         ScoreBench bench = new(Family.Logistic, Rows);
         using InMemoryParties parties = await InMemoryParties.CreateAsync(ScoreBench.Specification(), 1, default);
         RelaySimulator relay = new();
-        Role other = victim == Role.LabelParty ? Role.FeatureParty : Role.LabelParty;
+        Role other = victim.Other();
         Task<ScoreResult> survivor = RunSideAsync(bench, parties, other, parties.Journal(other), relay.Connect(other));
         Task<ScoreResult> revived = RunSideAsync(bench, parties, victim, killer.Watch(parties.Journal(victim)), killer.Watch(relay.Connect(victim)));
         int lives = 1;

@@ -97,7 +97,7 @@ internal sealed class ScriptedParty(string name, Identity identity, CheckpointSi
         byte[] payload = RandomNumberGenerator.GetBytes(100);
         var header = new EnvelopeHeader
         {
-            Job = side.Job, Attempt = 1, Sender = side.Role, Recipient = side.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty,
+            Job = side.Job, Attempt = 1, Sender = side.Role, Recipient = side.Role.Other(),
             Phase = Phase.Align, Step = Step.BlindedIds, PreviousCoreHash = ByteString.CopyFrom(new byte[32]),
         };
         ByteString core = EnvelopeCodec.BuildCore(header.ToByteString(), payload);
