@@ -262,7 +262,7 @@ internal sealed class JobWorker(
         log.NotResumed(entry.Id);
         if (job is not null)
         {
-            relay.SendOutcome(new JobOutcome { Job = entry.Id, Attempt = job.Attempt, State = job.State, Error = job.Error is { } error ? JobFault.ForOthers(error, config.Name) : null });
+            relay.SendOutcome(Offers.LastWord(job, config.Name));
         }
 
         return false;

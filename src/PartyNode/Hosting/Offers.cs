@@ -30,6 +30,12 @@ internal static class Offers
             ? SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(trained.SignedSpec)).Specification.Family
             : null;
 
+    /// <summary>What became of a job, as the store has it: said again to a coordinator that has not heard.</summary>
+    public static JobOutcome LastWord(PartyJob job, string party) => new()
+    {
+        Job = job.Job, Attempt = job.Attempt, State = job.State, Error = job.Error is { } error ? JobFault.ForOthers(error, party) : null,
+    };
+
     /// <summary>The answer to an offer that nobody has signed; null where it has not even a job id to answer for.</summary>
     public static JobAnswer? RefusalOfUnreadable(OfferEvent offer, VertFedException error, string party)
     {

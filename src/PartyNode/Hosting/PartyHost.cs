@@ -280,7 +280,7 @@ public sealed class PartyHost : IDisposable
         {
             // It was refused here or has ended here, whatever the coordinator says: the word on it is said again, and nothing runs.
             _log.NotResumed(job);
-            _relay.SendOutcome(new JobOutcome { Job = job, Attempt = known.Attempt, State = known.State, Error = known.Error is { } error ? JobFault.ForOthers(error, _config.Name) : null });
+            _relay.SendOutcome(Offers.LastWord(known, _config.Name));
             return false;
         }
 
