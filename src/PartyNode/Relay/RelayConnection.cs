@@ -66,8 +66,7 @@ internal sealed class RelayConnection : IAsyncDisposable
     public async Task<RegisteredEvent> RegisterAsync(CancellationToken cancellationToken)
     {
         NodeKey current = _keys[0];
-        // By the clock of the platform, as TLS judges it at the other end.
-        current.Credential.Certificate.RequireValid(TimeProvider.System.GetUtcNow());
+        current.Credential.Certificate.RequireValid(_options.Time.GetUtcNow());
         using CancellationTokenSource handshake = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         handshake.CancelAfter(_options.HandshakeTimeout);
         try

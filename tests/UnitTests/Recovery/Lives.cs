@@ -46,7 +46,7 @@ internal sealed class PartyLife : ILife
         Store = new SeededStore(database.OpenParty(secrets, Gate.OnCommit), job.Attempts.GetValueOrDefault(role));
         PartyHost host = Host = new(
             config,
-            new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role), made: RecoveryCase.Made), _checkpoints)),
+            new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role), made: RecoveryCase.PartiesMade), _checkpoints)),
             Store,
             new ProgressWriter(TextWriter.Null),
             new NodeLog(_errors, TimeProvider.System),

@@ -40,8 +40,11 @@ internal sealed class RecoveryCase : IAsyncDisposable
         Job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
     }
 
-    /// <summary>When the certificates were made: long enough ago for a clock that is behind.</summary>
+    /// <summary>When the coordinator's certificate was made: long enough ago for a clock that is behind.</summary>
     public static TimeProvider Made { get; } = new OtherClock(TimeSpan.FromDays(-1));
+
+    /// <summary>When the parties' certificates were made: before the coordinator's.</summary>
+    public static TimeProvider PartiesMade { get; } = new OtherClock(TimeSpan.FromDays(-2));
 
     public SignedJob Job { get; private set; }
 
