@@ -2,7 +2,6 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Hosting;
 
