@@ -3,8 +3,8 @@ using System.Diagnostics.Metrics;
 using VertFed.Coordinator.Configuration;
 using VertFed.Operations.Metrics;
 using VertFed.Operations.Telemetry;
-using VertFed.Protocol.V1;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Operations;

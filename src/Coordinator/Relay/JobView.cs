@@ -1,5 +1,5 @@
-using VertFed.Protocol.V1;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Relay;

@@ -71,14 +71,14 @@ public sealed partial class PartyPagesTests
     private sealed class PartyInProcess : IAsyncDisposable
     {
         private readonly System.IO.Pipelines.Pipe _input = new();
-        private readonly StringWriter _errors = new();
+        private readonly SharedText _errors = new();
         private readonly Task<int> _running;
 
         public PartyInProcess(string config)
         {
             File.AppendAllText(config, "\nadmin: 127.0.0.1:0\n", Encoding.UTF8);
             _running = Task.Run(() => PartyCommand.RunAsync(
-                ["--config", config, "--parent-pipe"], _input.Reader.AsStream(), TextWriter.Null, TextWriter.Synchronized(_errors)));
+                ["--config", config, "--parent-pipe"], _input.Reader.AsStream(), TextWriter.Null, _errors));
         }
 
         public async Task<Uri> AddressAsync() => new($"http://{PagesLine().Match(await LoggedAsync("metrics and health at")).Groups[1].Value}/");

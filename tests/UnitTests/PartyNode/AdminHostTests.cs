@@ -13,7 +13,7 @@ public sealed class AdminHostTests : IDisposable
 {
     private static readonly string Id = new('1', 32);
     private readonly TemporaryPlace _place = new();
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
 
     public void Dispose()
     {
@@ -104,7 +104,7 @@ public sealed class AdminHostTests : IDisposable
         {
             Socket = ControlSocket.PathOf(Config()),
             Jobs = jobs,
-            Log = new NodeLog(TextWriter.Synchronized(_log), TimeProvider.System),
+            Log = new NodeLog(_log, TimeProvider.System),
         };
         return AdminHost.StartAsync(options, CancellationToken.None);
     }

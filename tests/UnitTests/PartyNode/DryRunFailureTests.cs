@@ -23,7 +23,7 @@ public sealed class DryRunFailureTests
             new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name }, keys);
         IPartyStore store = DispatchProxy.Create<IPartyStore, BrokenStore>();
         BrokenStore broken = (BrokenStore)(object)store;
-        await using StringWriter lines = new();
+        await using SharedText lines = new();
         DryRuns dryRuns = new(config, keys, store, new Preflight(config, keys), relay, new NodeLog(lines, TimeProvider.System), new BrokenClock());
         foreach (char request in "123")
         {

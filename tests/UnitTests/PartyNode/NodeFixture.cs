@@ -283,8 +283,8 @@ internal sealed class NodeFixture : IAsyncDisposable
 internal sealed class RunningNode : IAsyncDisposable
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly StringWriter _output = new();
-    private readonly StringWriter _errors = new();
+    private readonly SharedText _output = new();
+    private readonly SharedText _errors = new();
     private readonly IPartyStore _store;
     private readonly CheckpointSigner? _checkpoints;
     private readonly NodeKeys _keys;
@@ -301,8 +301,8 @@ internal sealed class RunningNode : IAsyncDisposable
             config,
             keys,
             _store,
-            new ProgressWriter(TextWriter.Synchronized(_output)),
-            new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
+            new ProgressWriter(_output),
+            new NodeLog(_errors, TimeProvider.System),
             time ?? TimeProvider.System,
             new RelayOptions
             {

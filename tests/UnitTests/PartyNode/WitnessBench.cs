@@ -23,7 +23,7 @@ internal sealed class WitnessBench : IAsyncDisposable
     private readonly Identity _retailer = Identity.Create();
     private readonly Identity _coordinator = Identity.Create();
     private readonly CheckpointSigner _party;
-    private readonly StringWriter _log = new();
+    private readonly SharedText _log = new();
     private readonly PartyConfig _config;
     private SqlitePartyStore _store;
     private RelayClient _relay = null!;
@@ -182,7 +182,7 @@ internal sealed class WitnessBench : IAsyncDisposable
         _relay = new RelayClient(options, keys);
         Journal = new WatchedJournal(_store);
         _witness = new CheckpointWitness(
-            _config, keys, _store, Journal, _relay, new NodeLog(TextWriter.Synchronized(_log), TimeProvider.System), TimeProvider.System,
+            _config, keys, _store, Journal, _relay, new NodeLog(_log, TimeProvider.System), TimeProvider.System,
             (_, breach) => Ended.Add(breach));
     }
 

@@ -28,17 +28,13 @@ internal interface ILife : IAsyncDisposable
 internal sealed class PartyLife : ILife
 {
     private readonly CancellationTokenSource _stop = new();
-    private readonly StringWriter _lines = new();
-
-    // Locks itself while it writes.
-    private readonly TextWriter _errors;
+    private readonly SharedText _lines = new();
     private readonly CheckpointSigner _checkpoints;
 
     public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, ILifeStore database, TimeProvider time)
     {
         Folder = folder;
         Database = database;
-        _errors = TextWriter.Synchronized(_lines);
         Gate = new DurableGate(point, database.Log);
         PartyConfig config = PartyConfig.Parse("party.yaml", job.Configuration(role, port, folder), Path.GetTempPath());
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(folder, "checkpoint.key"), job.IdentityOf(role));
@@ -49,7 +45,7 @@ internal sealed class PartyLife : ILife
             new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role), made: RecoveryCase.PartiesMade), _checkpoints)),
             Store,
             new ProgressWriter(TextWriter.Null),
-            new NodeLog(_errors, TimeProvider.System),
+            new NodeLog(_lines, TimeProvider.System),
             time,
             new RelayOptions
             {
@@ -76,16 +72,7 @@ internal sealed class PartyLife : ILife
     /// <summary>Faults when the node ends by an error.</summary>
     public Task Running { get; }
 
-    public string Log
-    {
-        get
-        {
-            lock (_errors)
-            {
-                return $"{_lines}\n{(Running.IsFaulted ? Running.Exception : null)}";
-            }
-        }
-    }
+    public string Log => $"{_lines}\n{(Running.IsFaulted ? Running.Exception : null)}";
 
     public async ValueTask DisposeAsync()
     {
