@@ -5,6 +5,7 @@ using Grpc.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
@@ -18,7 +19,7 @@ namespace VertFed.Coordinator.Relay;
 /// <see cref="PartySession"/>.
 /// </summary>
 internal sealed class RelayEndpoint(
-    JobHub hub, DryRuns dryRuns, CoordinatorConfig config, TrustBook trust, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
+    JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, TrustBook trust, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
@@ -35,9 +36,10 @@ internal sealed class RelayEndpoint(
         var frames = new FrameReader(requestStream);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, Caller.Of(context), ending.Token);
-        using var session = new PartySession(party, proved, hub, dryRuns, config, frames, responseStream, time, logger, ending.Token);
+        using var session = new PartySession(party, proved, hub, dryRuns, rounds, config, frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
+        await rounds.AttachedAsync(party, ending.Token);
         try
         {
             await session.RunAsync();

@@ -21,8 +21,8 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string
     public bool MaySee(JobRecord job) => MaySee(job.Submitter, job.LabelParty, job.FeatureParty);
 
     /// <summary>The same of a job, or the model it left, with this submitter and these parties.</summary>
-    public bool MaySee(string submitter, string labelParty, string featureParty) =>
-        Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(submitter) || TakesPart(labelParty, featureParty);
+    public bool MaySee(string submitter, params string[] parties) =>
+        Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(submitter) || TakesPart(parties);
 
     /// <summary>Whether the caller may read a job's record: entries, proofs, the file.</summary>
     public bool MayAudit(JobRecord job) => Is(CallerRoles.Auditor) || Submitted(job) || TakesPart(job.LabelParty, job.FeatureParty);
@@ -46,7 +46,8 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string
 
     public void Attach(ServerCallContext context) => context.UserState[typeof(Caller)] = this;
 
-    private bool Submitted(string submitter) => Is(CallerRoles.Analyst) && Principal.Holds(submitter);
+    /// <summary>Whether a submitter's key is one of the caller's.</summary>
+    public bool Submitted(string submitter) => Is(CallerRoles.Analyst) && Principal.Holds(submitter);
 
-    private bool TakesPart(string labelParty, string featureParty) => Is(CallerRoles.Party) && (Name == labelParty || Name == featureParty);
+    private bool TakesPart(params string[] parties) => Is(CallerRoles.Party) && parties.Contains(Name, StringComparer.Ordinal);
 }

@@ -1,6 +1,7 @@
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -10,7 +11,7 @@ namespace VertFed.Coordinator.Services;
 
 /// <summary>What analysts call, and whoever else may see a job. A job that the caller may not know of is answered as one that is not there.
 /// Submitting and cancelling are signed besides.</summary>
-internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
+internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
 {
     private const int MaxTokenLength = 64;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
@@ -19,13 +20,17 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(5);
 
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
-        hub.Describe(await hub.SubmitAsync(Required(request.Job), ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken));
+        RoundHub.IsHorizontal(Required(request.Job))
+            ? rounds.Describe(await rounds.SubmitAsync(request.Job, ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken))
+            : hub.Describe(await hub.SubmitAsync(request.Job, ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken));
 
     public override async Task<DryRunResponse> DryRun(DryRunRequest request, ServerCallContext context) =>
         await dryRuns.AskAsync(hub.Check(Required(request.Job), Caller.Of(context)), context.CancellationToken);
 
     public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
-        hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
+        await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal
+            ? rounds.Describe(horizontal)
+            : hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
@@ -33,6 +38,15 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
         JobPage page = await Visible.JobsAsync(
             hub.Store, Caller.Of(context).MaySee, asked.Size, asked.Before, FilterOf(request), context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
+        if (asked.Before is null)
+        {
+            // Kept apart and few: the newest of them stand before the first page's others.
+            JobFilter filter = FilterOf(request);
+            IReadOnlyList<RoundJobRecord> horizontal = await rounds.ListAsync(
+                Caller.Of(context), new JobFilterOfRounds(filter.Submitter, filter.Party, filter.State), asked.Size, context.CancellationToken);
+            response.Jobs.AddRange(horizontal.Select(rounds.Describe));
+        }
+
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
     }
@@ -49,6 +63,12 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     public override async Task Watch(GetJobRequest request, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
     {
         using IDisposable place = watchers.Gate.Enter();
+        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is not null)
+        {
+            await WatchRoundsAsync(request.Job, responseStream, context);
+            return;
+        }
+
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         JobStatus? last = null;
         Task? patience = null;
@@ -86,18 +106,54 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     }
 
     public override async Task<JobStatus> Cancel(CancelRequest request, ServerCallContext context) =>
-        EnvelopeCodec.IsJobId(request.Job)
+        await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal
+            ? rounds.Describe(await rounds.CancelAsync(horizontal, request.Signature, Caller.Of(context)))
+            : EnvelopeCodec.IsJobId(request.Job)
             ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, Caller.Of(context), context.CancellationToken))
             : throw GrpcErrors.UnknownJob();
 
     public override async Task<ReportResponse> Report(GetJobRequest request, ServerCallContext context)
     {
+        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal)
+        {
+            await Caller.Of(context).AllowedAsync(horizontal.Job);
+            return rounds.Report(horizontal);
+        }
+
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         await Caller.Of(context).AllowedAsync(job.Job);
         var response = new ReportResponse { Status = hub.Describe(job) };
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
         return response;
+    }
+
+    private async Task WatchRoundsAsync(string job, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        JobStatus? last = null;
+        try
+        {
+            while (true)
+            {
+                // Taken before the look, so that a change during the look is not missed.
+                Task? next = rounds.ChangesOf(job)?.Next;
+                RoundJobRecord record = await rounds.FindAsync(job, Caller.Of(context), ending.Token) ?? throw GrpcErrors.UnknownJob();
+                JobStatus status = rounds.Describe(record);
+                if (!status.Equals(last))
+                    await responseStream.WriteAsync(status, ending.Token);
+                last = status;
+                if (!record.IsOpen)
+                    return;
+                if (next is not null)
+                    await next.WaitAsync(ending.Token);
+                await Task.Delay(Coalesce, time, ending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
+        }
     }
 
     private static SignedJobSpec Required(SignedJobSpec? job) => job ?? throw GrpcErrors.BadField("job", "is missing: the request holds no job");

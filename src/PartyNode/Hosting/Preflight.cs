@@ -2,7 +2,6 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Hosting;
 
@@ -15,7 +14,7 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         Job = job.Specification,
         Config = config,
         NeedsApproval = config.Policy.AsksOperator(job.Specification, job.Submitter.Fingerprint, PeerOf(job)),
-        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, keys.For(job.Specification.Party(config.Role)).Fingerprint, config) { Facts = facts }),
+        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, keys.For(JobParties.Own(job.Specification, config)).Fingerprint, config) { Facts = facts }),
     };
 
     /// <summary>By all rules that do not need the peer.</summary>
@@ -31,5 +30,5 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         };
     }
 
-    public string PeerOf(SignedJob job) => job.Specification.Party(config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty).Name;
+    public string PeerOf(SignedJob job) => JobParties.PeerNames(job.Specification, config);
 }

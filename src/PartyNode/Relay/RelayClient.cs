@@ -39,9 +39,11 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
 {
     private const int MaxEvents = 1024;
     private const int MaxExpected = 1024;
+    private const int MaxRoundFrames = 64;
     private static readonly TimeSpan UnopenedDeadline = TimeSpan.FromMinutes(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, RelayTransport> _transports = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Channel<RoundFrame>> _rounds = new(StringComparer.Ordinal);
     private readonly Dictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
     private readonly Dictionary<string, PartyFrame> _models = new(StringComparer.Ordinal);
     private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
@@ -195,6 +197,23 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         }
     }
 
+    /// <summary>What the coordinator says of a horizontal job, from the acceptance on.</summary>
+    public ChannelReader<RoundFrame> OpenRounds(string job)
+    {
+        lock (_gate)
+        {
+            if (!_rounds.TryGetValue(job, out Channel<RoundFrame>? channel))
+            {
+                _rounds[job] = channel = Channel.CreateBounded<RoundFrame>(MaxRoundFrames);
+            }
+
+            return channel.Reader;
+        }
+    }
+
+    /// <summary>Sends an envelope of a horizontal job. One that is lost with the connection is asked for again.</summary>
+    public void SendRound(Envelope envelope) => Enqueue(new PartyFrame { Round = envelope });
+
     /// <summary>Ends the envelope traffic of a job; its last word stays until the coordinator knows the end.</summary>
     public void Close(string job)
     {
@@ -202,6 +221,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         {
             _expected.Remove(job);
             _transports.Remove(job);
+            _rounds.Remove(job);
         }
     }
 
@@ -212,6 +232,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         {
             _expected.Remove(job);
             _transports.Remove(job);
+            _rounds.Remove(job);
             _lastWords.Remove(job);
         }
     }
@@ -246,6 +267,26 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
 
     internal ValueTask PublishAsync(RelayEvent message, CancellationToken cancellationToken) =>
         _events.Writer.WriteAsync(message, cancellationToken);
+
+    /// <summary>Hands on what arrived of a horizontal job; nothing where this party has no part in it.</summary>
+    internal async ValueTask DeliverAsync(RoundFrame frame, string job, CancellationToken cancellationToken)
+    {
+        ChannelWriter<RoundFrame>? writer;
+        lock (_gate)
+        {
+            if (!_rounds.ContainsKey(job) && _expected.Contains(job))
+            {
+                _ = OpenRounds(job);
+            }
+
+            writer = _rounds.GetValueOrDefault(job)?.Writer;
+        }
+
+        if (writer is not null)
+        {
+            await writer.WriteAsync(frame, cancellationToken);
+        }
+    }
 
     internal bool TryTakeControl(out PartyFrame? frame)
     {

@@ -1,7 +1,12 @@
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Relay;
+
+/// <summary>An envelope of a horizontal job.</summary>
+/// <param name="Coordinator">The pinned coordinator's identity, as the connection showed it.</param>
+public sealed record RoundFrame(RoundEnvelope Envelope, PeerIdentity Coordinator);
 
 /// <summary>What the coordinator told this party, besides envelopes.</summary>
 public abstract record RelayEvent;

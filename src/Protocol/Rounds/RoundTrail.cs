@@ -13,6 +13,21 @@ public sealed class RoundTrail(string job, uint sender)
     /// <summary>How many envelopes the chain has.</summary>
     public ulong Next { get; private set; }
 
+    /// <summary>Takes up a chain after its last envelope.</summary>
+    public void Restore(RoundEnvelope last)
+    {
+        ArgumentNullException.ThrowIfNull(last);
+        Next = last.Header.Sequence + 1;
+        _previous = last.CoreHash;
+    }
+
+    /// <summary>Whether an envelope is the chain's last: said again, not a new one.</summary>
+    public bool IsLast(RoundEnvelope envelope)
+    {
+        ArgumentNullException.ThrowIfNull(envelope);
+        return Next > 0 && envelope.CoreHash.AsSpan().SequenceEqual(_previous);
+    }
+
     /// <summary>The header of the next envelope.</summary>
     public RoundHeader Header(uint recipient, RoundStep step, uint round, uint attempt) => new()
     {
