@@ -14,6 +14,9 @@ public sealed class MetricCollector : IDisposable
     public const int DefaultMaxSeries = 200;
     private const int MaxFamilies = 500;
 
+    // .NET declares it as a counter, and it falls: as a counter each fall would count as a restart of the process.
+    private static readonly string[] FallingCounters = ["dotnet.thread_pool.queue.length"];
+
     // Seconds from a fast write to a long phase; an instrument may advise others.
     private static readonly double[] DefaultBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
@@ -63,6 +66,8 @@ public sealed class MetricCollector : IDisposable
 
     private static (MetricKind Kind, bool IsObserved, bool IsSum)? KindOf(Instrument instrument)
     {
+        if (FallingCounters.Contains(instrument.Name, StringComparer.Ordinal))
+            return (MetricKind.Gauge, instrument.IsObservable, true);
         for (Type? type = instrument.GetType(); type is not null; type = type.BaseType)
         {
             Type generic = type.IsGenericType ? type.GetGenericTypeDefinition() : type;

@@ -98,7 +98,7 @@ internal sealed class YamlMap
         return node switch
         {
             null => null,
-            YamlScalarNode { Value: { Length: > 0 } value } => value,
+            YamlScalarNode { Value: { Length: > 0 } value } when !value.Contains('\0', StringComparison.Ordinal) => value,
             _ => throw At(node, key, "a text is expected"),
         };
     }

@@ -5,7 +5,7 @@ namespace VertFed.PartyNode.Data;
 
 /// <summary>
 /// Finds out a CSV file's delimiter and decimal mark from its first bytes, where they are not declared. What could be read in two ways
-/// is refused: a comma may part thousands as well as decimals.
+/// is refused: a comma or a point may part thousands as well as decimals.
 /// </summary>
 internal static class CsvFormat
 {
@@ -62,9 +62,8 @@ internal static class CsvFormat
 
         int end = Array.LastIndexOf(head, (byte)'\n') + 1;
         CsvTokeniser record = new(new MemoryStream(head, 0, end == 0 ? head.Length : end), delimiter, errors);
-        int comma = -1;
-        int point = -1;
-        int either = -1;
+        Marks points = default;
+        Marks commas = default;
         try
         {
             record.ReadRecord();
@@ -73,16 +72,8 @@ internal static class CsvFormat
                 foreach (int column in numbers)
                 {
                     ReadOnlySpan<byte> cell = DecimalParser.Trim(record.Field(column));
-                    if (cell.Contains((byte)'.') && DecimalParser.TryParse(cell, (byte)'.', out _))
-                    {
-                        point = column;
-                    }
-                    else if (cell.Contains((byte)',') && DecimalParser.TryParse(cell, (byte)',', out _))
-                    {
-                        bool mayBeThousands = cell.Length - cell.IndexOf((byte)',') == 4;
-                        either = mayBeThousands ? column : either;
-                        comma = mayBeThousands ? comma : column;
-                    }
+                    points.Look(cell, (byte)'.', column);
+                    commas.Look(cell, (byte)',', column);
                 }
             }
         }
@@ -91,12 +82,13 @@ internal static class CsvFormat
             // What is malformed, or cut off where the sample ends, is for the reading itself to tell.
         }
 
-        if (point >= 0)
+        return (points.Any, commas.Any) switch
         {
-            return comma >= 0 || either >= 0 ? throw errors.TwoDecimalMarks(names[comma >= 0 ? comma : either], names[point]) : false;
-        }
-
-        return comma >= 0 || (either >= 0 ? throw errors.AmbiguousDecimals(names[either]) : false);
+            ({ } point, { } comma) => throw errors.TwoDecimalMarks(names[comma], names[point]),
+            ({ } point, null) => points.Certain is null ? throw errors.AmbiguousPoints(names[point]) : false,
+            (null, { } comma) => commas.Certain is null ? throw errors.AmbiguousDecimals(names[comma]) : true,
+            _ => false,
+        };
     }
 
     /// <summary>A header that does not split where it was declared to, and would with another delimiter.</summary>
@@ -120,6 +112,9 @@ internal static class CsvFormat
         }
     }
 
+    /// <summary>What of the format decides on the values.</summary>
+    public static string Reading(byte delimiter, bool decimalComma) => $"csv {(char)delimiter} {(decimalComma ? ',' : '.')}";
+
     /// <summary>The format in words.</summary>
     public static string Describe(byte delimiter, bool delimiterFound, bool decimalComma, bool decimalFound, bool compressed, bool marked) =>
         string.Create(
@@ -133,4 +128,41 @@ internal static class CsvFormat
         (byte)'\t' => "tab",
         _ => $"'{(char)delimiter}'",
     };
+
+    /// <summary>Where a mark stands in numbers: columns whose cells show it to part decimals, or leave open whether it parts thousands.</summary>
+    private struct Marks
+    {
+        private const int Group = 3;
+
+        public int? Certain { get; private set; }
+
+        public int? Open { get; private set; }
+
+        public readonly int? Any => Certain ?? Open;
+
+        public void Look(ReadOnlySpan<byte> cell, byte mark, int column)
+        {
+            if (!cell.Contains(mark) || !DecimalParser.TryParse(cell, mark, out _))
+            {
+                return;
+            }
+
+            if (MayBeThousands(cell.TrimStart("+-"u8), mark))
+            {
+                Open = column;
+            }
+            else
+            {
+                Certain = column;
+            }
+        }
+
+        /// <summary>1,234 may be thousands; 0,123 and 1234,567 and 1,2 are not.</summary>
+        private static bool MayBeThousands(ReadOnlySpan<byte> digits, byte mark)
+        {
+            int before = digits.IndexOf(mark);
+            return before is > 0 and <= Group && digits[0] != (byte)'0' && digits.Length - before - 1 == Group
+                && !digits[(before + 1)..].ContainsAnyExceptInRange((byte)'0', (byte)'9');
+        }
+    }
 }

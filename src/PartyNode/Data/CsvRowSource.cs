@@ -71,6 +71,8 @@ internal sealed class CsvRowSource : IRowSource
     public string Format =>
         CsvFormat.Describe(_delimiter, _options.Delimiter is null, _decimalComma, _options.DecimalComma is null, _compressed, _marked);
 
+    public string Reading => CsvFormat.Reading(_delimiter, _decimalComma);
+
     public long Position => _record.Line;
 
     public byte? DecimalPoint => _decimalComma ? (byte)',' : (byte)'.';

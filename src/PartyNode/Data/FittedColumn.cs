@@ -15,7 +15,8 @@ public abstract record FittedColumn(string Source)
     public abstract ColumnDeclaration Declaration { get; }
 
     /// <summary>Encodes rows, training rows or new ones.</summary>
-    /// <param name="unseen">Rows whose level, or whose being missing, no column stands for: they are encoded like the reference level.</param>
+    /// <param name="unseen">Rows of what training did not meet and no column stands for: a level, which is encoded like the reference level,
+    /// or a missing value, which is encoded like that or as the mean.</param>
     internal abstract double[][] Encode(RawColumn raw, InputErrors errors, out int unseen);
 }
 
@@ -58,13 +59,20 @@ public sealed record FittedNumeric(string Source, MissingRule Missing, double Fi
             return Array.Exists(values, double.IsNaN) ? throw errors.MissingInModel(Source) : [values];
         }
 
+        if (Missing == MissingRule.Mean && !HasIndicator)
+        {
+            // Training had none missing: no coefficient tells what that means, as one would with an indicator.
+            unseen = values.Count(double.IsNaN);
+        }
+
         double[] filled = Array.ConvertAll(values, value => double.IsNaN(value) ? Fill : value);
         return HasIndicator ? [filled, Array.ConvertAll(values, value => double.IsNaN(value) ? 1.0 : 0.0)] : [filled];
     }
 }
 
 /// <summary>Words, one column of 0 and 1 a level but for the reference level.</summary>
-/// <param name="Reference">The level without a column; null where no level was kept.</param>
+/// <param name="Reference">The level without a column; null where no level was kept: beside a column for missing values, all levels together
+/// are what it is compared with.</param>
 /// <param name="Levels">Levels with a column, in ordinal order.</param>
 /// <param name="HasOther">A column stands for every other level.</param>
 /// <param name="HasMissing">A column stands for missing values.</param>
@@ -106,8 +114,11 @@ public sealed record FittedCategorical(
             throw errors.TooManyUsedLevels(column.Name, ColumnEncoder.MaxLevels);
         }
 
-        bool hasOther = other > 0 && other < train.Length;
         bool hasMissing = missing > 0 && missing < train.Length;
+
+        // Without a reference level (other) and (missing) would add up to 1 in every row, as the intercept does, and no coefficient
+        // of the three would be determined: (other) is the reference then.
+        bool hasOther = other > 0 && other < train.Length && reference is not null;
         return new FittedCategorical(column.Name, declared.Missing, reference, levels, hasOther, hasMissing)
         {
             Dropped =
@@ -122,7 +133,7 @@ public sealed record FittedCategorical(
     internal override double[][] Encode(RawColumn raw, InputErrors errors, out int unseen)
     {
         CategoricalColumn column = (CategoricalColumn)raw;
-        int other = HasOther ? Levels.Count : -1;
+        int other = HasOther ? Levels.Count : Reference is null && HasMissing ? -2 : -1;
         int missing = HasMissing ? Levels.Count + (HasOther ? 1 : 0) : -1;
         int[] target = Array.ConvertAll(column.Levels, level => IndexOf(level) is >= 0 and int index ? index : level == Reference ? -2 : other);
         double[][] encoded = [.. Names.Select(_ => new double[column.Rows])];

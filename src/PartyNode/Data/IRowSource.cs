@@ -21,6 +21,9 @@ internal interface IRowSource : IDisposable
     /// <summary>How the source is read, for people. Complete once <see cref="ExpectNumbers"/> was called.</summary>
     string Format { get; }
 
+    /// <summary>What of the reading decides on the values; no more depends on whether it was declared or detected. Complete when <see cref="Format"/> is.</summary>
+    string Reading { get; }
+
     /// <summary>Line in the file or row of the query, from 1, of the current row.</summary>
     long Position { get; }
 

@@ -30,6 +30,9 @@ internal sealed class InputErrors(string source, string unit = InputErrors.Line)
     public VertFedException AmbiguousDecimals(string column) =>
         Make($"column '{column}': its commas may mark decimals or thousands; declare decimal_comma");
 
+    public VertFedException AmbiguousPoints(string column) =>
+        Make($"column '{column}': its points may mark decimals or thousands; declare decimal_comma (false: they mark decimals)");
+
     public VertFedException TwoDecimalMarks(string first, string second) =>
         Make($"decimal commas stand in column '{first}' and decimal points in column '{second}'; declare decimal_comma");
 
@@ -98,6 +101,9 @@ internal sealed class InputErrors(string source, string unit = InputErrors.Line)
 
     public VertFedException UnknownType(string column) =>
         Make($"column '{column}' is neither text nor a number nor a date nor a truth value; cast it in the query");
+
+    public VertFedException BadDate(long row, string column) =>
+        At(row, column, "a date that is infinite or not of the years 1 to 9999; cast it to text in the query");
 
     public VertFedException DecimalTooLong(long row, string column, Exception inner) =>
         new(ErrorCode.BadInput, At(row, column, "a number with too many digits or none; cast it to double precision in the query").Message, inner);

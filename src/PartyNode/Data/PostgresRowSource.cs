@@ -12,6 +12,7 @@ internal sealed class PostgresRowSource : QueryRowSource
 {
     private const string FetchBatch = "FETCH FORWARD 5000 FROM vertfed_rows";
     private const int ConnectSeconds = 15;
+    private static readonly long Year2000 = new DateOnly(2000, 1, 1).DayNumber;
 
     // Beyond the server's own timeout, which ends the statement in an orderly way.
     private const int ClientGraceSeconds = 30;
@@ -159,7 +160,7 @@ internal sealed class PostgresRowSource : QueryRowSource
             "double precision" => i => Add(_reader!.GetDouble(i)),
             "boolean" => i => Add(_reader!.GetBoolean(i) ? 1L : 0L),
             "uuid" => i => AddAscii(_reader!.GetGuid(i).ToString("D")),
-            "date" => i => AddAscii(_reader!.GetFieldValue<DateOnly>(i).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture)),
+            "date" => AddDate,
             string type when type.StartsWith("numeric", StringComparison.Ordinal) => AddDecimal,
             string type when type is "text" or "name" || type.StartsWith("character", StringComparison.Ordinal) => AddText,
             _ => throw Errors.UnknownType(reader.GetName(column)),
@@ -176,6 +177,16 @@ internal sealed class PostgresRowSource : QueryRowSource
         {
             throw Errors.DecimalTooLong(Position, Column, error);
         }
+    }
+
+    /// <summary>A date comes as days since 2000-01-01, and infinity as the largest or smallest of them: the driver's own conversion would
+    /// take the last for an ordinary day, and fail at a day before the year 1.</summary>
+    private void AddDate(int column)
+    {
+        long days = _reader!.GetFieldValue<int>(column) + Year2000;
+        Add(days >= 0 && days <= DateOnly.MaxValue.DayNumber
+            ? Encoding.ASCII.GetBytes(DateOnly.FromDayNumber((int)days).ToString("yyyy-MM-dd", CultureInfo.InvariantCulture))
+            : throw Errors.BadDate(Position, Column));
     }
 
     private void AddAscii(string text) => Add(Encoding.ASCII.GetBytes(text));
@@ -226,7 +237,12 @@ internal sealed class PostgresRowSource : QueryRowSource
                 _ => Errors.QueryFailed($"SQLSTATE {error.SqlState}", error),
             };
         }
-        catch (NpgsqlException error)
+        catch (Exception error) when (error is InvalidCastException or ArgumentException or OverflowException or FormatException)
+        {
+            // The driver's word for a value, or a setting of the connection, that it has no way to take; its message may quote it.
+            throw Errors.QueryFailed("a value, or the connection string, is not one that can be read", error);
+        }
+        catch (Exception error) when (error is NpgsqlException or IOException or InvalidOperationException)
         {
             cancellationToken.ThrowIfCancellationRequested();
             throw Errors.QueryFailed(

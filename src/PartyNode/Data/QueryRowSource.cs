@@ -27,6 +27,8 @@ internal abstract class QueryRowSource(InputErrors errors) : IRowSource
 
     public abstract string Format { get; }
 
+    public string Reading => "query";
+
     public long Position { get; private set; }
 
     public byte? DecimalPoint => null;

@@ -11,6 +11,9 @@ public sealed class RawTable
     /// <summary>How the source was read, for people: delimiter, decimal mark, compression and so on.</summary>
     public string Format { get; internal init; } = "";
 
+    /// <summary>What of the reading decides on the values, as one text: delimiter and decimal mark of a file, however they were come by.</summary>
+    public string Reading { get; internal init; } = "";
+
     public int Rows { get; internal init; }
 
     /// <summary>[id column][row], exactly as in the source.</summary>

@@ -15,6 +15,7 @@ internal sealed class SqliteRowSource : QueryRowSource
     private readonly TimeSpan _timeout;
     private readonly sqlite3_stmt _statement;
     private readonly int _columns;
+    private readonly bool _isUtf16;
 
     public SqliteRowSource(SqliteSource options, InputErrors errors, CancellationToken cancellationToken)
         : base(errors)
@@ -36,6 +37,7 @@ internal sealed class SqliteRowSource : QueryRowSource
             _interrupt = _late.Token.Register(() => raw.sqlite3_interrupt(database));
             _late.CancelAfter(_timeout);
             _statement = Prepare(database, options.Query);
+            _isUtf16 = IsUtf16();
             _columns = raw.sqlite3_column_count(_statement);
             if (_columns == 0 || raw.sqlite3_stmt_readonly(_statement) == 0)
             {
@@ -99,6 +101,12 @@ internal sealed class SqliteRowSource : QueryRowSource
                 Add(raw.sqlite3_column_double(_statement, column));
                 break;
             case raw.SQLITE_TEXT:
+                if (_isUtf16)
+                {
+                    // Asked for as text, the value is kept as UTF-8 from then on.
+                    raw.sqlite3_column_text(_statement, column);
+                }
+
                 // For a text these are its bytes in UTF-8, a NUL in it included.
                 Add(raw.sqlite3_column_blob(_statement, column));
                 break;
@@ -108,6 +116,13 @@ internal sealed class SqliteRowSource : QueryRowSource
             default:
                 throw Errors.BinaryCell(Position, Column);
         }
+    }
+
+    private bool IsUtf16()
+    {
+        using SqliteCommand command = _connection.CreateCommand();
+        command.CommandText = "PRAGMA encoding";
+        return command.ExecuteScalar() is string name && name.StartsWith("UTF-16", StringComparison.Ordinal);
     }
 
     /// <summary>One statement; comments may follow it.</summary>

@@ -66,6 +66,7 @@ public static class TableLoader
             : new RawTable(errors.Source)
             {
                 Format = source.Format,
+                Reading = source.Reading,
                 Rows = positions.Count,
                 Ids = Array.ConvertAll(ids, column => column.ToArray()),
                 Columns = Array.ConvertAll(features, feature => feature.Build(layout.Names[feature.Position])),

@@ -50,6 +50,11 @@ internal sealed class DryRuns(
                 // Not a job that anybody signed: there is nobody to seal an answer to.
                 log.DryRunDropped(error.Message);
             }
+            catch (Exception error) when (!cancellationToken.IsCancellationRequested)
+            {
+                // One that nobody expected is this request's end and no other's: the next ones are still answered.
+                log.DryRunFailed(error);
+            }
         }
     }
 
@@ -88,9 +93,14 @@ internal sealed class DryRuns(
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
             return preflight.OfInput(job, input, PartyFacts.None);
         }
-        catch (VertFedException error)
+        catch (Exception error) when (!cancellationToken.IsCancellationRequested)
         {
-            return offer with { Error = ErrorOf(error.Code, error.Message) };
+            if (error is not VertFedException)
+            {
+                log.DryRunFailed(error);
+            }
+
+            return offer with { Error = JobFault.From(error, config.Name).Error };
         }
     }
 

@@ -19,14 +19,17 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
 
     public uint Attempt { get; } = attempt;
 
-    /// <summary>Accepted by an earlier run of this node.</summary>
+    /// <summary>Accepted, and perhaps begun, by an earlier run of this node.</summary>
     public bool IsResumed { get; } = isResumed;
 
     /// <summary>The offer was accepted, now or by an earlier run.</summary>
     public bool IsAnswered { get; set; } = isResumed;
 
     /// <summary>It counts among the jobs that the store knows to have run.</summary>
-    public bool HasRun { get; set; } = isResumed;
+    public bool HasRun { get; set; }
+
+    /// <summary>It is in a lane and both parties have accepted: what a node that is told to stop waits for.</summary>
+    public bool IsRunning { get; set; }
 
     public string Id => Job.Specification.Job;
 
@@ -49,7 +52,7 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     /// <summary>What the rules said last; null before they were asked with the input at hand.</summary>
     public PreflightReport? Preflight { get; set; }
 
-    /// <summary>Cancelled when the job is to end early; <see cref="Breach"/>, <see cref="End"/> or <see cref="IsStopped"/> says why.</summary>
+    /// <summary>Cancelled when the job is to end early; <see cref="Breach"/>, <see cref="End"/> or <see cref="IsLeft"/> says why.</summary>
     public CancellationToken Cancellation => _cancellation.Token;
 
     /// <summary>The end that the coordinator announced, if it did.</summary>
@@ -58,11 +61,11 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
     /// <summary>What the coordinator broke, if this party found out.</summary>
     public VertFedException? Breach { get; private set; }
 
-    /// <summary>The operator stops the node.</summary>
-    public bool IsStopped { get; private set; }
-
-    /// <summary>The node fails: nothing is to be said of this job, which a later run takes up.</summary>
+    /// <summary>The node stops or fails, and has no reason of the job's own to end it.</summary>
     public bool IsLeft { get; private set; }
+
+    /// <summary>Nothing is to be said of this job, which stays open in the store: a later run of the node takes it up.</summary>
+    public bool GoesOnLater => IsLeft && End is null && Breach is null;
 
     public void Start() => _started.TrySetResult();
 
@@ -82,15 +85,6 @@ internal sealed class JobEntry(SignedJob job, uint attempt, bool isResumed) : ID
         lock (_gate)
         {
             Breach ??= breach;
-            CancelUnlessDisposed();
-        }
-    }
-
-    public void Stop()
-    {
-        lock (_gate)
-        {
-            IsStopped = true;
             CancelUnlessDisposed();
         }
     }

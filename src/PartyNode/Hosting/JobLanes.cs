@@ -8,19 +8,27 @@ namespace VertFed.PartyNode.Hosting;
 /// lane, and its data, to others, and queues again when the wait is over.
 /// </summary>
 /// <param name="lanes">How many jobs run at once.</param>
-/// <param name="ended">Called when nothing more is to be done for a job.</param>
+/// <param name="ended">Called when this run of the node is done with a job.</param>
 internal sealed class JobLanes(JobWorker worker, int lanes, Action<JobEntry> ended)
 {
     // Not bounded itself: the host takes a bounded number of jobs.
     private readonly Channel<JobEntry> _queue = Channel.CreateUnbounded<JobEntry>();
     private readonly ConcurrentDictionary<JobEntry, Task> _waits = new();
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private volatile bool _isPaused;
 
     /// <summary>Queues a job; false once the lanes are closing.</summary>
     public bool TryEnqueue(JobEntry entry) => _queue.Writer.TryWrite(entry);
 
+    /// <summary>Begins no more jobs. Those that are queued are left as the store has them, for the node's next run.</summary>
+    public void Pause() => _isPaused = true;
+
     /// <summary>Takes no more jobs.</summary>
-    public void Close() => _queue.Writer.TryComplete();
+    public void Close()
+    {
+        Pause();
+        _queue.Writer.TryComplete();
+    }
 
     /// <summary>Runs until closed and every job has ended here.</summary>
     /// <exception cref="Protocol.VertFedException"><see cref="Protocol.ErrorCode.Storage"/>: as soon as this node's disk fails a job; other jobs may still run.</exception>
@@ -37,7 +45,7 @@ internal sealed class JobLanes(JobWorker worker, int lanes, Action<JobEntry> end
         {
             await foreach (JobEntry entry in _queue.Reader.ReadAllAsync(CancellationToken.None))
             {
-                switch (await worker.RunAsync(entry))
+                switch (_isPaused ? JobTurn.Ended : await worker.RunAsync(entry))
                 {
                     case JobTurn.Parked:
                         Wait(entry, worker.WaitForStartAsync);
@@ -58,7 +66,7 @@ internal sealed class JobLanes(JobWorker worker, int lanes, Action<JobEntry> end
         }
     }
 
-    /// <param name="wait">Whether the job goes on; if not, it has ended.</param>
+    /// <param name="wait">Whether the job goes on; if not, this run of the node is done with it.</param>
     private void Wait(JobEntry entry, Func<JobEntry, Task<bool>> wait)
     {
         TaskCompletionSource known = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -72,17 +80,10 @@ internal sealed class JobLanes(JobWorker worker, int lanes, Action<JobEntry> end
             {
                 bool goesOn = await wait(entry);
                 _waits.TryRemove(entry, out _);
-                if (goesOn && TryEnqueue(entry))
+                if (!goesOn || !TryEnqueue(entry))
                 {
-                    return;
+                    ended(entry);
                 }
-
-                if (goesOn)
-                {
-                    await worker.EndStoppedAsync(entry);
-                }
-
-                ended(entry);
             }
             catch (Exception error)
             {

@@ -16,7 +16,7 @@ namespace VertFed.PartyNode.Hosting;
 /// <summary>Where a job stands when it leaves a lane.</summary>
 internal enum JobTurn
 {
-    /// <summary>Nothing more is to be done.</summary>
+    /// <summary>Nothing more is to be done in this run of the node.</summary>
     Ended = 0,
 
     /// <summary>Accepted, and the peer is awaited.</summary>
@@ -44,8 +44,6 @@ internal sealed class JobWorker(
     /// <summary>How long an accepted job keeps its lane, and its data loaded, while its peer decides.</summary>
     internal TimeSpan ParkAfter { get; init; } = TimeSpan.FromSeconds(5);
 
-    public static string StoppedMessage(string party) => $"the operator of '{party}' stopped the node";
-
     /// <summary>Takes a job on until it ends or has to wait. Does not throw for anything that concerns the job alone.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: this node's disk fails. Nothing was said of the job's end: started
     /// again with a disk that works, the node takes it up where it stands.</exception>
@@ -56,6 +54,7 @@ internal sealed class JobWorker(
         try
         {
             entry.Cancellation.ThrowIfCancellationRequested();
+            JobTrust.Require(config, keys, entry.Job);
             PreparedInput input = await PrepareAsync(entry, record);
             if (!entry.IsAnswered)
             {
@@ -72,8 +71,11 @@ internal sealed class JobWorker(
                 }
             }
 
-            await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
-            entry.HasRun = true;
+            if (!await BeginAsync(entry))
+            {
+                return JobTurn.Ended;
+            }
+
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
             SessionRunner runner = new(config, IdentityOf(entry), journal, _history, progress, log);
@@ -81,10 +83,16 @@ internal sealed class JobWorker(
             _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }
-        catch (VertFedException error) when (error.Code == ErrorCode.Storage && entry.End is null && !entry.IsStopped)
+        catch (VertFedException error) when (error.Code == ErrorCode.Storage && entry.End is null && !entry.IsLeft)
         {
             relay.Close(entry.Id);
             throw;
+        }
+        catch (Exception) when (entry.GoesOnLater)
+        {
+            // Whatever it is, the next run of the node comes to it again over the record.
+            relay.Close(entry.Id);
+            return JobTurn.Ended;
         }
         catch (Exception error)
         {
@@ -96,7 +104,7 @@ internal sealed class JobWorker(
     }
 
     /// <summary>Waits for the start of an accepted job, outside the lanes.</summary>
-    /// <returns>False: the job has ended instead.</returns>
+    /// <returns>False: the job has ended instead, or the node stops and a later run goes on waiting.</returns>
     public async Task<bool> WaitForStartAsync(JobEntry entry)
     {
         TimeSpan patience = entry.Job.Specification.Deadline + StartGrace;
@@ -136,7 +144,7 @@ internal sealed class JobWorker(
             string why = string.Create(CultureInfo.InvariantCulture, $"the operator did not approve it within {config.Policy.ApprovalHours} hours");
             await RefuseAsync(entry, Refusal(PolicyRules.Approval, why));
         }
-        catch (OperationCanceledException) when (entry.IsLeft || (entry.IsStopped && entry.End is null && entry.Breach is null))
+        catch (OperationCanceledException) when (entry.GoesOnLater)
         {
             // The wait is in the store; the next run of the node takes it up with the coordinator's next offer.
         }
@@ -147,10 +155,6 @@ internal sealed class JobWorker(
 
         return false;
     }
-
-    /// <summary>Ends a job that could go on, but for the node that stops.</summary>
-    public Task EndStoppedAsync(JobEntry entry) =>
-        entry.IsAnswered ? EndAsync(entry, JobFault.Make(ErrorCode.Cancelled, config.Name, "", StoppedMessage(config.Name))) : Task.CompletedTask;
 
     /// <summary>Refuses an offer, durably first.</summary>
     public async Task RefuseAsync(JobEntry entry, JobFault fault)
@@ -182,14 +186,14 @@ internal sealed class JobWorker(
         }
     }
 
-    /// <summary>Loads the input and applies the rules that need it. A resumed attempt was held to them before, and now is to its record.</summary>
+    /// <summary>Loads the input and applies the rules that need it. An attempt that has begun was held to them before, and now is to its record.</summary>
     private async Task<PreparedInput> PrepareAsync(JobEntry entry, SessionRecord record)
     {
         PreparedInput input = await LoadAsync(entry);
         PreflightReport preflight = _preflight.OfInput(entry.Job, input, entry.Facts);
         entry.Preflight = preflight;
         record.Guards = [.. PolicyGuards.Noted(config, preflight.Findings)];
-        if (!entry.IsResumed)
+        if (!entry.HasRun)
         {
             log.ColumnsNotAllowed(entry.Id, InputRules.NotAllowed(config.Policy, preflight.Shape!));
             RuleFinding.Require(preflight.Findings, config.Name);
@@ -219,6 +223,28 @@ internal sealed class JobWorker(
         SayHeld(entry);
         log.Held(entry.Id, before);
         progress.Held(entry.Id, before);
+        return false;
+    }
+
+    /// <summary>Notes durably that the job runs.</summary>
+    /// <returns>False: it has ended here before, whatever the coordinator says; its last word is said again.</returns>
+    private async Task<bool> BeginAsync(JobEntry entry)
+    {
+        entry.IsRunning = true;
+        PartyJob? job = await store.SetStateAsync(entry.Id, JobState.Running, error: null, Now(), entry.Cancellation);
+        if (job is { State: JobState.Running } && job.Attempt == entry.Attempt)
+        {
+            entry.HasRun = true;
+            return true;
+        }
+
+        relay.Close(entry.Id);
+        log.NotResumed(entry.Id);
+        if (job is not null)
+        {
+            relay.SendOutcome(new JobOutcome { Job = entry.Id, Attempt = job.Attempt, State = job.State, Error = job.Error });
+        }
+
         return false;
     }
 
@@ -256,7 +282,7 @@ internal sealed class JobWorker(
     private async Task ConcludeAsync(JobEntry entry, SessionRecord record, JobFault? fault)
     {
         relay.Close(entry.Id);
-        if (entry.IsLeft)
+        if (fault is not null && entry.GoesOnLater)
         {
             return;
         }
@@ -322,11 +348,6 @@ internal sealed class JobWorker(
         if (entry.End is { } end)
         {
             return JobFault.From(end, config.Name);
-        }
-
-        if (entry.IsStopped)
-        {
-            return JobFault.Make(ErrorCode.Cancelled, config.Name, "", StoppedMessage(config.Name));
         }
 
         if (error is not (VertFedException or OperationCanceledException))

@@ -45,7 +45,7 @@ internal static partial class NodeLines
     [LoggerMessage(252, LogLevel.Information, "told to stop: no more jobs are taken, running ones have {Seconds} s")]
     public static partial void Draining(ILogger logger, double seconds);
 
-    [LoggerMessage(253, LogLevel.Information, "job {Job} offered while the node stops; its next run answers")]
+    [LoggerMessage(253, LogLevel.Information, "job {Job} is offered, or runs, while the node stops; its next run takes it up")]
     public static partial void OfferLeft(ILogger logger, string job);
 
     [LoggerMessage(210, LogLevel.Information, "job {Job} offered ({Title})")]
@@ -128,6 +128,9 @@ internal static partial class NodeLines
 
     [LoggerMessage(235, LogLevel.Information, "model of job {Job}: {State}")]
     public static partial void ModelChanged(ILogger logger, string job, string state);
+
+    [LoggerMessage(238, LogLevel.Error, "a dry run came to an unexpected failure")]
+    public static partial void DryRunFailed(ILogger logger, Exception exception);
 
     [LoggerMessage(240, LogLevel.Information, "envelopes and seeds of {Jobs} job(s) forgotten, which ended more than {Days:0} days ago")]
     public static partial void Pruned(ILogger logger, int jobs, double days);

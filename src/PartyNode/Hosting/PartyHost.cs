@@ -64,6 +64,9 @@ public sealed class PartyHost : IDisposable
         _witness = new CheckpointWitness(config, keys, store, _journal, _relay, log, time, EndOnBreach);
     }
 
+    /// <summary>What the coordinator says comes through here.</summary>
+    internal RelayClient Relay => _relay;
+
     /// <summary>What the operator can see and say of the jobs.</summary>
     internal IJobControl Jobs { get; }
 
@@ -83,23 +86,30 @@ public sealed class PartyHost : IDisposable
     public IEnumerable<(string State, int Count)> JobsByState()
     {
         JobEntry[] open = [.. _entries.Values];
-        int running = open.Count(entry => entry.HasRun);
-        int held = open.Count(entry => !entry.HasRun && entry.DecideBeforeUnixMs > 0);
+        int running = open.Count(entry => entry.IsRunning);
+        int held = open.Count(entry => !entry.IsRunning && entry.DecideBeforeUnixMs > 0);
         return [("running", running), ("held", held), ("waiting", open.Length - running - held)];
     }
 
-    /// <summary>Takes no more jobs, and waits for those that run. An offer that comes meanwhile has no answer: the node's next run gives it.</summary>
+    /// <summary>Begins no more jobs, and waits for those that run. All others are left as they are: an offer that comes meanwhile has no answer, a job that
+    /// waits goes on waiting, and the node's next run takes them up.</summary>
     /// <param name="patience">How long; what runs then is the caller's to stop.</param>
     /// <param name="hurry">Ends the waiting.</param>
     public async Task DrainAsync(TimeSpan patience, CancellationToken hurry)
     {
         _isDraining = true;
         _log.Draining(patience.TotalSeconds);
+        _lanes.Pause();
+        foreach (JobEntry entry in _entries.Values.Where(entry => !entry.IsRunning))
+        {
+            entry.Leave();
+        }
+
         DateTimeOffset until = _time.GetUtcNow() + patience;
         using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(100), _time);
         try
         {
-            while (_entries.Values.Any(entry => entry.HasRun) && _time.GetUtcNow() < until)
+            while (_entries.Values.Any(entry => entry.IsRunning) && _time.GetUtcNow() < until)
             {
                 await timer.WaitForNextTickAsync(hurry);
             }
@@ -110,7 +120,7 @@ public sealed class PartyHost : IDisposable
         }
     }
 
-    /// <summary>Runs until stopped; then ends open jobs as cancelled, tells the coordinator, and returns.</summary>
+    /// <summary>Runs until stopped; then leaves the open jobs as the store has them, for the node's next run, and returns.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the coordinator does not admit this party.
     /// <see cref="ErrorCode.Storage"/>: the store fails.</exception>
     public async Task RunAsync(CancellationToken stop)
@@ -126,16 +136,10 @@ public sealed class PartyHost : IDisposable
             .RunAsync(connection.Token);
         Task stopped = Task.Delay(Timeout.Infinite, stop);
         Task first = await Task.WhenAny(relay, events, work, stopped);
+        _isDraining = true;
         foreach (JobEntry entry in _entries.Values)
         {
-            if (first == stopped)
-            {
-                entry.Stop();
-            }
-            else
-            {
-                entry.Leave();
-            }
+            entry.Leave();
         }
 
         _lanes.Close();
@@ -144,11 +148,6 @@ public sealed class PartyHost : IDisposable
         {
             // What is proposed and can be judged at once is co-signed before the node goes.
             await Task.WhenAny(_witness.IdleAsync(), Task.Delay(StopPatience, CancellationToken.None));
-            if (!work.IsCompleted)
-            {
-                AbandonOpenJobs();
-            }
-
             using CancellationTokenSource patience = new(StopPatience);
             await Quietly(_relay.DrainAsync(patience.Token));
         }
@@ -163,18 +162,6 @@ public sealed class PartyHost : IDisposable
     }
 
     public void Dispose() => _witness.Dispose();
-
-    /// <summary>A computation that does not end in time is left behind; the coordinator hears of the end without a report.</summary>
-    private void AbandonOpenJobs()
-    {
-        // A job that waits for the operator goes on waiting: the next run takes it up.
-        foreach (JobEntry entry in _entries.Values.Where(entry => entry.DecideBeforeUnixMs == 0))
-        {
-            JobFault fault = JobFault.Make(ErrorCode.Cancelled, _config.Name, "", JobWorker.StoppedMessage(_config.Name));
-            _relay.Close(entry.Id);
-            _relay.SendOutcome(new JobOutcome { Job = entry.Id, Attempt = entry.Attempt, State = fault.State, Error = fault.Error });
-        }
-    }
 
     private static Task Quietly(Task task) =>
         task.ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
@@ -255,6 +242,12 @@ public sealed class PartyHost : IDisposable
     /// <summary>A job that the coordinator holds as running and this run of the node has not seen yet.</summary>
     private async Task ResumeAsync(string job, CancellationToken cancellationToken)
     {
+        if (_isDraining)
+        {
+            _log.OfferLeft(job);
+            return;
+        }
+
         PartyJob? known = EnvelopeCodec.IsJobId(job) ? await _store.FindJobAsync(job, cancellationToken) : null;
         if (known is null)
         {
@@ -285,7 +278,7 @@ public sealed class PartyHost : IDisposable
         }
 
         _log.Resuming(job, known.Attempt);
-        Enqueue(new JobEntry(signed, known.Attempt, isResumed: true));
+        Enqueue(new JobEntry(signed, known.Attempt, isResumed: true) { HasRun = known.State == JobState.Running });
     }
 
     /// <summary>Whether an offered job that an earlier run of this node knew is one that the operator need not be asked about, or has approved.</summary>

@@ -56,7 +56,7 @@ internal sealed class Reloader(
         int ended = 0;
         foreach (JobEntry entry in entries.Values)
         {
-            if (Objection(entry.Job) is { } why)
+            if (JobTrust.Objection(config, keys, entry.Job) is { } why)
             {
                 entry.EndOnBreach(new VertFedException(ErrorCode.Refused, why) { Party = config.Name });
                 ended++;
@@ -64,14 +64,5 @@ internal sealed class Reloader(
         }
 
         return ended;
-    }
-
-    private string? Objection(SignedJob job)
-    {
-        PartyReference peer = job.Specification.Party(config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
-        return !config.Submitters.Contains(job.Submitter.Fingerprint, StringComparer.Ordinal) ? $"'{config.Name}' does not trust the job's submitter any more"
-            : !config.Peers.Any(known => known.Name == peer.Name && known.Holds(peer.Fingerprint)) ? $"'{config.Name}' does not trust the key of '{peer.Name}' any more"
-            : !keys.Hold(job.Specification.Party(config.Role).Fingerprint) ? $"'{config.Name}' has given up the identity that the job names"
-            : null;
     }
 }

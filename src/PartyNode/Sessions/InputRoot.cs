@@ -15,15 +15,15 @@ internal static class InputRoot
     public static byte[] Of(RawTable table, DatasetOptions options)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Add("vertfed/v2/input");
+        Add("vertfed/v2/input/2");
         hash.AppendData(table.Sha256);
         AddAll("id", options.Id);
         Add("label");
         Add(options.Label ?? "");
         AddAll("features", table.Names);
 
-        // As it was declared or detected: the same bytes read in another way are another input.
-        Add(table.Format);
+        // The same bytes read in another way are another input; whether that way was declared or detected makes none.
+        Add(table.Reading);
         AddAll("missing", options.MissingValues);
         Add("columns");
         foreach ((string name, ColumnDeclaration declared) in options.Columns.OrderBy(column => column.Key, StringComparer.Ordinal))

@@ -1,10 +1,15 @@
 using System.Net;
 using System.Text.Json;
+using global::VertFed.Operations;
+using global::VertFed.Operations.Health;
 using Grpc.Core;
 using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.UnitTests.Coordinator;
+using VertFed.UnitTests.Protocol;
+using VertFed.UnitTests.Storage;
 using Xunit;
 
 namespace VertFed.UnitTests.Operations;
@@ -37,6 +42,79 @@ public sealed class CoordinatorPagesTests
         Assert.Contains(page.Samples, sample => sample.Name.StartsWith("dotnet_process_memory_working_set", StringComparison.Ordinal));
         Assert.Contains("kestrel_active_connections", page.Types.Keys);
         Assert.DoesNotContain(job, text, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Under_load_every_page_of_metrics_is_well_formed_no_counter_falls_and_no_call_is_lost()
+    {
+        const int Callers = 4, CallsEach = 30, Pages = 12;
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(WithAdmin);
+        (string job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync();
+        Task[] load =
+        [
+            .. Enumerable.Range(0, Callers).Select(_ => Task.Run(async () =>
+            {
+                for (int i = 0; i < CallsEach; i++)
+                    await fixture.Jobs.GetAsync(new GetJobRequest { Job = job });
+            })),
+            Task.Run(async () =>
+            {
+                for (int i = 0; i < CallsEach; i++)
+                {
+                    await bank.DepositAsync(job, new byte[100]);
+                    await retailer.AcknowledgeAsync(await retailer.ReceiveAsync());
+                }
+            }),
+        ];
+        Dictionary<string, double> before = new(StringComparer.Ordinal);
+        for (int page = 0; page < Pages; page++)
+            before = Rising(before, ExpositionFormat.Parse((await GetAsync(fixture, "/metrics")).Text));
+        await Task.WhenAll(load);
+
+        ExpositionFormat last = ExpositionFormat.Parse((await GetAsync(fixture, "/metrics")).Text);
+        _ = Rising(before, last);
+        Assert.Equal(Callers * CallsEach, last.Value("vertfed_calls_total", ("method", "vertfed.v1.JobService/Get"), ("status", "OK")));
+        Assert.Equal(CallsEach, last.Value("vertfed_envelopes_total", ("direction", "from LabelParty"), ("step", nameof(Step.BlindedIds))));
+    }
+
+    [Fact]
+    public async Task A_certificate_that_expires_makes_it_not_ready_and_its_renewal_ready_again_without_a_restart()
+    {
+        using var folder = new TemporaryFolder();
+        using Identity identity = Identity.Create(), other = Identity.Create(), third = Identity.Create(), analyst = Identity.Create();
+        TestTls.Save(identity, folder.File("coordinator.pem"));
+        var config = new CoordinatorConfig
+        {
+            Listen = Loopback,
+            IdentityPath = folder.File("coordinator.pem"),
+            DataFolder = folder.File("data"),
+            Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal) { ["bank"] = new("bank", other.Fingerprint), ["retailer"] = new("retailer", third.Fingerprint) },
+            Principals = [new Principal("ann", [analyst.Fingerprint], CallerRoles.Analyst)],
+            Operations = new OperationsSettings { Admin = Loopback },
+            Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+        };
+        var time = new ManualTime();
+        time.Advance(TimeProvider.System.GetUtcNow() - time.GetUtcNow());
+        await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None, time);
+        Assert.Equal(HttpStatusCode.OK, (await GetAsync(host, "/healthz/ready")).Status);
+
+        time.Advance(TimeSpan.FromDays(20 * 366));
+        (HttpStatusCode status, _, string text) = await GetAsync(host, "/healthz/ready");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
+        using (JsonDocument json = JsonDocument.Parse(text))
+        {
+            JsonElement failing = Assert.Single(json.RootElement.GetProperty("checks").EnumerateArray(), check => !check.GetProperty("ok").GetBoolean());
+            Assert.Equal("certificate", failing.GetProperty("name").GetString());
+            Assert.Contains("expired", failing.GetProperty("reason").GetString(), StringComparison.Ordinal);
+        }
+
+        Assert.Equal(HttpStatusCode.OK, (await GetAsync(host, "/healthz/live")).Status);
+        DateTimeOffset now = time.GetUtcNow();
+        using (IdentityCertificate renewed = IdentityCertificate.Create(identity, new CertificateTerms("test"), now.AddDays(-1), now.AddDays(30)))
+            renewed.Save(Credential.CertificatePath(config.IdentityPath), replace: true);
+        host.Reload(config);
+        time.Advance(Readiness.Kept);
+        Assert.Equal(HttpStatusCode.OK, (await GetAsync(host, "/healthz/ready")).Status);
     }
 
     [Fact]
@@ -137,10 +215,24 @@ public sealed class CoordinatorPagesTests
 
     private static CoordinatorConfig WithAdmin(CoordinatorConfig config) => config with { Operations = config.Operations with { Admin = Loopback } };
 
-    private static async Task<(HttpStatusCode Status, string Type, string Text)> GetAsync(CoordinatorFixture fixture, string path)
+    /// <summary>What counts in a page, after it was held against the page before.</summary>
+    private static Dictionary<string, double> Rising(Dictionary<string, double> before, ExpositionFormat page)
+    {
+        Dictionary<string, double> now = page.Samples
+            .Where(sample => page.Types.GetValueOrDefault(sample.Name) == "counter"
+                || (sample.Name.EndsWith("_count", StringComparison.Ordinal) && page.Types.GetValueOrDefault(sample.Name[..^"_count".Length]) == "histogram"))
+            .ToDictionary(sample => $"{sample.Name}|{string.Join('|', sample.Labels)}", sample => sample.Value, StringComparer.Ordinal);
+        foreach ((string series, double value) in before)
+            Assert.True(now.GetValueOrDefault(series, -1) >= value, $"{series} fell from {value} to {now.GetValueOrDefault(series, -1)}");
+        return now;
+    }
+
+    private static Task<(HttpStatusCode Status, string Type, string Text)> GetAsync(CoordinatorFixture fixture, string path) => GetAsync(fixture.Host, path);
+
+    private static async Task<(HttpStatusCode Status, string Type, string Text)> GetAsync(CoordinatorHost host, string path)
     {
         using var client = new HttpClient();
-        using HttpResponseMessage response = await client.GetAsync(new Uri($"http://{fixture.Host.AdminAddress}{path}"));
+        using HttpResponseMessage response = await client.GetAsync(new Uri($"http://{host.AdminAddress}{path}"));
         return (response.StatusCode, response.Content.Headers.ContentType?.ToString() ?? "", await response.Content.ReadAsStringAsync());
     }
 }

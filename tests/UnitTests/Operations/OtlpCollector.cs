@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Collections.Concurrent;
+using System.Net;
 using System.Text;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
@@ -6,11 +8,15 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace VertFed.UnitTests.Operations;
 
-/// <summary>Takes what comes over OTLP/HTTP with protobuf, and finds texts in it by the field numbers of opentelemetry-proto.</summary>
+/// <summary>
+/// Takes what comes over OTLP/HTTP with protobuf, or over OTLP/gRPC, and finds texts in it by the field numbers of opentelemetry-proto. The
+/// gRPC side is read here from the frames (a flag, a length, a message), not by a library that the exporter might share.
+/// </summary>
 internal sealed class OtlpCollector : IAsyncDisposable
 {
     // ResourceSpans, ScopeSpans, Span, name; ResourceMetrics, ScopeMetrics, Metric, name.
@@ -20,35 +26,53 @@ internal sealed class OtlpCollector : IAsyncDisposable
     // Span's attributes: KeyValue.value, AnyValue.string_value.
     private static readonly int[] SpanTexts = [1, 2, 2, 9, 2, 1];
 
+    private const int FrameHead = 5;
+
     private readonly WebApplication _application;
     private readonly ConcurrentQueue<(string Path, byte[] Body)> _requests = new();
+    private readonly bool _isGrpc;
 
-    private OtlpCollector()
+    private OtlpCollector(bool isGrpc)
     {
+        _isGrpc = isGrpc;
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
-        builder.WebHost.UseKestrelCore().UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(
+            kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => listen.Protocols = isGrpc ? HttpProtocols.Http2 : HttpProtocols.Http1));
         _application = builder.Build();
         _application.Run(async context =>
         {
             using MemoryStream body = new();
             await context.Request.Body.CopyToAsync(body);
-            _requests.Enqueue((context.Request.Path, body.ToArray()));
             context.Response.ContentType = context.Request.ContentType;
             context.Response.StatusCode = StatusCodes.Status200OK;
+            _requests.Enqueue((context.Request.Path, isGrpc ? Message(body.ToArray()) : body.ToArray()));
+            if (isGrpc)
+            {
+                // An empty answer in its frame, and its status.
+                await context.Response.Body.WriteAsync(new byte[FrameHead]);
+                context.Response.AppendTrailer("grpc-status", "0");
+            }
         });
     }
 
     public Uri Address => new(_application.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 
-    public IEnumerable<string> Spans => Texts("/v1/traces", SpanNames);
+    /// <summary>Paths that were called, and none besides.</summary>
+    public IEnumerable<string> Paths => _requests.Select(request => request.Path).Distinct(StringComparer.Ordinal);
 
-    public IEnumerable<string> SpanAttributes => Texts("/v1/traces", SpanTexts);
+    public IEnumerable<string> Spans => Texts(TracePath, SpanNames);
 
-    public IEnumerable<string> Metrics => Texts("/v1/metrics", MetricNames);
+    public IEnumerable<string> SpanAttributes => Texts(TracePath, SpanTexts);
 
-    public static async Task<OtlpCollector> StartAsync()
+    public IEnumerable<string> Metrics => Texts(MetricPath, MetricNames);
+
+    private string TracePath => _isGrpc ? "/opentelemetry.proto.collector.trace.v1.TraceService/Export" : "/v1/traces";
+
+    private string MetricPath => _isGrpc ? "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export" : "/v1/metrics";
+
+    public static async Task<OtlpCollector> StartAsync(bool isGrpc)
     {
-        var collector = new OtlpCollector();
+        var collector = new OtlpCollector(isGrpc);
         await collector._application.StartAsync();
         return collector;
     }
@@ -56,6 +80,12 @@ internal sealed class OtlpCollector : IAsyncDisposable
     public ValueTask DisposeAsync() => _application.DisposeAsync();
 
     private IEnumerable<string> Texts(string path, int[] fields) => _requests.Where(request => request.Path == path).SelectMany(request => Find(request.Body, fields));
+
+    /// <summary>The one message of a unary call, uncompressed.</summary>
+    private static byte[] Message(byte[] body) =>
+        body is [0, ..] && BinaryPrimitives.ReadUInt32BigEndian(body.AsSpan(1)) == body.Length - FrameHead
+            ? body[FrameHead..]
+            : throw new InvalidDataException($"{body.Length} bytes are no gRPC frame with one uncompressed message");
 
     private static List<string> Find(byte[] message, ReadOnlySpan<int> fields)
     {

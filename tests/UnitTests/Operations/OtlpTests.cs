@@ -8,13 +8,15 @@ namespace VertFed.UnitTests.Operations;
 
 public sealed class OtlpTests
 {
-    [Fact]
-    public async Task A_collector_gets_the_spans_of_a_job_and_the_coordinators_metrics()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_collector_gets_the_spans_of_a_job_and_the_coordinators_metrics_over_http_and_over_grpc(bool isGrpc)
     {
-        await using OtlpCollector collector = await OtlpCollector.StartAsync();
+        await using OtlpCollector collector = await OtlpCollector.StartAsync(isGrpc);
         string job;
         await using (CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(
-            config => config with { Operations = new OperationsSettings { Telemetry = new TelemetrySettings(collector.Address, IsGrpc: false) } }))
+            config => config with { Operations = new OperationsSettings { Telemetry = new TelemetrySettings(collector.Address, isGrpc) } }))
         {
             (job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync();
             await bank.DepositAsync(job, new byte[100]);
@@ -25,6 +27,7 @@ public sealed class OtlpTests
         }
 
         // What was waiting to be sent is sent before the host has stopped.
+        Assert.Equal(2, collector.Paths.Count());
         Assert.Contains("job", collector.Spans);
         Assert.Contains(nameof(Step.BlindedIds), collector.Spans);
         Assert.Contains(job, collector.SpanAttributes);

@@ -43,7 +43,9 @@ public sealed class ColumnEncoderTests
         ColumnEncoder encoder = Fit(raw, "...t", ("age", Mean));
 
         Assert.Equal(["age=(missing)"], encoder.Dropped);
-        Assert.Equal([10, 20, 30, 20], Assert.Single(encoder.Encode(raw, "bank.csv").Columns));
+        EncodedColumns encoded = encoder.Encode(raw, "bank.csv");
+        Assert.Equal([10, 20, 30, 20], Assert.Single(encoded.Columns));
+        Assert.Equal(1, encoded.Unseen["age"]);
     }
 
     [Fact]
@@ -99,6 +101,19 @@ public sealed class ColumnEncoderTests
         EncodedColumns encoded = Fit(raw, ".......", ("c", Words with { MinimumRows = 2 })).Encode(raw, "bank.csv");
         Assert.Equal(["c=b", "c=(other)"], encoded.Names);
         Assert.Equal([0, 0, 0, 0, 0, 1, 1], encoded.Columns[1]);
+    }
+
+    [Fact]
+    public void Where_no_level_is_kept_the_others_are_the_reference_and_not_a_column_beside_the_missing_ones()
+    {
+        RawColumn[] raw = [Category("c", "x y z - w -")];
+        ColumnEncoder encoder = Fit(raw, "......", ("c", Words with { MinimumRows = 2, Missing = MissingRule.Level }));
+        EncodedColumns encoded = ThroughJson(encoder).Encode(raw, "bank.csv");
+
+        Assert.Equal(["c=(missing)"], encoded.Names);
+        Assert.Equal([0, 0, 0, 1, 0, 1], Assert.Single(encoded.Columns));
+        Assert.Equal(["c=(other)"], encoder.Dropped);
+        Assert.Empty(encoded.Unseen);
     }
 
     [Fact]
@@ -221,7 +236,7 @@ public sealed class ColumnEncoderTests
         List<string> kept = [.. groups.Select(group => group.Key)];
         List<(string Name, Func<int, double> Value)> columns = [.. kept.Where(level => level != reference).Select(level =>
             ($"c={level}", (Func<int, double>)(row => words[row] == level ? 1 : 0)))];
-        columns.Add(("c=(other)", row => words[row] is { } word && !kept.Contains(word) ? 1 : 0));
+        columns.Add(("c=(other)", row => reference is not null && words[row] is { } word && !kept.Contains(word) ? 1 : 0));
         columns.Add(("c=(missing)", row => words[row] is null ? 1 : 0));
         double mean = train.Where(row => numbers[row] is not null).Average(row => numbers[row]!.Value);
         columns.Add(("x", row => numbers[row] ?? mean));

@@ -77,11 +77,16 @@ public sealed class HostileFileTests
     [InlineData("id;x\na;1,234\nb;2,5\n", true)]
     [InlineData("id;x\na;2.5\n", false)]
     [InlineData("id;x\na;7\n", false)]
+    [InlineData("id;x\na;1.234\nb;0.125\n", false)]
+    [InlineData("id;x\na;1.234\nb;1234.567\n", false)]
+    [InlineData("id;x\na;0,125\n", true)]
     public void The_decimal_mark_is_found_in_the_rows(string text, bool comma) =>
         Assert.Contains(comma ? "decimal comma" : "decimal point", Load(Encoding.UTF8.GetBytes(text)).Format, StringComparison.Ordinal);
 
     [Theory]
     [InlineData("id;x\na;1,234\nb;5\n", "data.csv.gz: column 'x': its commas may mark decimals or thousands; declare decimal_comma")]
+    [InlineData("id;x\na;1.234\nb;-12.500\n", "data.csv.gz: column 'x': its points may mark decimals or thousands; declare decimal_comma (false: they mark decimals)")]
+    [InlineData("id;x;z\na;2,5;1.234\n", "data.csv.gz: decimal commas stand in column 'x' and decimal points in column 'z'; declare decimal_comma")]
     [InlineData("id;x;z\na;2,5;1.5\n", "data.csv.gz: decimal commas stand in column 'x' and decimal points in column 'z'; declare decimal_comma")]
     [InlineData("a;b,c\n1;2,3\n", "data.csv.gz, line 1: several delimiters stand in it equally often; declare delimiter")]
     public void What_can_be_read_in_two_ways_is_refused(string text, string message) => Assert.Equal(message, Message(text));

@@ -355,6 +355,31 @@ internal sealed class RunningNode : IAsyncDisposable
         }
     }
 
+    /// <summary>The job as the node's store has it, once it is in a state.</summary>
+    public async Task<PartyJob> StateOfAsync(string job, JobState state)
+    {
+        using CancellationTokenSource patience = new(NodeFixture.Patience);
+        while (true)
+        {
+            if (await _store.FindJobAsync(job, patience.Token) is { } known && known.State == state)
+            {
+                return known;
+            }
+
+            await Task.Delay(20, patience.Token);
+        }
+    }
+
+    /// <summary>Waits until the node has logged a text so many times.</summary>
+    public async Task LoggedAsync(string text, int times = 1)
+    {
+        using CancellationTokenSource patience = new(NodeFixture.Patience);
+        while (Log.Split(text).Length <= times)
+        {
+            await Task.Delay(10, patience.Token);
+        }
+    }
+
     public async ValueTask DisposeAsync() => await StopAsync();
 
     public async Task StopAsync()

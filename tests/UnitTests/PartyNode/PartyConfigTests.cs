@@ -115,6 +115,17 @@ public sealed class PartyConfigTests
         Assert.Equal(ErrorCode.Usage, Assert.Throws<VertFedException>(() => Parse(text)).Code);
 
     [Fact]
+    public void Nesting_that_would_exhaust_the_stack_and_paths_with_a_NUL_are_refused()
+    {
+        string deep = string.Concat(Enumerable.Repeat("[", 100_000));
+        Assert.Equal("party.yaml, line 1: nested too deeply", Assert.Throws<VertFedException>(() => Parse("name: " + deep)).Message);
+        Assert.Contains(
+            "data.csv: a text is expected",
+            Assert.Throws<VertFedException>(() => Parse(Text.Replace("csv: bank.csv", "csv: \"a\\0b\"", StringComparison.Ordinal))).Message,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_missing_file_is_a_usage_error() =>
         Assert.Equal(ErrorCode.Usage, Assert.Throws<VertFedException>(() => PartyConfig.Load("/nowhere/party.yaml")).Code);
 

@@ -149,6 +149,7 @@ public abstract class QuerySourceContract
 public sealed class SqliteSourceTests : QuerySourceContract, IDisposable
 {
     private readonly TemporaryPlace _place = new();
+    private string _encoding = "UTF-8";
 
     protected override string Source => "rows.db";
 
@@ -171,6 +172,27 @@ public sealed class SqliteSourceTests : QuerySourceContract, IDisposable
     }
 
     [Fact]
+    public async Task A_database_in_UTF_16_is_read_as_the_same_text()
+    {
+        SqliteSource utf8 = (SqliteSource)await CreateAsync("('Zoë',1,1.5,'Übersee')", "SELECT id, y, x, c FROM rows");
+        byte[] same = TableLoader.Load(Columns(utf8), LabelKind.None).Sha256;
+        foreach (string encoding in (string[])["UTF-16le", "UTF-16be"])
+        {
+            _encoding = encoding;
+            RawTable table = TableLoader.Load(Columns(await CreateAsync("('Zoë',1,1.5,'Übersee')", utf8.Query)), LabelKind.None);
+            Assert.Equal("Zoë", table.Ids[0][0]);
+            Assert.Equal(["Übersee"], table.Words(2).Levels);
+            Assert.Equal(same, table.Sha256);
+        }
+
+        static DatasetOptions Columns(QuerySource source) => new()
+        {
+            Source = source,
+            Columns = new Dictionary<string, ColumnDeclaration>(StringComparer.Ordinal) { ["c"] = new() { Kind = ColumnKind.Categorical } },
+        };
+    }
+
+    [Fact]
     public async Task A_text_with_a_NUL_is_refused() =>
         Assert.Contains("row 1, column 'c'", await MessageAsync("SELECT id, y, x, CAST(x'610062' AS TEXT) AS c FROM rows"), StringComparison.Ordinal);
 
@@ -181,7 +203,7 @@ public sealed class SqliteSourceTests : QuerySourceContract, IDisposable
         await using SqliteConnection connection = new(new SqliteConnectionStringBuilder { DataSource = path, Pooling = false }.ToString());
         await connection.OpenAsync();
         await using SqliteCommand command = connection.CreateCommand();
-        command.CommandText = $"CREATE TABLE rows (id TEXT, y INTEGER, x REAL, c TEXT); INSERT INTO rows VALUES {values}";
+        command.CommandText = $"PRAGMA encoding = '{_encoding}'; CREATE TABLE rows (id TEXT, y INTEGER, x REAL, c TEXT); INSERT INTO rows VALUES {values}";
         await command.ExecuteNonQueryAsync();
         return new SqliteSource { Path = path, Query = query };
     }
@@ -216,6 +238,22 @@ public sealed class PostgresSourceTests : QuerySourceContract
             "PostgreSQL query, row 1, column 'x': a number with too many digits",
             await MessageAsync("SELECT id, y, power(10::numeric, 40) + 0.5 AS x, c FROM rows"),
             StringComparison.Ordinal);
+
+    [SkippableTheory]
+    [InlineData("DATE '0044-03-15 BC'")]
+    [InlineData("DATE 'infinity'")]
+    [InlineData("DATE '-infinity'")]
+    [InlineData("DATE '10000-01-01'")]
+    public async Task A_date_that_has_no_text_of_four_digits_is_refused_by_row_and_column(string date) =>
+        Assert.Equal(
+            "PostgreSQL query, row 1, column 'c': a date that is infinite or not of the years 1 to 9999; cast it to text in the query",
+            await MessageAsync($"SELECT id, y, x, {date} AS c FROM rows"));
+
+    [SkippableFact]
+    public async Task The_first_and_the_last_day_are_read() =>
+        Assert.Equal(
+            ["0001-01-01", "9999-12-31"],
+            (await LoadAsync("('a',1,1,'n'),('b',1,2,'n')", "SELECT id, y, x, CASE WHEN id = 'a' THEN DATE '0001-01-01' ELSE DATE '9999-12-31' END AS c FROM rows ORDER BY id")).Words(1).Levels);
 
     [SkippableFact]
     public async Task Errors_show_neither_password_nor_address_nor_the_servers_own_words()

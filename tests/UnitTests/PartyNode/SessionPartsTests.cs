@@ -96,6 +96,19 @@ public sealed class SessionPartsTests : IDisposable
     }
 
     [Fact]
+    public void The_input_root_is_the_same_whether_the_format_was_declared_or_found()
+    {
+        CsvSource found = new() { Path = "bank.csv" };
+        const string Text = "id;y;x;z\na;1;7,5;8\n";
+        Assert.Equal(Root(found), Root(found with { Delimiter = ';', DecimalComma = true }));
+        string whole = Text.Replace("7,5", "7", StringComparison.Ordinal);
+        Assert.NotEqual(Root(found with { DecimalComma = true }, whole), Root(found with { DecimalComma = false }, whole));
+
+        string Root(CsvSource source, string text = Text) =>
+            Convert.ToHexString(InputRoot.Of(Load(text, Bank with { Source = source }), Bank with { Source = source }));
+    }
+
+    [Fact]
     public void An_earlier_intersection_that_differs_in_a_few_rows_is_found_again()
     {
         IntersectionHistory history = new(_place.At("intersections"), TimeSpan.FromDays(30), TimeProvider.System);

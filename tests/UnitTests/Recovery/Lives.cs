@@ -38,7 +38,7 @@ internal sealed class PartyLife : ILife
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(folder, "checkpoint.key"), job.IdentityOf(role));
         SecretsKey secrets = SecretsKey.LoadOrCreate(Path.Combine(folder, "secrets.key"));
         Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), secrets, options), job.Attempts.GetValueOrDefault(role));
-        PartyHost host = new(
+        PartyHost host = Host = new(
             config,
             new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role)), _checkpoints)),
             Store,
@@ -61,6 +61,8 @@ internal sealed class PartyLife : ILife
     public DurableGate Gate { get; }
 
     public IPartyStore Store { get; }
+
+    public PartyHost Host { get; }
 
     /// <summary>Faults when the node ends by an error.</summary>
     public Task Running { get; }

@@ -2,6 +2,7 @@ using Dapper;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.Data.Sqlite;
+using VertFed.PartyNode.Hosting;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
@@ -63,6 +64,8 @@ internal sealed class RecoveryRun : IAsyncDisposable
     public int CoordinatorPort => Coordinator.Port;
 
     public IPartyStore StoreOf(Actor party) => ((PartyLife)_lives[party]).Store;
+
+    public PartyHost HostOf(Actor party) => ((PartyLife)_lives[party]).Host;
 
     private CoordinatorLife Coordinator => (CoordinatorLife)_lives[Actor.Coordinator];
 
@@ -208,6 +211,9 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
     /// <summary>What the parties logged, for a test that fails.</summary>
     public string Logs() => string.Join("\n---\n", _dead.Concat(_lives.Values).Select(life => life.Log));
+
+    /// <summary>What an actor's present life logged.</summary>
+    public string LogOf(Actor actor) => _lives[actor].Log;
 
     private async Task BeginLifeAsync(Actor actor, string folder)
     {

@@ -1,0 +1,28 @@
+using VertFed.PartyNode.Configuration;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Hosting;
+
+/// <summary>Whether a job that was let through before is still one between those whom this party trusts: trust may have changed since.</summary>
+internal static class JobTrust
+{
+    /// <summary>What speaks against the job's submitter, its peer or the own identity that it names; null where nothing does.</summary>
+    public static string? Objection(PartyConfig config, NodeKeys keys, SignedJob job)
+    {
+        PartyReference peer = job.Specification.Party(config.Role == Role.LabelParty ? Role.FeatureParty : Role.LabelParty);
+        return !config.Submitters.Contains(job.Submitter.Fingerprint, StringComparer.Ordinal) ? $"'{config.Name}' does not trust the job's submitter any more"
+            : !config.Peers.Any(known => known.Name == peer.Name && known.Holds(peer.Fingerprint)) ? $"'{config.Name}' does not trust the key of '{peer.Name}' any more"
+            : !keys.Hold(job.Specification.Party(config.Role).Fingerprint) ? $"'{config.Name}' has given up the identity that the job names"
+            : null;
+    }
+
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: something speaks against the job.</exception>
+    public static void Require(PartyConfig config, NodeKeys keys, SignedJob job)
+    {
+        if (Objection(config, keys, job) is { } why)
+        {
+            throw new VertFedException(ErrorCode.Refused, why) { Party = config.Name };
+        }
+    }
+}
