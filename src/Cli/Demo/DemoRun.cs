@@ -83,7 +83,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             address, [configuration.CoordinatorFingerprint], Credential.Load(_folder.Identity(DemoConfiguration.Analyst)));
         Identity analyst = access.Identity;
         using JobClient client = new(access);
-        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, out _job);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, clientToken: null, out _job);
         using CancellationTokenSource following = new();
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
         try
@@ -129,7 +129,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         JobClient client, Identity analyst, DemoConfiguration configuration, Task<VertFedException> givenUp, CancellationToken interrupted)
     {
         configuration.WriteScoreJob(_job);
-        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.ScoreSpec, analyst, out _scoreJob);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.ScoreSpec, analyst, clientToken: null, out _scoreJob);
         await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
         if (await FollowAsync(client, analyst, _scoreJob, givenUp, interrupted) is { } error)
         {
@@ -345,5 +345,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
 
         ReportText.Write(terminal.OutputConsole(), report, norms);
+        terminal.Output.WriteLine();
+        terminal.Output.WriteLine("The demo's parties share coefficients, and a hash of the common ids, with the analyst: all three are whoever runs it. Between companies both stay off.");
     }
 }
