@@ -70,6 +70,7 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
         using IDisposable place = watchers.Enter(caller);
         if (await rounds.FindAsync(request.Job, caller, context.CancellationToken) is not null)
         {
+            await caller.AllowedAsync(request.Job);
             await WatchRoundsAsync(request.Job, responseStream, context);
             return;
         }

@@ -212,7 +212,10 @@ internal sealed class RelayConnection : IAsyncDisposable
                     break;
                 case CoordinatorFrame.FrameOneofCase.Round:
                     RoundEnvelope round = RoundCodec.Parse(frame.Round);
-                    await _client.DeliverAsync(new RoundFrame(round, _coordinator!.Identity), round.Header.Job, cancellationToken);
+                    await _client.DeliverAsync(new RoundFrame(round, ResumeFrom: 0, _coordinator!.Identity), round.Header.Job, cancellationToken);
+                    break;
+                case CoordinatorFrame.FrameOneofCase.Resume:
+                    await _client.DeliverAsync(new RoundFrame(null, frame.Resume.Sequence, _coordinator!.Identity), frame.Resume.Job, cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Begin:
                     await DeliverAsync(_assembler.Begin(frame.Begin), cancellationToken);
