@@ -5,7 +5,6 @@ using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Updates;
-using VertFed.Models;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 

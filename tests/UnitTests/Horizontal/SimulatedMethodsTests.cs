@@ -5,10 +5,8 @@ using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Privacy;
-using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Simulation;
 using VertFed.Horizontal.Updates;
-using VertFed.Primitives;
 using Xunit;
 
 namespace VertFed.UnitTests.Horizontal;
