@@ -24,9 +24,9 @@ def signed_job(path, key, token):
     fields = json.loads(read(path))
     for party in (fields["label_party"], fields["feature_party"]):
         party["fingerprint"] = base64.b64encode(bytes.fromhex(party["fingerprint"])).decode()
-    job = hashlib.sha256(token.encode()).hexdigest()[:32] if token else secrets.token_hex(16)
-    spec = json_format.ParseDict({"version": 1, "job": job, **fields}, job_pb2.JobSpec()).SerializeToString()
     public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    job = hashlib.sha256(b"vertfed/v1/job-id" + public + token.encode()).hexdigest()[:32] if token else secrets.token_hex(16)
+    spec = json_format.ParseDict({"version": 1, "job": job, **fields}, job_pb2.JobSpec()).SerializeToString()
     return job_pb2.SignedJobSpec(spec=spec, submitter_key=public, signature=sign(key, b"vertfed/v1/job-spec" + hashlib.sha256(spec).digest()))
 
 

@@ -15,11 +15,14 @@ internal static partial class Log
     [LoggerMessage(50, LogLevel.Warning, "a TLS handshake was refused: {Reason}")]
     public static partial void HandshakeRefused(ILogger logger, string reason);
 
-    [LoggerMessage(52, LogLevel.Warning, "{Count} more denials of unknown keys in the last minute are not in the access log")]
-    public static partial void DenialsNotKept(ILogger logger, int count);
+    [LoggerMessage(52, LogLevel.Warning, "{Count} more denials of {Whom} in one minute are not in the access log")]
+    public static partial void DenialsNotKept(ILogger logger, int count, string whom);
 
     [LoggerMessage(53, LogLevel.Warning, "a connection of key {Fingerprint} was closed: too many of it are open")]
     public static partial void TooManyConnections(ILogger logger, string fingerprint);
+
+    [LoggerMessage(56, LogLevel.Warning, "too many TLS handshakes at once: {Count} connections were closed unread since the start")]
+    public static partial void TooManyHandshakes(ILogger logger, long count);
 
     [LoggerMessage(54, LogLevel.Information, "trust was read again: {Parties} parties, {Principals} principals; {Closed} connections of keys that are not trusted any more were closed")]
     public static partial void TrustReplaced(ILogger logger, int parties, int principals, int closed);
@@ -96,9 +99,12 @@ internal static partial class Log
     [LoggerMessage(33, LogLevel.Information, "horizontal job {Job} is {State} {Code} {Reason}")]
     public static partial void RoundJobEnded(ILogger logger, string job, JobState state, string code, string reason);
 
-    [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}")]
-    public static partial void Unexpected(ILogger logger, Exception exception, string where);
+    [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}, incident {Incident}")]
+    public static partial void Unexpected(ILogger logger, Exception exception, string where, string incident);
 
     [LoggerMessage(31, LogLevel.Error, "{Where}: {Reason}")]
     public static partial void StoreFailed(ILogger logger, string where, string reason);
+
+    [LoggerMessage(32, LogLevel.Error, "{Where}, incident {Incident}: {Reason}")]
+    public static partial void CallFailed(ILogger logger, string where, string incident, string reason);
 }

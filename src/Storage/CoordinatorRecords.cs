@@ -158,7 +158,23 @@ public sealed record JobPage(IReadOnlyList<JobRecord> Jobs, long? Before);
 /// <summary>Which jobs a list holds: those that meet every condition that is given.</summary>
 /// <param name="Submitter">Fingerprint of the submitter's key.</param>
 /// <param name="Party">Name of either party.</param>
-public sealed record JobFilter(string? Submitter = null, string? Party = null, JobState? State = null);
+public sealed record JobFilter(string? Submitter = null, string? Party = null, JobState? State = null)
+{
+    /// <summary>Whose jobs are listed; null: all.</summary>
+    public Sight? Sight { get; init; }
+
+    /// <summary>How many jobs one call looks at, at most.</summary>
+    public int Span { get; init; } = Storage.Sight.Span;
+}
+
+/// <summary>Whose jobs somebody may know of: those submitted with one of some keys, and those that a party takes part in.</summary>
+/// <param name="Submitters">Fingerprints.</param>
+/// <param name="Party">Null: of no party.</param>
+public sealed record Sight(IReadOnlyList<string> Submitters, string? Party)
+{
+    /// <summary>How many jobs one call of a list looks at, where nothing else is said: what it costs does not grow with the store.</summary>
+    public const int Span = 10_000;
+}
 
 /// <summary>Names an envelope within the store.</summary>
 public readonly record struct EnvelopeKey(string Job, uint Attempt, Role Sender, long Sequence);

@@ -27,7 +27,8 @@ public interface ICoordinatorStore : ITranscriptStore, IRoundStore, IAsyncDispos
     /// <returns>The job afterwards, or null where there is none.</returns>
     Task<JobRecord?> OfferJobAsync(string job, long nowUnixMs, CancellationToken cancellationToken);
 
-    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>.</summary>
+    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>. A page that has looked at as many as the filter
+    /// allows ends there, and says where to go on.</summary>
     /// <param name="filter">Null: all.</param>
     Task<JobPage> ListJobsAsync(int pageSize, long? before, JobFilter? filter, CancellationToken cancellationToken);
 
@@ -87,12 +88,16 @@ public interface ICoordinatorStore : ITranscriptStore, IRoundStore, IAsyncDispos
     /// <returns>The model afterwards, or null where there is no job of this name that trained one and is done.</returns>
     Task<ModelRecord?> RecordModelAsync(string job, Role role, ModelState state, CancellationToken cancellationToken);
 
-    /// <summary>Models newest first, from those whose job has an ordinal below <paramref name="before"/>.</summary>
+    /// <summary>Models newest first, from those whose job has an ordinal below <paramref name="before"/>; pages end as those of jobs do.</summary>
     /// <param name="filter">Null: all.</param>
     Task<ModelPage> ListModelsAsync(int pageSize, long? before, ModelFilter? filter, CancellationToken cancellationToken);
 
     /// <summary>The model that a job trained, or null.</summary>
     Task<ModelRecord?> FindModelAsync(string job, CancellationToken cancellationToken);
+
+    /// <summary>Writes durably that the store was looked at, with so many bytes of filling, which it then takes out again.</summary>
+    /// <param name="bytes">0: a write as small as there is; more: only a disk with that much room takes it.</param>
+    Task ProbeAsync(int bytes, long nowUnixMs, CancellationToken cancellationToken);
 
     /// <summary>Adds a line to the access log.</summary>
     Task RecordAccessAsync(AccessEntry entry, CancellationToken cancellationToken);

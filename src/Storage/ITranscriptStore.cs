@@ -30,6 +30,9 @@ public interface ITranscriptStore
     /// <summary>The attempt's checkpoints in the order of phases.</summary>
     Task<IReadOnlyList<StoredCheckpoint>> ReadCheckpointsAsync(string job, uint attempt, CancellationToken cancellationToken);
 
+    /// <summary>The last phase that has a checkpoint, by the jobs' ordinals; jobs without one are not there.</summary>
+    Task<IReadOnlyDictionary<long, Phase>> LastCheckpointsAsync(IReadOnlyCollection<long> ordinals, CancellationToken cancellationToken);
+
     /// <summary>Jobs with a checkpoint that the party of this name has not answered: open ones, and those that ended at or after a time.
     /// Oldest first, at most 1000.</summary>
     Task<IReadOnlyList<string>> ListUnansweredAsync(string party, long endedSinceUnixMs, CancellationToken cancellationToken);

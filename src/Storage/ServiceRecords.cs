@@ -73,4 +73,11 @@ public sealed record ModelPage(IReadOnlyList<ModelRecord> Models, long? Before);
 /// <summary>Which models a list holds: those that meet every condition that is given.</summary>
 /// <param name="Submitter">Fingerprint of the key that submitted the job.</param>
 /// <param name="Party">Name of either party.</param>
-public sealed record ModelFilter(string? Submitter = null, string? Party = null);
+public sealed record ModelFilter(string? Submitter = null, string? Party = null)
+{
+    /// <summary>Whose models are listed; null: all.</summary>
+    public Sight? Sight { get; init; }
+
+    /// <summary>How many jobs one call looks at, at most.</summary>
+    public int Span { get; init; } = Storage.Sight.Span;
+}

@@ -58,6 +58,10 @@ internal static class StorageError
     public static VertFedException Unknown(string store, Exception inner) =>
         new(ErrorCode.Storage, $"store {store}: the connection broke while the change was being committed; whether it was kept is unknown", inner);
 
+    /// <summary>What nobody thought of, by its type alone: its message could quote what was written.</summary>
+    public static VertFedException Unexpected(string store, Exception inner) =>
+        new(ErrorCode.Storage, $"store {store}: unexpected {inner.GetType().Name}; whether the change was kept is unknown", inner);
+
     public static VertFedException Newer(string file, long found, int known) =>
         new(ErrorCode.Storage, string.Create(CultureInfo.InvariantCulture,
             $"store {file}: schema version {found} is newer than this software knows ({known}); start the newer software or use another data folder"));

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json.Nodes;
 using Xunit;
 
@@ -40,6 +41,11 @@ public sealed class PythonClientTests : IDisposable
         Assert.Contains(lines, line => line.StartsWith($"{job} JOB_STATE_DONE", StringComparison.Ordinal));
         Assert.StartsWith("JOB_STATE_DONE", lines[^1], StringComparison.Ordinal);
         Assert.EndsWith("sealed report parts of: bank, retailer", lines[^1], StringComparison.Ordinal);
+
+        // The id is that which the command line makes of the same key and name.
+        using ECDsa analyst = ECDsa.Create();
+        analyst.ImportFromPem(await File.ReadAllTextAsync(deployment.Analyst));
+        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData([.. "vertfed/v1/job-id"u8, .. analyst.ExportSubjectPublicKeyInfo(), .. "nightly"u8]))[..32], job);
 
         // The same name for the request: the same job, which is done already.
         ProgramResult again = await ClientAsync(deployment, "coordinator.crt", "--client-token", "nightly");

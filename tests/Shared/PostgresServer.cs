@@ -20,13 +20,15 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     private const string Owner = "vertfed";
 
-    // Reads a command a line: stop, start, restart. Its first answer is the folder.
+    // Reads a command a line: stop, start, restart, kill. Its first answer is the folder. A server's processes are known by their working
+    // folder. The files that name the first are removed with them: where nobody collects dead processes, it would seem to live.
     private const string Script = """
         set -eu
         bin=$1
         umask 077
         folder=$(mktemp -d /tmp/vfpg.XXXXXX)
         control() { "$bin/pg_ctl" -D "$folder/data" -w -t 60 -l "$folder/log" -o "-c listen_addresses='' -c unix_socket_directories=$folder -c max_connections=60 -c shared_buffers=32MB" "$@" >/dev/null; }
+        processes() { for process in /proc/[0-9]*; do [ "$(readlink "$process/cwd" 2>/dev/null)" != "$folder/data" ] || echo "${process#/proc/}"; done; }
         trap 'control -m immediate stop 2>/dev/null || true; rm -rf "$folder"' EXIT
         trap 'exit 1' HUP INT TERM
         chmod 711 "$folder"
@@ -39,6 +41,10 @@ internal sealed class PostgresServer : IAsyncDisposable
             stop) control -m immediate stop ;;
             start) control start ;;
             restart) control -m fast restart ;;
+            kill)
+              while pids=$(processes); [ -n "$pids" ]; do kill -9 $pids 2>/dev/null || true; done
+              rm -f "$folder/data/postmaster.pid" "$folder"/.s.PGSQL.*
+              control start ;;
           esac
           echo "$command"
         done
@@ -53,6 +59,9 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     /// <summary>Where the socket is.</summary>
     public string Folder { get; }
+
+    /// <summary>Whether there is a PostgreSQL to test with.</summary>
+    public static bool IsThere => Binaries.Value is not null;
 
     /// <summary>The server that tests share, each in a schema of its own; skips the test where there is no PostgreSQL.</summary>
     public static Task<PostgresServer> GetAsync()
@@ -114,6 +123,9 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     public Task StartAgainAsync() => TellAsync("start");
 
+    /// <summary>kill -9 of all its processes, and a start on what that left; only where there is /proc.</summary>
+    public Task KillAndStartAgainAsync() => TellAsync("kill");
+
     public Task RestartAsync() => TellAsync("restart");
 
     public async ValueTask DisposeAsync()
@@ -125,7 +137,7 @@ internal sealed class PostgresServer : IAsyncDisposable
 
     private static void SkipWithout()
     {
-        if (Binaries.Value is not null)
+        if (IsThere)
             return;
         const string Reason = "PostgreSQL's initdb and pg_ctl are neither on the PATH nor in /usr/lib/postgresql";
         if (string.Equals(Environment.GetEnvironmentVariable(RequireVariable), "1", StringComparison.Ordinal))

@@ -14,6 +14,9 @@ internal sealed class CentralScores
 
     private CentralScores(Dictionary<string, double> scores, double tolerance) => (_scores, Tolerance) = (scores, tolerance);
 
+    /// <summary>How many customers both sides have.</summary>
+    public int Count => _scores.Count;
+
     /// <summary>What the rounding of the feature party's part to 2^-12 may move a score by.</summary>
     public double Tolerance { get; }
 

@@ -62,7 +62,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
             address, [configuration.CoordinatorFingerprint], Credential.Load(_folder.Identity(DemoConfiguration.Analyst)));
         Identity analyst = access.Identity;
         using JobClient client = new(access);
-        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, out _job);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, clientToken: null, out _job);
         using CancellationTokenSource following = new();
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
         DemoFollower follower = new(client, analyst, givenUp, _allPartiesDone.Task, _progress.Note);
@@ -93,7 +93,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         JobClient client, Identity analyst, DemoConfiguration configuration, DemoFollower follower, CancellationToken interrupted)
     {
         configuration.WriteScoreJob(_job);
-        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.ScoreSpec, analyst, out _scoreJob);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.ScoreSpec, analyst, clientToken: null, out _scoreJob);
         await follower.WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), interrupted);
         if (await follower.FollowAsync(_scoreJob, _progress.OnStatus, interrupted) is { } error)
         {
@@ -256,5 +256,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
 
         ReportText.Write(terminal.OutputConsole(), report, norms);
+        terminal.Output.WriteLine();
+        terminal.Output.WriteLine("The demo's parties share coefficients, and a hash of the common ids, with the analyst: all three are whoever runs it. Between companies both stay off.");
     }
 }

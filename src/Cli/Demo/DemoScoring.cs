@@ -75,6 +75,12 @@ internal sealed class DemoScoring(DemoFolder folder, DemoOptions options)
             largest = Math.Max(largest, difference);
         }
 
+        // A customer of both sides that is missing from the file, or is there twice, would pass unseen otherwise.
+        if (scored != central.Count)
+        {
+            throw Error.Job(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"{scored} customers were scored; the joined table has {central.Count}."));
+        }
+
         return
         [
             string.Create(CultureInfo.InvariantCulture, $"Scored: {scored:N0} of the bank's {scored + others:N0} new customers; {others:N0} are not shared and have no score"),

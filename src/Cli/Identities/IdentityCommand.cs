@@ -69,7 +69,7 @@ internal static class IdentityCommand
             string path = result.GetRequiredValue(file);
             string certificatePath = Credential.CertificatePath(path);
             Identity identity = Identity.Load(path);
-            string? current = CurrentName(certificatePath, identity);
+            using IdentityCertificate? current = Current(certificatePath, identity);
             using Credential renewed = new(identity, IdentityCertificate.Create(identity, terms.Read(result, path, current)));
             renewed.Certificate.Save(certificatePath, replace: true);
             terminal.Output.WriteLine(result.GetValue(json) ? Json(renewed) : Text(renewed));
@@ -78,17 +78,9 @@ internal static class IdentityCommand
         return command;
     }
 
-    /// <summary>The name in the certificate that is there; null where there is none that can be read.</summary>
-    private static string? CurrentName(string certificatePath, Identity identity)
-    {
-        if (!System.IO.File.Exists(certificatePath))
-        {
-            return null;
-        }
-
-        using IdentityCertificate certificate = IdentityCertificate.Load(certificatePath, identity);
-        return certificate.Name;
-    }
+    /// <summary>The certificate that is there; null where there is none.</summary>
+    private static IdentityCertificate? Current(string certificatePath, Identity identity) =>
+        System.IO.File.Exists(certificatePath) ? IdentityCertificate.Load(certificatePath, identity) : null;
 
     private static Argument<string> File() => new("FILE") { Description = "The key file (PEM); the certificate is beside it, with the ending .crt." };
 
@@ -122,7 +114,7 @@ internal static class IdentityCommand
 
         private readonly Option<string[]> _hosts = new("--host")
         {
-            Description = "A DNS name or IP address under which its holder listens; may be repeated. localhost and 127.0.0.1 are always there.",
+            Description = "A DNS name or IP address under which its holder listens; may be repeated. Default: those of the present certificate. localhost and 127.0.0.1 are always there.",
             HelpName = "HOST",
         };
 
@@ -133,8 +125,11 @@ internal static class IdentityCommand
             command.Options.Add(_hosts);
         }
 
-        public CertificateTerms Read(ParseResult result, string path, string? current) => new(
-            result.GetValue(_name) ?? current ?? NameOf(path), result.GetValue(_days), result.GetValue(_hosts) ?? []);
+        /// <param name="current">The certificate that is renewed: what is not given stays as it is there.</param>
+        public CertificateTerms Read(ParseResult result, string path, IdentityCertificate? current) => new(
+            result.GetValue(_name) ?? current?.Name ?? NameOf(path),
+            result.GetValue(_days),
+            result.GetValue(_hosts) is { Length: > 0 } hosts ? hosts : current?.Hosts);
 
         private static string NameOf(string path)
         {

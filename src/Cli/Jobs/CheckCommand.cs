@@ -20,7 +20,7 @@ internal static class CheckCommand
         command.SetAction(async (result, cancellationToken) =>
         {
             using CoordinatorAccess caller = access.Open(result);
-            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, out _);
+            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, clientToken: null, out _);
             using JobClient client = new(caller);
             DryRunResponse response = await client.DryRunAsync(signed, cancellationToken);
             JobCheck check = JobCheck.Open(response, SignedJob.Verify(signed).Specification, caller.Identity);

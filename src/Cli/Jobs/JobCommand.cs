@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using VertFed.Cli.Reports;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -27,7 +29,7 @@ internal static class JobCommand
         Option<bool> json = CommandLine.Json();
         Option<string?> token = new("--client-token")
         {
-            Description = "A name for this request: repeating it with the same specification (its job id too) returns the same job.",
+            Description = "A name for this request: repeating it with the same specification returns the same job.",
             HelpName = "NAME",
         };
         Command command = new("submit", "Sign a job specification and submit it; prints the job's id.") { spec, wait, token, json };
@@ -35,7 +37,7 @@ internal static class JobCommand
         command.SetAction(async (result, cancellationToken) =>
         {
             using CoordinatorAccess caller = access.Open(result);
-            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, out string job);
+            SignedJobSpec signed = JobFiles.LoadAndSign(result.GetRequiredValue(spec), caller.Identity, result.GetValue(token), out string job);
             using JobClient client = new(caller);
             JobStatus status = await client.SubmitAsync(signed, result.GetValue(token) ?? "", cancellationToken);
             bool asJson = result.GetValue(json);
@@ -113,10 +115,31 @@ internal static class JobCommand
             using CoordinatorAccess caller = access.Open(result);
             using JobClient client = new(caller);
             ReportResponse response = await client.ReportAsync(result.GetRequiredValue(id), cancellationToken);
-            JobSpecification? specification = result.GetValue(spec) is { } file ? JobSpecificationYaml.Load(file) : null;
+            JobSpecification? specification = result.GetValue(spec) is { } yaml ? JobSpecificationYaml.Load(yaml) : null;
             if (specification is null)
             {
                 terminal.Info("Without --spec the parts' signers are not compared with the job's parties.");
+            }
+
+            if (response.Status?.Kind == JobKind.Horizontal)
+            {
+                JsonObject rounds = HorizontalReport.Open(response, caller.Identity, specification);
+                string text = rounds.ToJsonString(new JsonSerializerOptions { WriteIndented = true });
+                if (result.GetValue(output) is { } file)
+                {
+                    ReportFile.WriteText(file, text);
+                }
+
+                if (result.GetValue(json))
+                {
+                    terminal.Output.WriteLine(text);
+                }
+                else
+                {
+                    HorizontalReport.Write(terminal.OutputConsole(), rounds);
+                }
+
+                return 0;
             }
 
             Report report = SealedReports.Open(response, caller.Identity, specification);

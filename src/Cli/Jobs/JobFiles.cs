@@ -8,10 +8,11 @@ namespace VertFed.Cli.Jobs;
 internal static class JobFiles
 {
     /// <summary>Reads and validates a specification, gives it a job id where it has none, and signs it.</summary>
+    /// <param name="clientToken">The caller's name for the request, of which the id is made where there is one; null: it is drawn.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, naming file, line and field.</exception>
-    public static SignedJobSpec LoadAndSign(string path, Identity analyst, out string job)
+    public static SignedJobSpec LoadAndSign(string path, Identity analyst, string? clientToken, out string job)
     {
-        JobSpecification specification = JobSpecificationYaml.Load(path);
+        JobSpecification specification = JobSpecificationYaml.Load(path, clientToken is { Length: > 0 } ? JobIds.OfRequest(analyst.Public, clientToken) : null);
         job = specification.Job;
         return SignedJob.Create(specification, analyst).Message;
     }

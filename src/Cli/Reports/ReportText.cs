@@ -228,6 +228,10 @@ internal static class ReportText
         }
 
         console.Write(table);
+        if (guards.Any(guard => guard.Verdict == "warn" && guard.Name.Contains("own policy sets", StringComparison.Ordinal)))
+        {
+            console.WriteLine("A value that an own policy sets looser than its default is that party's own choice: it warns, so that whoever reads the report knows of it.");
+        }
     }
 
     private static void WriteDisclosures(IAnsiConsole console, IReadOnlyList<DisclosureEntry> disclosures)

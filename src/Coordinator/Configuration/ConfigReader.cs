@@ -18,7 +18,7 @@ namespace VertFed.Coordinator.Configuration;
 /// principals:
 ///   - {name: ann, fingerprint: 64 hexadecimal digits, roles: [analyst]}   # analyst, auditor, operator
 /// trust: trust.yaml                                                 # kept by `vertfed identity trust`; beside the two lists, or instead
-/// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, max_watchers: 256, max_unregistered: 64, max_connections_per_key: 64, max_calls_per_minute: 6000, frame_seconds: 30, retain_payload_days: 7}
+/// limits: {max_open_jobs: 1000, max_open_jobs_per_submitter: 200, max_running_jobs: 4, max_jobs_per_party: 2, retain_payload_days: 7, retain_access_days: 365}   # and others: docs/api.md, docs/identity.md
 /// log: {level: info, format: plain}
 /// admin: 127.0.0.1:9464
 /// telemetry: {otlp: http://127.0.0.1:4318, protocol: http}
@@ -144,12 +144,19 @@ public static class ConfigReader
             MaxOpenJobsPerSubmitter = fields.Integer("max_open_jobs_per_submitter", otherwise.MaxOpenJobsPerSubmitter, 1, 100_000),
             MaxRunningJobs = fields.Integer("max_running_jobs", otherwise.MaxRunningJobs, 1, 1000),
             MaxJobsPerParty = fields.Integer("max_jobs_per_party", otherwise.MaxJobsPerParty, 1, 1000),
+            MaxJobGigabytes = fields.Integer("max_job_gigabytes", otherwise.MaxJobGigabytes, 1, 1_000_000),
             MaxWatchers = fields.Integer("max_watchers", otherwise.MaxWatchers, 1, 100_000),
+            MaxWatchersPerCaller = fields.Integer("max_watchers_per_caller", otherwise.MaxWatchersPerCaller, 1, 100_000),
             MaxUnregistered = fields.Integer("max_unregistered", otherwise.MaxUnregistered, 1, 10_000),
+            MaxHandshakes = fields.Integer("max_handshakes", otherwise.MaxHandshakes, 1, 100_000),
+            MaxHandshakesPerAddress = fields.Integer("max_handshakes_per_address", otherwise.MaxHandshakesPerAddress, 1, 100_000),
             MaxConnectionsPerKey = fields.Integer("max_connections_per_key", otherwise.MaxConnectionsPerKey, 1, 10_000),
             MaxCallsPerMinute = fields.Integer("max_calls_per_minute", otherwise.MaxCallsPerMinute, 1, 1_000_000),
+            MaxHeavyCallsPerMinute = fields.Integer("max_heavy_calls_per_minute", otherwise.MaxHeavyCallsPerMinute, 1, 1_000_000),
+            MaxCallsAtOnce = fields.Integer("max_calls_at_once", otherwise.MaxCallsAtOnce, 1, 100_000),
             FrameSeconds = fields.Integer("frame_seconds", otherwise.FrameSeconds, 1, 3600),
             RetainPayloadDays = fields.Integer("retain_payload_days", otherwise.RetainPayloadDays, 0, 36_500),
+            RetainAccessDays = fields.Integer("retain_access_days", otherwise.RetainAccessDays, 1, 36_500),
         };
         fields.Close();
         return limits;

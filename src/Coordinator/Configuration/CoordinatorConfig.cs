@@ -19,11 +19,23 @@ public sealed record CoordinatorLimits
     /// <summary>Most of them that one party takes part in, 1 to 1000.</summary>
     public int MaxJobsPerParty { get; init; } = 2;
 
-    /// <summary>Most concurrent Watch streams, 1 to 100,000.</summary>
+    /// <summary>Most bytes that a job's envelopes may come to, in GiB, 1 to 1,000,000.</summary>
+    public int MaxJobGigabytes { get; init; } = 100;
+
+    /// <summary>Most concurrent Watch streams and calls that read whole jobs, 1 to 100,000.</summary>
     public int MaxWatchers { get; init; } = 256;
+
+    /// <summary>Most of them of one principal, 1 to 100,000.</summary>
+    public int MaxWatchersPerCaller { get; init; } = 64;
 
     /// <summary>Most connections of parties that have not proved who they are yet, 1 to 10,000.</summary>
     public int MaxUnregistered { get; init; } = 64;
+
+    /// <summary>Most connections whose TLS handshake is under way, 1 to 100,000.</summary>
+    public int MaxHandshakes { get; init; } = 256;
+
+    /// <summary>Most of them from one address, 1 to 100,000.</summary>
+    public int MaxHandshakesPerAddress { get; init; } = 128;
 
     /// <summary>Most connections of one key, 1 to 10,000.</summary>
     public int MaxConnectionsPerKey { get; init; } = 64;
@@ -31,11 +43,20 @@ public sealed record CoordinatorLimits
     /// <summary>Most calls of one principal in a minute, 1 to 1,000,000.</summary>
     public int MaxCallsPerMinute { get; init; } = 6000;
 
+    /// <summary>Most of them that keep something or read whole jobs, 1 to 1,000,000.</summary>
+    public int MaxHeavyCallsPerMinute { get; init; } = 300;
+
+    /// <summary>Most calls of one principal under way, streams included, 1 to 100,000.</summary>
+    public int MaxCallsAtOnce { get; init; } = 256;
+
     /// <summary>How long a call's first message may take, a connection may take to register, and a sender between two chunks of a payload, in seconds, 1 to 3600.</summary>
     public int FrameSeconds { get; init; } = 30;
 
     /// <summary>How long payloads of ended jobs are kept, in days, 0 to 36500.</summary>
     public int RetainPayloadDays { get; init; } = 7;
+
+    /// <summary>How long lines of the access log are kept, in days, 1 to 36500.</summary>
+    public int RetainAccessDays { get; init; } = 365;
 }
 
 /// <summary>How logs are written to standard error.</summary>

@@ -22,7 +22,8 @@ namespace VertFed.Coordinator.Hosting;
 
 /// <summary>
 /// A running coordinator: Kestrel with HTTP/2 over mutual TLS on the configured address, the store, and the three services. Takes
-/// nothing from the environment or from appsettings files: the configuration file is all.
+/// nothing from appsettings files, and of the environment only where the store is (VERTFED_DATABASE, PGPASSFILE), where telemetry goes
+/// (OTEL_EXPORTER_OTLP_*) and whom to tell that it is ready (NOTIFY_SOCKET); all else is in the configuration file.
 /// </summary>
 public sealed class CoordinatorHost : IAsyncDisposable
 {
@@ -162,9 +163,11 @@ public sealed class CoordinatorHost : IAsyncDisposable
                 _reread = config;
             }
         }
-        catch (VertFedException exception)
+        catch (Exception exception)
         {
-            Log.TrustNotReplaced(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>(), exception.Message);
+            // Called by a signal and a timer: whatever a file holds, the coordinator goes on with what it has. An unexpected message could quote it.
+            string reason = exception is VertFedException known ? known.Message : $"unexpected {exception.GetType().Name}";
+            Log.TrustNotReplaced(_application.Services.GetRequiredService<ILogger<CoordinatorHost>>(), reason);
         }
     }
 
@@ -228,8 +231,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<CheckpointQueue>();
         builder.Services.AddSingleton<TrustBook>();
         builder.Services.AddSingleton<CallBudget>();
+        builder.Services.AddSingleton<CallGate>();
         builder.Services.AddSingleton<AccessLog>();
         builder.Services.AddSingleton<PeerConnections>();
+        builder.Services.AddSingleton<HandshakeGate>();
         builder.Services.AddSingleton<CoordinatorTelemetry>();
         builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
@@ -237,8 +242,10 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<JobHub>();
         builder.Services.AddSingleton<DryRuns>();
         builder.Services.AddSingleton<RoundHub>();
-        builder.Services.AddSingleton(new ConnectionGate(config.Limits.MaxUnregistered, "connections that have not registered"));
-        builder.Services.AddSingleton(new WatchGate(new ConnectionGate(config.Limits.MaxWatchers, "watchers")));
+        builder.Services.AddSingleton(new ConnectionGate(
+            new GateLimit(config.Limits.MaxUnregistered, "max_unregistered"), new GateLimit(RelayEndpoint.MostUnregistered), "connections that have not registered"));
+        builder.Services.AddSingleton<WatchGate>();
+        builder.Services.AddSingleton<ReflectionStreams>();
         builder.Services.AddHostedService<DeadlineMonitor>();
         builder.Services.AddHostedService(services => services.GetRequiredService<RoundHub>());
         builder.Services.AddHostedService<QueuePump>();
@@ -246,18 +253,20 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddHostedService<StoreProbe>();
         builder.Services.AddGrpc(grpc =>
         {
-            // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
-            grpc.MaxReceiveMessageSize = ReportSeal.MaxReportBytes + FrameOverhead;
+            // The largest request is a job with its spec. Messages are held in memory before anything is decided of them.
+            grpc.MaxReceiveMessageSize = Limits.MaxSpecBytes + FrameOverhead;
             grpc.EnableDetailedErrors = false;
             grpc.Interceptors.Add<CallMeter>();
             grpc.Interceptors.Add<ErrorInterceptor>();
             grpc.Interceptors.Add<AccessInterceptor>();
+        }).AddServiceOptions<RelayEndpoint>(grpc =>
+        {
+            // The largest frame is an outcome with its sealed report; chunks are held to 1 MiB where they are received.
+            grpc.MaxReceiveMessageSize = ReportSeal.MaxReportBytes + FrameOverhead;
         });
         WebApplication application = builder.Build();
         RequestPatience.Use(application, TimeSpan.FromSeconds(config.Limits.FrameSeconds), time);
-        KeyGate.Use(
-            application, application.Services.GetRequiredService<TrustBook>(), application.Services.GetRequiredService<AccessLog>(),
-            application.Services.GetRequiredService<ILogger<AccessInterceptor>>());
+        application.Use(application.Services.GetRequiredService<CallGate>().RunAsync);
         application.UseRouting();
         application.MapGrpcService<JobEndpoint>();
         application.MapGrpcService<RelayEndpoint>();
@@ -273,15 +282,18 @@ public sealed class CoordinatorHost : IAsyncDisposable
         kestrel.AddServerHeader = false;
         ILogger logger = kestrel.ApplicationServices.GetRequiredService<ILogger<CoordinatorHost>>();
         TimeProvider time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
+        HandshakeGate handshakes = kestrel.ApplicationServices.GetRequiredService<HandshakeGate>();
         PeerConnections connections = kestrel.ApplicationServices.GetRequiredService<PeerConnections>();
         kestrel.Listen(config.Listen, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;
+            listen.Use(next => connection => handshakes.RunAsync(connection, next));
             listen.UseHttps(new TlsHandshakeCallbackOptions { HandshakeTimeout = HandshakePatience, OnConnection = _ => ValueTask.FromResult(Tls()) });
             listen.Use(next => connection => connections.RunAsync(connection, next));
         });
         KestrelServerLimits limits = kestrel.Limits;
-        limits.MaxConcurrentConnections = config.Parties.Count + config.Limits.MaxUnregistered + config.Limits.MaxWatchers;
+        // HandshakeGate and PeerConnections bound them, each by whose they are; one number for all would let some take the others' places.
+        limits.MaxConcurrentConnections = null;
         // Streams are open for as long as a job takes; pings find out who is gone.
         limits.MinRequestBodyDataRate = null;
         limits.MinResponseDataRate = null;

@@ -7,7 +7,7 @@ using VertFed.Storage;
 namespace VertFed.Coordinator.Jobs;
 
 /// <summary>
-/// Ends jobs whose parties keep everyone waiting, and drops payloads that are past their keep. A party is waited for while it
+/// Ends jobs whose parties keep everyone waiting, and drops payloads and lines of the access log that are past their keep. A party is waited for while it
 /// is away from a queued job, has not answered an offer, or is away from a running job; the job's deadline_seconds are counted from
 /// then, and from the coordinator's own start. A party whose operator is asked has the time that it said instead. Where both are connected the parties watch each other (they know whose turn it is); only when
 /// nothing at all happened for the deadline and a grace does the coordinator end the job.
@@ -124,6 +124,11 @@ internal sealed class DeadlineMonitor(JobHub hub, CoordinatorConfig config, Time
     {
         long before = time.GetUtcNow().AddDays(-config.Limits.RetainPayloadDays).ToUnixTimeMilliseconds();
         while (await hub.Store.PrunePayloadsAsync(before, cancellationToken) > 0)
+        {
+        }
+
+        long logged = time.GetUtcNow().AddDays(-config.Limits.RetainAccessDays).ToUnixTimeMilliseconds();
+        while (await hub.Store.PruneAccessAsync(logged, cancellationToken) > 0)
         {
         }
     }

@@ -26,9 +26,9 @@ internal sealed class DryRuns(JobHub hub, TimeProvider time)
 
     /// <summary>Waits for both parties' answers, at most 30 s.</summary>
     /// <exception cref="RpcException">ResourceExhausted: too many at once.</exception>
-    public async Task<DryRunResponse> AskAsync(SignedJob job, CancellationToken cancellationToken)
+    /// <param name="submitter">The principal's name: one who changes keys is still one.</param>
+    public async Task<DryRunResponse> AskAsync(SignedJob job, string submitter, CancellationToken cancellationToken)
     {
-        string submitter = job.Submitter.Fingerprint;
         Enter(submitter);
         string request = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
         string[] parties = [.. job.Specification.Parties.Select(party => party.Name)];

@@ -2,6 +2,7 @@ namespace VertFed.Coordinator.Jobs;
 
 /// <summary>A job that waits for its turn.</summary>
 /// <param name="Ordinal">Its place in the order of submission.</param>
+/// <param name="Submitter">The principal's name.</param>
 internal sealed record QueuedJob(string Job, long Ordinal, string Submitter, string LabelParty, string FeatureParty);
 
 /// <summary>What there is room for at the moment.</summary>

@@ -50,14 +50,15 @@ internal sealed class JobHub(
         IReadOnlyList<JobRecord> open = await store.ListOpenJobsAsync(cancellationToken);
         foreach (JobRecord job in open)
         {
-            _live[job.Job] = new LiveJob(job, time);
-            _places.TakeRegardless(job.Submitter);
+            string owner = trust.Current.Find(job.Submitter)?.Name ?? job.Submitter;
+            _live[job.Job] = new LiveJob(job, owner, time);
+            _places.TakeRegardless(owner);
             if (job.State == JobState.Queued)
-                queue.Add(job);
+                queue.Add(job, owner);
         }
 
         foreach (JobRecord job in open.Where(job => job.State != JobState.Queued).OrderBy(job => job.OfferedUnixMs))
-            queue.NoteStart(job);
+            queue.NoteStart(_live[job.Job].Owner);
         return _live.Count;
     }
 
@@ -89,7 +90,7 @@ internal sealed class JobHub(
             throw UnusableId();
         bool takesPlace = known is null;
         if (takesPlace)
-            _places.Take(submitter);
+            _places.Take(caller.Name);
         AddJobOutcome outcome = AddJobOutcome.Different;
         JobRecord job;
         try
@@ -108,12 +109,12 @@ internal sealed class JobHub(
         finally
         {
             if (takesPlace && outcome != AddJobOutcome.Added)
-                _places.GiveBack(submitter);
+                _places.GiveBack(caller.Name);
         }
 
         if (outcome == AddJobOutcome.Different)
             throw !caller.MaySee(job) ? UnusableId() : GrpcErrors.Make(StatusCode.AlreadyExists, ErrorCode.Usage, $"{(job.Job == spec.Job ? $"job {spec.Job}" : "this client token")} exists with another spec or submitter");
-        TakeUp(job, hasPlace: outcome == AddJobOutcome.Added);
+        TakeUp(job, caller.Name, hasPlace: outcome == AddJobOutcome.Added);
         return job;
     }
 
@@ -197,6 +198,10 @@ internal sealed class JobHub(
         DepositResult result = await store.DepositAsync(envelope, NowUnixMs, cancellationToken);
         Log.Deposited(logger, envelope.Key.Job, envelope.Key.Sequence, envelope.Key.Sender, envelope.Step, envelope.PayloadSize, result.Outcome);
         telemetry.Deposited(envelope, result.Outcome);
+
+        // The job may have ended meanwhile; the end was told of before, and nobody else would forget what this began.
+        if (!_live.ContainsKey(envelope.Key.Job))
+            telemetry.Forget(envelope.Key.Job);
 
         // A repeated envelope may be one whose first write was reported as failed and kept all the same: nobody was told of it then.
         JobRecord? job = result.Outcome == DepositOutcome.Duplicate ? await store.FindJobAsync(envelope.Key.Job, cancellationToken) : result.Job;
@@ -362,14 +367,20 @@ internal sealed class JobHub(
     }
 
     /// <summary>A job that was kept just now, or whose first write was reported as failed and kept all the same.</summary>
-    private void TakeUp(JobRecord job, bool hasPlace)
+    private void TakeUp(JobRecord job, string owner, bool hasPlace)
     {
-        if (job.State != JobState.Queued || !_live.TryAdd(job.Job, new LiveJob(job, time)))
+        if (job.State != JobState.Queued || !_live.TryAdd(job.Job, new LiveJob(job, owner, time)))
+        {
+            // An equal request that came at the same time was quicker, and took a place for the job itself.
+            if (hasPlace)
+                _places.GiveBack(owner);
             return;
+        }
+
         if (!hasPlace)
-            _places.TakeRegardless(job.Submitter);
+            _places.TakeRegardless(owner);
         Log.Submitted(logger, job.Job, job.LabelParty, job.FeatureParty);
-        queue.Add(job);
+        queue.Add(job, owner);
     }
 
     private QueueRoom Room()
@@ -387,7 +398,7 @@ internal sealed class JobHub(
             bool ends = !job.IsOpen && _live.TryRemove(job.Job, out _);
             if (ends)
             {
-                _places.GiveBack(job.Submitter);
+                _places.GiveBack(live.Owner);
                 queue.Ended(job.Job);
             }
 

@@ -21,11 +21,12 @@ internal sealed class JobQueue
         }
     }
 
-    public void Add(JobRecord job)
+    /// <param name="owner">The principal whose turn it takes.</param>
+    public void Add(JobRecord job, string owner)
     {
         lock (_gate)
         {
-            _queue.Add(new QueuedJob(job.Job, job.Ordinal, job.Submitter, job.LabelParty, job.FeatureParty));
+            _queue.Add(new QueuedJob(job.Job, job.Ordinal, owner, job.LabelParty, job.FeatureParty));
             _positions = null;
         }
 
@@ -45,10 +46,10 @@ internal sealed class JobQueue
     }
 
     /// <summary>Notes a job that had left the queue before this process began, so that turns go on from there.</summary>
-    public void NoteStart(JobRecord job)
+    public void NoteStart(string owner)
     {
         lock (_gate)
-            _queue.NoteStart(job.Submitter);
+            _queue.NoteStart(owner);
     }
 
     /// <summary>Takes the job that starts now out of the queue; null where none can.</summary>

@@ -19,14 +19,19 @@ internal sealed class LiveJob
     private Hold? _labelHold;
     private Hold? _featureHold;
 
-    public LiveJob(JobRecord record, TimeProvider time)
+    /// <param name="owner">The principal whose place and turn it takes, by name: one who changes keys is still one.</param>
+    public LiveJob(JobRecord record, string owner, TimeProvider time)
     {
+        Owner = owner;
         _time = time;
         _record = record;
         JobSpec spec = JobSpec.Parser.ParseFrom(SignedJobSpec.Parser.ParseFrom(record.SignedSpec).Spec);
         _pace = new Pace((int)(spec.Train?.MaxIterations ?? 0), time);
         KnownSince = _lastActivity = _offeredSince = _runningSince = time.GetTimestamp();
     }
+
+    /// <summary>As it was when the job was taken up: what is given back is what was taken, whatever the configuration says by then.</summary>
+    public string Owner { get; }
 
     public Pulse Changed { get; } = new();
 

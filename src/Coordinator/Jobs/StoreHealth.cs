@@ -1,71 +1,54 @@
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Jobs;
 
-/// <summary>Whether the store works, by the last word of it: of a call that failed, or of the probe.</summary>
-internal sealed class StoreHealth
+/// <summary>
+/// Whether the store works: not while its last writes failed, nor after a read or a probe that failed until one is well again. The gRPC health
+/// service and the page of readiness both answer from this.
+/// </summary>
+internal sealed class StoreHealth(ICoordinatorStore store)
 {
-    private volatile bool _failing;
+    private readonly Lock _gate = new();
+    private string? _failure;
+    private bool _told;
 
-    public bool IsFailing => _failing;
+    /// <summary>Why it counts as failing, for the operator; null: it works.</summary>
+    public string? Failure
+    {
+        get
+        {
+            lock (_gate)
+                return store.Activity?.Failure ?? _failure;
+        }
+    }
 
+    public bool IsFailing => Failure is not null;
+
+    /// <summary>Signals when the answer may be another. A write that failed is seen at the next look of the probe.</summary>
     public Pulse Changed { get; } = new();
 
     /// <summary>Takes note of a failure, if it is one of the store.</summary>
     public void Failed(VertFedException exception)
     {
         if (exception.Code == ErrorCode.Storage)
-            Set(failing: true);
+            Set(exception.Message);
     }
 
-    public void Works() => Set(failing: false);
+    /// <summary>A read and a write were well.</summary>
+    public void Works() => Set(failure: null);
 
-    private void Set(bool failing)
+    private void Set(string? failure)
     {
-        if (_failing == failing)
-            return;
-        _failing = failing;
+        lock (_gate)
+        {
+            _failure = failure;
+            bool isFailing = IsFailing;
+            if (_told == isFailing)
+                return;
+            _told = isFailing;
+        }
+
         Changed.Signal();
-    }
-}
-
-/// <summary>
-/// Asks the store every 2 s for a read and for a write transaction that changes nothing, so that a failure is known before a caller
-/// meets it, and its end without one.
-/// </summary>
-internal sealed class StoreProbe(ICoordinatorStore store, StoreHealth health, TimeProvider time, ILogger<StoreProbe> logger) : BackgroundService
-{
-    private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
-
-    /// <summary>An envelope that no job has.</summary>
-    private static readonly EnvelopeKey Nothing = new("", 0, Role.LabelParty, 0);
-
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(Period, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
-            {
-                try
-                {
-                    _ = await store.ListJobsAsync(1, null, filter: null, stoppingToken);
-                    _ = await store.MarkDeliveredAsync(Nothing, 0, stoppingToken);
-                    health.Works();
-                }
-                catch (VertFedException exception)
-                {
-                    if (!health.IsFailing)
-                        Log.StoreFailed(logger, nameof(StoreProbe), exception.Message);
-                    health.Failed(exception);
-                }
-            }
-        }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-        {
-            // The host is stopping.
-        }
     }
 }

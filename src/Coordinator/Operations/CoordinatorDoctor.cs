@@ -8,28 +8,20 @@ namespace VertFed.Coordinator.Operations;
 /// <summary>What a coordinator needs, looked at without starting one: <c>--doctor [--config FILE]</c>.</summary>
 internal static class CoordinatorDoctor
 {
-    /// <param name="file">The configuration; null: the machine alone.</param>
-    /// <returns>1 where a check failed, else 0.</returns>
-    public static async Task<int> RunAsync(string? file, TextWriter output, TimeProvider time)
+    private const string Advice = "Mend the field that the line names; docs/operations.md and samples/three-machines show what is expected.";
+
+    /// <inheritdoc cref="NodeDoctor.RunAsync"/>
+    public static Task<int> RunAsync(string? file, TextWriter output, TimeProvider time) => NodeDoctor.RunAsync(
+        file, output, Advice, Read, (report, config) => CheckAsync(report, config, time));
+
+    private static (CoordinatorConfig Config, string Summary) Read(string file)
     {
-        var report = new DoctorReport(output);
-        if (file is null)
-            await MachineChecks.RunAsync(report);
-        else
-            await CheckAsync(report, file, time);
-        return report.HasFailed ? 1 : 0;
+        CoordinatorConfig config = ConfigReader.Read(file);
+        return (config, $"{config.Parties.Count} parties");
     }
 
-    private static async Task CheckAsync(DoctorReport report, string file, TimeProvider time)
+    private static async Task CheckAsync(DoctorReport report, CoordinatorConfig config, TimeProvider time)
     {
-        CoordinatorConfig? config = null;
-        await report.CheckAsync("configuration", "Mend the field that the line names; docs/operations.md and samples/three-machines show what is expected.", () =>
-        {
-            config = ConfigReader.Read(file);
-            return DoctorLine.Ok("configuration", $"{config.Parties.Count} parties");
-        });
-        if (config is null)
-            return;
         using (Credential? credential = await IdentityChecks.RunAsync(report, config.IdentityPath, time))
         {
             // Loaded and looked at; nothing else is done with it.

@@ -29,13 +29,14 @@ internal sealed class CoordinatorOperations : IAsyncDisposable
         CoordinatorTelemetry telemetry = services.GetRequiredService<CoordinatorTelemetry>();
         JobHub hub = services.GetRequiredService<JobHub>();
         ConnectionGate unregistered = services.GetRequiredService<ConnectionGate>();
-        ConnectionGate watchers = services.GetRequiredService<WatchGate>().Gate;
+        WatchGate watchers = services.GetRequiredService<WatchGate>();
         telemetry.Observe(
             () => JobsByState(hub), () => [("party", hub.Connected), ("unregistered", unregistered.Inside), ("watcher", watchers.Inside)]);
         TimeProvider time = services.GetRequiredService<TimeProvider>();
         var readiness = new Readiness(
             CoordinatorReadiness.Checks(
-                config, services.GetRequiredService<ICoordinatorStore>(), services.GetRequiredService<CoordinatorKeys>(), services.GetRequiredService<ShutdownGate>(), time),
+                config, services.GetRequiredService<ICoordinatorStore>(), services.GetRequiredService<StoreHealth>(), services.GetRequiredService<CoordinatorKeys>(),
+                services.GetRequiredService<ShutdownGate>(), time),
             time);
         if (config.Operations.Admin is not { } address)
             return new CoordinatorOperations(metrics: null, readiness);

@@ -55,6 +55,16 @@ internal sealed class CoordinatorTelemetry : IDisposable
             Of(envelope.Key.Job).Envelope($"from {envelope.Key.Sender}", envelope.Phase, envelope.Step, envelope.Round, envelope.PayloadSize);
     }
 
+    /// <summary>Drops what is measured of a job that is not open any more.</summary>
+    public void Forget(string job)
+    {
+        if (_jobs.TryRemove(job, out JobTelemetry? late))
+            late.Dispose();
+    }
+
+    /// <summary>Jobs of which something is measured.</summary>
+    public int Jobs => _jobs.Count;
+
     /// <summary>An envelope went out to its recipient.</summary>
     public void HandedOn(StoredEnvelope envelope) => _node.Jobs.Passed($"to {(envelope.Key.Sender == Role.LabelParty ? Role.FeatureParty : Role.LabelParty)}", envelope.Step, envelope.PayloadSize);
 

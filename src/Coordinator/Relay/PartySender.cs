@@ -23,6 +23,7 @@ internal sealed class PartySender(
     private const int WindowEnvelopes = 16;
     private const long WindowBytes = 32L * 1024 * 1024;
     private const int MaxAcknowledgements = 64;
+    private const int MaxPreflights = 16;
     private static readonly TimeSpan EndKept = CheckpointKeeper.Kept;
 
     private readonly Channel<EnvelopeRef> _acknowledgements =
@@ -35,12 +36,16 @@ internal sealed class PartySender(
     private readonly ConcurrentDictionary<string, JobView> _views = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _endAsked = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, bool> _proposals = new(StringComparer.Ordinal);
-    private readonly ConcurrentQueue<PreflightRequest> _preflights = new();
+    private readonly Channel<PreflightRequest> _preflights = Channel.CreateBounded<PreflightRequest>(
+        new BoundedChannelOptions(MaxPreflights) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
 
     // Bounded by the jobs: each has one question at a time for a party.
     private readonly ConcurrentQueue<CoordinatorFrame> _rounds = new();
     private readonly HashSet<(string Job, Phase Phase)> _proposed = [];
     private readonly Queue<string> _turns = new();
+
+    /// <summary>Questions that wait to be sent.</summary>
+    public int Questions => _preflights.Reader.Count;
 
     public void JobChanged(string job)
     {
@@ -61,10 +66,10 @@ internal sealed class PartySender(
         JobChanged(job);
     }
 
-    /// <summary>Sends a question about a job; the number of those under way is bounded by who asks.</summary>
+    /// <summary>Sends a question about a job. A party that does not read is left the newest 16: nobody waits for answers to older ones any more.</summary>
     public void AskPreflight(PreflightRequest request)
     {
-        _preflights.Enqueue(request);
+        _preflights.Writer.TryWrite(request);
         _wake.Writer.TryWrite(true);
     }
 
@@ -116,7 +121,7 @@ internal sealed class PartySender(
         {
             while (_acknowledgements.Reader.TryRead(out EnvelopeRef? reference))
                 await writer.WriteAsync(new CoordinatorFrame { Deposited = reference }, cancellationToken);
-            while (_preflights.TryDequeue(out PreflightRequest? question))
+            while (_preflights.Reader.TryRead(out PreflightRequest? question))
                 await writer.WriteAsync(new CoordinatorFrame { Preflight = question }, cancellationToken);
             while (_rounds.TryDequeue(out CoordinatorFrame? frame))
                 await writer.WriteAsync(frame, cancellationToken);

@@ -22,6 +22,9 @@ internal sealed class PartySession : IDisposable
     /// <summary>Deposits that may wait for the store at once: enough for group commit, at most 48 MiB.</summary>
     private const int DepositWindow = 3;
     private const int MaxErrorText = 4096;
+
+    /// <summary>What the store keeps of an envelope beside its payload, about.</summary>
+    private const int EnvelopeOverhead = 2048;
     private const int MaxPreflightBytes = 256 * 1024;
     private const uint MaxApprovalSeconds = 30 * 24 * 3600;
 
@@ -33,6 +36,7 @@ internal sealed class PartySession : IDisposable
     private readonly EnvelopeReceiver _receiver;
     private readonly PartySender _sender;
     private readonly ILogger _logger;
+    private readonly long _mostJobBytes;
     private readonly CancellationTokenSource _closing;
     private readonly Channel<(EnvelopeDeposit Envelope, Task<DepositResult> Result)> _deposits =
         Channel.CreateBounded<(EnvelopeDeposit, Task<DepositResult>)>(new BoundedChannelOptions(DepositWindow) { SingleReader = true, SingleWriter = true });
@@ -52,6 +56,7 @@ internal sealed class PartySession : IDisposable
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
         _sender = new PartySender(party, keys, hub, rounds, writer, time, logger);
         _logger = logger;
+        _mostJobBytes = (long)config.Limits.MaxJobGigabytes << 30;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
 
@@ -112,11 +117,9 @@ internal sealed class PartySession : IDisposable
                 // The connection is gone; there is nobody to tell.
                 return;
             case VertFedException own:
-                if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
-                    Log.StoreFailed(_logger, Party, own.Message);
-                else
+                if (own.Code is not (ErrorCode.Storage or ErrorCode.Internal))
                     Log.RuleBroken(_logger, Party, own.Code, own.Message);
-                throw GrpcErrors.From(own);
+                throw GrpcErrors.From(own, _logger, Party);
             case RpcException status:
                 throw status;
             default:
@@ -173,6 +176,8 @@ internal sealed class PartySession : IDisposable
             throw EnvelopeReceiver.Violation(view, $"its sender is {view.Header.Sender}, but '{Party}' is the job's {role}");
         if (view.Header.Sequence > long.MaxValue)
             throw EnvelopeReceiver.Violation(view, "the sequence number is out of range");
+        if (job.Bytes + (job.Envelopes * EnvelopeOverhead) + (long)view.Core.PayloadSize > _mostJobBytes)
+            throw EnvelopeReceiver.Violation(view, $"the job's envelopes would come to more than {_mostJobBytes >> 30} GiB (max_job_gigabytes)");
         EnvelopeCodec.VerifyAttestation(view, _keys.For(job).Identity);
         EnvelopeDeposit envelope = await _receiver.ReceiveAsync(view, cancellationToken);
         // Queued in the store in this order; the result is awaited by the other loop while the next envelope is read.

@@ -23,6 +23,9 @@ internal sealed class RelayEndpoint(
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
+    /// <summary>Most connections of one party that have not registered.</summary>
+    public const int MostUnregistered = 8;
+
     private const int NonceBytes = 32;
 
     private const int MaxPrevious = 7;
@@ -56,7 +59,7 @@ internal sealed class RelayEndpoint(
 
     private async Task<(string Party, PartyKeys Keys)> RegisterAsync(FrameReader frames, IServerStreamWriter<CoordinatorFrame> writer, Caller caller, CancellationToken cancellationToken)
     {
-        using IDisposable place = gate.Enter();
+        using IDisposable place = gate.Enter(caller.Name);
         byte[] nonce = RandomNumberGenerator.GetBytes(NonceBytes);
         var challenge = new Challenge
         {
@@ -103,7 +106,7 @@ internal sealed class RelayEndpoint(
     {
         if (register.Previous.Count > MaxPrevious)
             throw new VertFedException(ErrorCode.ProtocolViolation, $"the registration has more than {MaxPrevious} previous identities");
-        List<PartyKey> keys = [];
+        List<PartyKey> admitted = [];
         foreach (PreviousIdentity previous in register.Previous)
         {
             PeerIdentity key = PeerIdentity.Parse(previous.IdentityKey.Span);
@@ -121,9 +124,9 @@ internal sealed class RelayEndpoint(
             }
 
             CheckpointVerifier verifier = CheckpointVerifier.Parse(previous.CheckpointKey ?? new CheckpointKey(), key.Fingerprint, register.Party);
-            keys.Add(new PartyKey(verifier, previous.CheckpointKey!.ToByteArray()));
+            admitted.Add(new PartyKey(verifier, previous.CheckpointKey!.ToByteArray()));
         }
 
-        return keys;
+        return admitted;
     }
 }

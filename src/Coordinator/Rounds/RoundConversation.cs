@@ -184,6 +184,13 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
     {
         if (_trails[place].IsLast(envelope))
             return false;
+        if (envelope.Header.Sequence > _trails[place].Next)
+        {
+            // Those before it were lost with a connection or a process: that is nobody's fault.
+            send(NameOf(place), new CoordinatorFrame { Resume = new RoundResume { Job = job.Job, Sequence = _trails[place].Next } });
+            return false;
+        }
+
         if (_trails[place].Objection(envelope) is { } objection)
         {
             Refuse(place, $"{envelope.Header.Step}: {objection}");
@@ -202,6 +209,12 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
         RoundHeader header = envelope.Header;
         uint place = header.Sender;
         string said = header.Round == 0 ? header.Step.ToString() : $"{header.Step} of round {header.Round}";
+        if (header.Round == question.Round && header.Attempt < question.Attempt)
+        {
+            // Overtaken by the coordinator's own beginning again.
+            return;
+        }
+
         if (header.Step != question.Answer || header.Round != question.Round || header.Attempt != question.Attempt)
         {
             Refuse(place, $"{said} (attempt {header.Attempt}) is not what is asked: {question.Name} (attempt {question.Attempt})");

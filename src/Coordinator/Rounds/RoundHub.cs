@@ -255,7 +255,20 @@ internal sealed class RoundHub(
         string job = live.Record.Job;
         try
         {
-            if (await live.RunAsync(_stop.Token) is { } ended)
+            RoundJobRecord? ended;
+            try
+            {
+                ended = await live.RunAsync(_stop.Token);
+            }
+            catch (Exception error) when (error is not VertFedException)
+            {
+                // A fault of this software: the job would meet it again at every start.
+                string incident = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+                Log.Unexpected(logger, error, nameof(RoundJob), incident);
+                ended = await live.FailAsync(incident);
+            }
+
+            if (ended is not null)
             {
                 Log.RoundJobEnded(logger, job, ended.State, ended.Error?.Code ?? "", ended.Error?.Message ?? "");
                 _places.GiveBack(ended.Submitter);
@@ -268,10 +281,6 @@ internal sealed class RoundHub(
         {
             // The store failed: the job stays open there, and the next start takes it up.
             Log.StoreFailed(logger, nameof(RoundJob), error.Message);
-        }
-        catch (Exception error)
-        {
-            Log.Unexpected(logger, error, nameof(RoundJob));
         }
         finally
         {

@@ -112,6 +112,10 @@ internal sealed class RoundJob : IDisposable
         }
     }
 
+    /// <summary>Ends it for a fault of this software, which the log has under this number.</summary>
+    public Task<RoundJobRecord> FailAsync(string incident) =>
+        EndAsync(JobState.Failed, ErrorOf(ErrorCode.Internal, $"the coordinator failed; its log says more under incident {incident}", "", ""));
+
     public void Dispose()
     {
         _training?.Dispose();

@@ -7,11 +7,11 @@ using VertFed.Protocol;
 namespace VertFed.Coordinator.Security;
 
 /// <summary>
-/// Decides each call before anything of it is acted on: whose key the connection's certificate holds, whether a role of theirs may make
-/// this call (<see cref="CallRules"/>), and whether they make too many. What it decides, and what the endpoints deny for a job's sake, goes
+/// Decides each call before anything of it is acted on: whose key the connection's certificate holds, and whether a role of theirs may make
+/// this call (<see cref="CallRules"/>); how many they make was decided before it (<see cref="CallGate"/>). What it decides, and what the endpoints deny for a job's sake, goes
 /// into the <see cref="AccessLog"/>.
 /// </summary>
-internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, AccessLog access, TimeProvider time, ILogger<AccessInterceptor> logger) : Interceptor
+internal sealed class AccessInterceptor(TrustBook trust, AccessLog access, TimeProvider time, ILogger<AccessInterceptor> logger) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
         TRequest request, ServerCallContext context, UnaryServerMethod<TRequest, TResponse> continuation)
@@ -47,7 +47,7 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
         }
         catch (Exception exception) when (AccessLog.IsDenial(exception))
         {
-            await access.DeniedAsync(caller.Key.Fingerprint, caller.Principal, context.Method, AccessLog.JobOf(request), AccessLog.ReasonOf(exception));
+            _ = await access.DeniedAsync(caller.Key.Fingerprint, caller.Principal, context.Method, AccessLog.JobOf(request), AccessLog.ReasonOf(exception));
             throw;
         }
 
@@ -63,7 +63,6 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
         CallerRoles needed = CallRules.For(context.Method);
         if (principal is not null && principal.Is(needed))
         {
-            budget.Spend(principal);
             var caller = new Caller(
                 key, principal,
                 job => AccessLog.Records(context.Method) ? access.AllowedAsync(key.Fingerprint, principal, context.Method, job) : Task.CompletedTask);
@@ -73,11 +72,11 @@ internal sealed class AccessInterceptor(TrustBook trust, CallBudget budget, Acce
 
         (StatusCode status, ErrorCode code, string why) = principal is null
             ? (StatusCode.Unauthenticated, ErrorCode.DoesNotVerify,
-                KeyGate.Why(key.Fingerprint))
+                CallGate.Why(key.Fingerprint))
             : (StatusCode.PermissionDenied, ErrorCode.Refused,
                 $"'{principal.Name}' is {CallRules.Describe(principal.Roles)}, and this call is for {CallRules.Describe(needed)}");
-        Log.CallDenied(logger, key.Fingerprint, context.Method, principal is null ? "the key is not known here" : "the role does not allow it");
-        await access.DeniedAsync(key.Fingerprint, principal, context.Method, AccessLog.JobOf(request), why);
+        if (await access.DeniedAsync(key.Fingerprint, principal, context.Method, AccessLog.JobOf(request), why))
+            Log.CallDenied(logger, key.Fingerprint, context.Method, principal is null ? "the key is not known here" : "the role does not allow it");
         throw GrpcErrors.Make(status, code, why);
     }
 }

@@ -7,22 +7,22 @@ using VertFed.Storage;
 namespace VertFed.Coordinator.Security;
 
 /// <summary>
-/// The durable record of who was let through to what counts (submit, cancel, report, export) and of every denial. Denials of keys that
-/// nobody knows are bounded, since whoever reaches the port can cause them: the log names how many more there were.
+/// The durable record of who was let through to what counts (submit, dry run, watch, cancel, report, entries, export) and of denials. Of these so
+/// many in a minute are kept of each principal, and of all keys that nobody knows: the coordinator's log says how many more there were.
 /// </summary>
 internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILogger<AccessLog> logger)
 {
-    /// <summary>Most denials of unknown keys that are kept in a minute.</summary>
-    public const int UnknownPerMinute = 60;
+    /// <summary>Most denials of one principal, or of all unknown keys, that are kept in a minute.</summary>
+    public const int DenialsPerMinute = 60;
 
     private static readonly HashSet<string> s_recorded = new(StringComparer.Ordinal)
     {
-        "/vertfed.v1.JobService/Submit", "/vertfed.v1.JobService/Cancel", "/vertfed.v1.JobService/Report", "/vertfed.v1.AuditService/Export",
+        "/vertfed.v1.JobService/Submit", "/vertfed.v1.JobService/DryRun", "/vertfed.v1.JobService/Watch", "/vertfed.v1.JobService/Cancel",
+        "/vertfed.v1.JobService/Report", "/vertfed.v1.AuditService/Entries", "/vertfed.v1.AuditService/Export",
     };
 
     private readonly Lock _gate = new();
-    private long _minute;
-    private int _unknown;
+    private readonly Dictionary<string, Denials> _denials = new(StringComparer.Ordinal);
 
     /// <summary>Whether a call that is let through is recorded.</summary>
     public static bool Records(string method) => s_recorded.Contains(method);
@@ -33,10 +33,11 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
 
     /// <param name="fingerprint">Of the key that was shown; empty where it was none that can be used.</param>
     /// <param name="principal">Null where nobody pinned the key.</param>
-    public async Task DeniedAsync(string fingerprint, Principal? principal, string method, string job, string why)
+    /// <returns>False where it is one too many to be kept.</returns>
+    public async Task<bool> DeniedAsync(string fingerprint, Principal? principal, string method, string job, string why)
     {
-        if (principal is null && !MayKeepUnknown())
-            return;
+        if (!MayKeep(principal?.Name ?? ""))
+            return false;
         try
         {
             await store.RecordAccessAsync(Entry(fingerprint, principal, method, job) with { Detail = why }, CancellationToken.None);
@@ -46,6 +47,8 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
             // The caller is turned away all the same.
             Log.StoreFailed(logger, nameof(AccessLog), exception.Message);
         }
+
+        return true;
     }
 
     /// <summary>The job that a request names; empty where it names none, or nothing that is a job's id.</summary>
@@ -85,20 +88,28 @@ internal sealed class AccessLog(ICoordinatorStore store, TimeProvider time, ILog
         Allowed = false,
     };
 
-    private bool MayKeepUnknown()
+    /// <param name="name">Of a principal; empty: all whom nobody knows. So there are never more than names in the configuration.</param>
+    private bool MayKeep(string name)
     {
         int missed;
         lock (_gate)
         {
             long minute = time.GetUtcNow().ToUnixTimeSeconds() / 60;
-            if (minute == _minute)
-                return ++_unknown <= UnknownPerMinute;
-            missed = _unknown - UnknownPerMinute;
-            (_minute, _unknown) = (minute, 1);
+            if (_denials.TryGetValue(name, out Denials last) && last.Minute == minute)
+            {
+                _denials[name] = last with { Count = last.Count + 1 };
+                return last.Count < DenialsPerMinute;
+            }
+
+            missed = last.Count - DenialsPerMinute;
+            _denials[name] = new Denials(minute, 1);
         }
 
         if (missed > 0)
-            Log.DenialsNotKept(logger, missed);
+            Log.DenialsNotKept(logger, missed, name.Length == 0 ? "keys that nobody knows" : name);
         return true;
     }
+
+    /// <summary>How many there were in a minute, counted from 1970.</summary>
+    private readonly record struct Denials(long Minute, int Count);
 }

@@ -15,17 +15,27 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string
     public bool Is(CallerRoles role) => Principal.Is(role);
 
     /// <summary>Whether a job was submitted with one of the caller's keys.</summary>
-    public bool Submitted(JobRecord job) => Submitted(job.Submitter);
+    public bool Submitted(JobRecord job) => Is(CallerRoles.Analyst) && Principal.Holds(job.Submitter);
 
     /// <summary>Whether the caller may know that a job exists, and how it goes.</summary>
-    public bool MaySee(JobRecord job) => MaySee(job.Submitter, job.LabelParty, job.FeatureParty);
+    public bool MaySee(JobRecord job) => Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(job) || TakesPart(job);
 
-    /// <summary>The same of a job, or the model it left, with this submitter and these parties.</summary>
-    public bool MaySee(string submitter, params string[] parties) =>
-        Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(submitter) || TakesPart(parties);
+    /// <summary>Of which jobs and models a list may tell the caller, as <see cref="MaySee(JobRecord)"/>; null: of all.</summary>
+    public Sight? Sight => Is(CallerRoles.Auditor | CallerRoles.Operator) ? null : Own;
+
+    /// <summary>Of which transcripts, as <see cref="MayAudit(JobRecord)"/>.</summary>
+    public Sight? AuditSight => Is(CallerRoles.Auditor) ? null : Own;
+
+    /// <summary>Whether the caller may know of a horizontal job with this submitter and these parties.</summary>
+    public bool MaySee(string submitter, IEnumerable<string> parties) =>
+        Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(submitter) || (Is(CallerRoles.Party) && parties.Contains(Name, StringComparer.Ordinal));
+
+    /// <summary>Whether the caller may read a horizontal job's record.</summary>
+    public bool MayAudit(string submitter, IEnumerable<string> parties) =>
+        Is(CallerRoles.Auditor) || Submitted(submitter) || (Is(CallerRoles.Party) && parties.Contains(Name, StringComparer.Ordinal));
 
     /// <summary>Whether the caller may read a job's record: entries, proofs, the file.</summary>
-    public bool MayAudit(JobRecord job) => Is(CallerRoles.Auditor) || Submitted(job) || TakesPart(job.LabelParty, job.FeatureParty);
+    public bool MayAudit(JobRecord job) => Is(CallerRoles.Auditor) || Submitted(job) || TakesPart(job);
 
     /// <summary>
     /// Puts into the access log that the caller is let through. Called where the job is known and the caller may do what it asks, and before
@@ -46,8 +56,10 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string
 
     public void Attach(ServerCallContext context) => context.UserState[typeof(Caller)] = this;
 
+    private Sight Own => new(Is(CallerRoles.Analyst) ? Principal.Fingerprints : [], Is(CallerRoles.Party) ? Name : null);
+
+    private bool TakesPart(JobRecord job) => Is(CallerRoles.Party) && (Name == job.LabelParty || Name == job.FeatureParty);
+
     /// <summary>Whether a submitter's key is one of the caller's.</summary>
     public bool Submitted(string submitter) => Is(CallerRoles.Analyst) && Principal.Holds(submitter);
-
-    private bool TakesPart(params string[] parties) => Is(CallerRoles.Party) && parties.Contains(Name, StringComparer.Ordinal);
 }

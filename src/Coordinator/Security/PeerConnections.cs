@@ -35,6 +35,7 @@ internal sealed class PeerConnections(CoordinatorConfig config, TrustBook trust,
 
         try
         {
+            HandshakeGate.Done(connection);
             await next(connection);
         }
         finally
@@ -43,16 +44,17 @@ internal sealed class PeerConnections(CoordinatorConfig config, TrustBook trust,
         }
     }
 
-    /// <summary>Closes the connections of keys that are not trusted any more, with the streams on them.</summary>
+    /// <summary>Closes the connections of keys that are not trusted any more, or as somebody else or in other roles than before, with the streams on them.</summary>
     /// <returns>How many.</returns>
     public int CloseUntrusted(Trust before)
     {
         int closed = 0;
         foreach ((ConnectionContext connection, string fingerprint) in _open)
         {
-            if (before.Find(fingerprint) is null || trust.Current.Find(fingerprint) is not null)
+            Principal? was = before.Find(fingerprint), now = trust.Current.Find(fingerprint);
+            if (was is null || (was.Name == now?.Name && was.Roles == now.Roles))
                 continue;
-            connection.Abort(new ConnectionAbortedException(string.Create(CultureInfo.InvariantCulture, $"key {fingerprint} is not trusted any more")));
+            connection.Abort(new ConnectionAbortedException(string.Create(CultureInfo.InvariantCulture, $"key {fingerprint} is not trusted as it was")));
             closed++;
         }
 

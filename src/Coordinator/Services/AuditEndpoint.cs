@@ -20,16 +20,16 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await Visible.JobsAsync(
-            hub.Store, Caller.Of(context).MayAudit, asked.Size, asked.Before, filter: null, context.CancellationToken);
+        JobPage page = await hub.Store.ListJobsAsync(
+            asked.Size, asked.Before, new JobFilter { Sight = Caller.Of(context).AuditSight }, context.CancellationToken);
+        IReadOnlyDictionary<long, Phase> checkpoints = await hub.Store.LastCheckpointsAsync([.. page.Jobs.Select(job => job.Ordinal)], context.CancellationToken);
         var response = new ListTranscriptsResponse { NextPageToken = PageRequest.Token(page.Before) };
         foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
         {
-            IReadOnlyList<StoredCheckpoint> checkpoints = await hub.Store.ReadCheckpointsAsync(job.Job, job.Attempt, context.CancellationToken);
             var summary = new TranscriptSummary
             {
                 Job = job.Job, Attempt = job.Attempt, State = job.State, Entries = (ulong)job.Envelopes, Bytes = (ulong)job.Bytes, Payloads = job.Payloads,
-                Checkpoint = checkpoints.Count == 0 ? Phase.Unspecified : checkpoints[^1].Checkpoint.Phase,
+                Checkpoint = checkpoints.GetValueOrDefault(job.Ordinal),
             };
             summary.NotCoSigned.AddRange(StatusMapper.NotCoSigned(job));
             response.Transcripts.Add(summary);
@@ -40,9 +40,10 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
 
     public override async Task Entries(EntriesRequest request, IServerStreamWriter<TranscriptEntry> responseStream, ServerCallContext context)
     {
-        using IDisposable place = watchers.Gate.Enter();
+        using IDisposable place = watchers.Enter(Caller.Of(context));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
+        await Caller.Of(context).AllowedAsync(job.Job);
         if (request.First >= (ulong)job.Envelopes)
             return;
         EntryPlace? after = request.First == 0
@@ -67,7 +68,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
 
     public override async Task<ProofResponse> InclusionProof(InclusionProofRequest request, ServerCallContext context)
     {
-        using IDisposable place = watchers.Gate.Enter();
+        using IDisposable place = watchers.Enter(Caller.Of(context));
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         Phase last = await PhaseOfAsync(job, request.TreeSize, "tree_size", context.CancellationToken);
         if (request.Index >= request.TreeSize)
@@ -78,7 +79,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
 
     public override async Task<ProofResponse> ConsistencyProof(ConsistencyProofRequest request, ServerCallContext context)
     {
-        using IDisposable place = watchers.Gate.Enter();
+        using IDisposable place = watchers.Enter(Caller.Of(context));
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         _ = await PhaseOfAsync(job, request.OldSize, "old_size", context.CancellationToken);
         Phase last = await PhaseOfAsync(job, request.NewSize, "new_size", context.CancellationToken);
@@ -90,7 +91,7 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
 
     public override async Task Export(TranscriptRequest request, IServerStreamWriter<ExportChunk> responseStream, ServerCallContext context)
     {
-        using IDisposable place = watchers.Gate.Enter();
+        using IDisposable place = watchers.Enter(Caller.Of(context));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
         if (job.Envelopes == 0)

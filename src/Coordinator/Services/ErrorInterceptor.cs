@@ -5,7 +5,7 @@ using VertFed.Protocol;
 
 namespace VertFed.Coordinator.Services;
 
-/// <summary>Turns what a call throws into a status; what is unexpected is logged here and told to the caller in one word only.</summary>
+/// <summary>Turns what a call throws into a status; what the store or nobody expected says is logged and told to the caller as an incident's number only.</summary>
 internal sealed class ErrorInterceptor(StoreHealth health, ILogger<ErrorInterceptor> logger) : Interceptor
 {
     public override async Task<TResponse> UnaryServerHandler<TRequest, TResponse>(
@@ -53,16 +53,14 @@ internal sealed class ErrorInterceptor(StoreHealth health, ILogger<ErrorIntercep
         {
             case VertFedException own:
                 health.Failed(own);
-                if (own.Code is ErrorCode.Storage or ErrorCode.Internal)
-                    Log.StoreFailed(logger, context.Method, own.Message);
-                return GrpcErrors.From(own);
+                return GrpcErrors.From(own, logger, context.Method);
             case OperationCanceledException:
                 return GrpcErrors.Make(StatusCode.Cancelled, ErrorCode.Cancelled, "the call was cancelled");
             default:
-                // A caller who went away surfaces as an IOException of the stream; that is no failure of ours.
-                if (!context.CancellationToken.IsCancellationRequested)
-                    Log.Unexpected(logger, exception, context.Method);
-                return GrpcErrors.Make(StatusCode.Internal, ErrorCode.Internal, "internal error; see the coordinator's log");
+                // A caller who went away surfaces as an IOException of the stream; that is no failure of ours, and nobody hears the answer.
+                return context.CancellationToken.IsCancellationRequested
+                    ? GrpcErrors.Make(StatusCode.Cancelled, ErrorCode.Cancelled, "the call was cancelled")
+                    : GrpcErrors.Unexpected(exception, logger, context.Method);
         }
     }
 }

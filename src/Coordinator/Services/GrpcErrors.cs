@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Google.Rpc;
@@ -26,9 +27,33 @@ internal static class GrpcErrors
     private const int MaxRepeatedText = 512;
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
 
-    public static RpcException From(VertFedException exception) => Make(
-        StatusOf(exception.Code), exception.Code, exception.Message,
-        new ErrorHint { Field = exception.Field, Party = exception.Party, Step = exception.Step });
+    /// <summary>
+    /// What a caller is told of an error. Of the store's, and of those that nobody expected, a fixed sentence: their own words name files, hosts
+    /// and what a server said. The log has them under the incident's number, which the caller gets.
+    /// </summary>
+    /// <param name="where">The call or the party, for the log.</param>
+    public static RpcException From(VertFedException exception, ILogger logger, string where)
+    {
+        if (exception.Code is not (ErrorCode.Storage or ErrorCode.Internal))
+        {
+            return Make(
+                StatusOf(exception.Code), exception.Code, exception.Message,
+                new ErrorHint { Field = exception.Field, Party = exception.Party, Step = exception.Step });
+        }
+
+        string incident = NewIncident();
+        Log.CallFailed(logger, where, incident, exception.Message);
+        string what = exception.Code == ErrorCode.Storage ? "the coordinator's store cannot do this now" : "internal error";
+        return Make(StatusOf(exception.Code), exception.Code, $"{what}; the coordinator's log has it as incident {incident}");
+    }
+
+    /// <summary>The same for what is no <see cref="VertFedException"/>.</summary>
+    public static RpcException Unexpected(Exception exception, ILogger logger, string where)
+    {
+        string incident = NewIncident();
+        Log.Unexpected(logger, exception, where, incident);
+        return Make(StatusCode.Internal, ErrorCode.Internal, $"internal error; the coordinator's log has it as incident {incident}");
+    }
 
     public static RpcException Make(StatusCode status, ErrorCode code, string detail, ErrorHint? hint = null)
     {
@@ -52,6 +77,9 @@ internal static class GrpcErrors
     /// <summary>INVALID_ARGUMENT that names the field.</summary>
     public static RpcException BadField(string field, string wrong) =>
         Make(StatusCode.InvalidArgument, ErrorCode.Usage, $"{field} {wrong}", new ErrorHint { Field = field });
+
+    /// <summary>16 hexadecimal digits, drawn at random: they do not tell how many there were.</summary>
+    private static string NewIncident() => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
 
     private static void Note(ErrorInfo info, string name, string? value)
     {

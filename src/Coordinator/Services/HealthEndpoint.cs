@@ -2,6 +2,7 @@ using Grpc.Core;
 using Grpc.Health.V1;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Operations;
+using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
@@ -27,7 +28,7 @@ internal sealed class HealthEndpoint(StoreHealth store, ShutdownGate shutdown, W
 
     public override async Task Watch(HealthCheckRequest request, IServerStreamWriter<HealthCheckResponse> responseStream, ServerCallContext context)
     {
-        using IDisposable place = watchers.Gate.Enter();
+        using IDisposable place = watchers.Enter(Caller.Of(context));
         var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using CancellationTokenRegistration registration = lifetime.ApplicationStopping.Register(stopping.SetResult);
         HealthCheckResponse.Types.ServingStatus? last = null;

@@ -1,6 +1,5 @@
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
-using VertFed.Coordinator.Relay;
 using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Protocol;
@@ -24,8 +23,13 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
             ? rounds.Describe(await rounds.SubmitAsync(request.Job, ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken))
             : hub.Describe(await hub.SubmitAsync(request.Job, ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken));
 
-    public override async Task<DryRunResponse> DryRun(DryRunRequest request, ServerCallContext context) =>
-        await dryRuns.AskAsync(hub.Check(Required(request.Job), Caller.Of(context)), context.CancellationToken);
+    public override async Task<DryRunResponse> DryRun(DryRunRequest request, ServerCallContext context)
+    {
+        Caller caller = Caller.Of(context);
+        SignedJob job = hub.Check(Required(request.Job), caller);
+        await caller.AllowedAsync(job.Specification.Job);
+        return await dryRuns.AskAsync(job, caller.Name, context.CancellationToken);
+    }
 
     public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
         await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal
@@ -35,8 +39,8 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await Visible.JobsAsync(
-            hub.Store, Caller.Of(context).MaySee, asked.Size, asked.Before, FilterOf(request), context.CancellationToken);
+        JobPage page = await hub.Store.ListJobsAsync(
+            asked.Size, asked.Before, FilterOf(request) with { Sight = Caller.Of(context).Sight }, context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
         if (asked.Before is null)
         {
@@ -55,16 +59,18 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
     {
         PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
         (string? submitter, string? party) = Conditions(request.Submitter, request.Party);
-        ModelPage page = await Visible.ModelsAsync(
-            hub.Store, Caller.Of(context), asked.Size, asked.Before, new ModelFilter(submitter, party), context.CancellationToken);
+        ModelPage page = await hub.Store.ListModelsAsync(
+            asked.Size, asked.Before, new ModelFilter(submitter, party) { Sight = Caller.Of(context).Sight }, context.CancellationToken);
         return new ListModelsResponse { Models = { page.Models.Select(ModelMapper.ToMessage) }, NextPageToken = PageRequest.Token(page.Before) };
     }
 
     public override async Task Watch(GetJobRequest request, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
     {
-        using IDisposable place = watchers.Gate.Enter();
-        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is not null)
+        Caller caller = Caller.Of(context);
+        using IDisposable place = watchers.Enter(caller);
+        if (await rounds.FindAsync(request.Job, caller, context.CancellationToken) is not null)
         {
+            await caller.AllowedAsync(request.Job);
             await WatchRoundsAsync(request.Job, responseStream, context);
             return;
         }
@@ -79,7 +85,9 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
                 // Taken before the look, so that a change during the look is not missed.
                 Task? next = hub.ChangesOf(request.Job)?.Next;
                 Task coSigned = hub.ClosingAnswered.Next;
-                JobRecord job = await FindAsync(request.Job, Caller.Of(context), ending.Token);
+                JobRecord job = await FindAsync(request.Job, caller, ending.Token);
+                if (!caller.IsRecorded)
+                    await caller.AllowedAsync(job.Job);
                 if (last is not null && await IsBeingCoSignedAsync(job, ending.Token))
                 {
                     patience ??= Task.Delay(CoSigning, time, ending.Token);
@@ -198,6 +206,3 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
             ? record
             : throw GrpcErrors.UnknownJob();
 }
-
-/// <summary>Bounds the Watch streams.</summary>
-internal sealed record WatchGate(ConnectionGate Gate);

@@ -76,9 +76,9 @@ internal sealed class YamlMap
         {
             throw new VertFedException(ErrorCode.Usage, $"{file}, line {error.Start.Line}: {error.Message}", error);
         }
-        catch (InvalidOperationException error)
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException or FormatException or OverflowException)
         {
-            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner like this.
+            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner with what is no YamlException.
             throw new VertFedException(ErrorCode.Usage, $"{file}: not well-formed YAML", error);
         }
 

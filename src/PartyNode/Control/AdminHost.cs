@@ -1,9 +1,6 @@
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -15,8 +12,8 @@ namespace VertFed.PartyNode.Control;
 /// <summary>What the operator's side of a node consists of.</summary>
 internal sealed record AdminOptions
 {
-    /// <summary>Path of the Unix domain socket; null: none.</summary>
-    public required string? Socket { get; init; }
+    /// <summary>Path of the Unix domain socket.</summary>
+    public required string Socket { get; init; }
 
     public required IJobControl Jobs { get; init; }
 
@@ -24,45 +21,34 @@ internal sealed record AdminOptions
     public IModelControl? Models { get; init; }
 
     public required NodeLog Log { get; init; }
-
-    /// <summary>Adds other listeners than the socket. What comes over them reaches the endpoints of <see cref="Map"/> alone, never the control
-    /// service.</summary>
-    public Action<KestrelServerOptions>? Listen { get; init; }
-
-    /// <summary>Adds endpoints beside the control service.</summary>
-    public Action<IEndpointRouteBuilder>? Map { get; init; }
 }
 
 /// <summary>
-/// Kestrel beside a running node, for its operator: the control service on a Unix domain socket that only the node's own user may open,
-/// and whatever listeners and endpoints the options add. No peer and no coordinator ever talks to it.
+/// Kestrel beside a running node, for its operator: the control service on a Unix domain socket that only the node's own user may open, and
+/// nothing else. No peer and no coordinator ever talks to it.
 /// </summary>
 internal sealed class AdminHost : IAsyncDisposable
 {
     private const int LargestMessage = 64 * 1024;
     private const int MostConnections = 32;
     private readonly WebApplication _application;
-    private readonly string? _socket;
+    private readonly string _socket;
 
-    private AdminHost(WebApplication application, string? socket) => (_application, _socket) = (application, socket);
+    private AdminHost(WebApplication application, string socket) => (_application, _socket) = (application, socket);
 
     /// <summary>Starts to listen. A socket file that a killed node left is replaced: the store's lock shows that its node is gone.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: the socket's path is too long, or an address cannot be bound.</exception>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: the socket's path is too long, or it cannot be opened.</exception>
     public static async Task<AdminHost> StartAsync(AdminOptions options, CancellationToken cancellationToken)
     {
-        if (options.Socket is { } socket)
-        {
-            ControlSocket.Require(socket);
-            File.Delete(socket);
-        }
-
+        ControlSocket.Require(options.Socket);
+        File.Delete(options.Socket);
         WebApplication application = Build(options);
         try
         {
             await application.StartAsync(cancellationToken);
-            if (options.Socket is { } path && !OperatingSystem.IsWindows())
+            if (!OperatingSystem.IsWindows())
             {
-                File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                File.SetUnixFileMode(options.Socket, UnixFileMode.UserRead | UnixFileMode.UserWrite);
             }
 
             return new AdminHost(application, options.Socket);
@@ -70,7 +56,7 @@ internal sealed class AdminHost : IAsyncDisposable
         catch (Exception error) when (error is IOException or SocketException)
         {
             await application.DisposeAsync();
-            throw new VertFedException(ErrorCode.Usage, $"the operator's listeners cannot be opened: {error.Message}", error);
+            throw new VertFedException(ErrorCode.Usage, $"the operator's socket cannot be opened: {error.Message}", error);
         }
     }
 
@@ -78,10 +64,7 @@ internal sealed class AdminHost : IAsyncDisposable
     {
         await _application.StopAsync(CancellationToken.None);
         await _application.DisposeAsync();
-        if (_socket is not null)
-        {
-            File.Delete(_socket);
-        }
+        File.Delete(_socket);
     }
 
     private static WebApplication Build(AdminOptions options)
@@ -91,20 +74,7 @@ internal sealed class AdminHost : IAsyncDisposable
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = MostConnections;
-            if (options.Socket is { } path)
-            {
-                kestrel.ListenUnixSocket(path, listen =>
-                {
-                    listen.Protocols = HttpProtocols.Http2;
-                    listen.Use(next => connection =>
-                    {
-                        connection.Features.Set(OperatorConnection.Instance);
-                        return next(connection);
-                    });
-                });
-            }
-
-            options.Listen?.Invoke(kestrel);
+            kestrel.ListenUnixSocket(options.Socket, listen => listen.Protocols = HttpProtocols.Http2);
         });
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(2));
         builder.Services.AddRoutingCore();
@@ -122,27 +92,7 @@ internal sealed class AdminHost : IAsyncDisposable
         });
         WebApplication application = builder.Build();
         application.UseRouting();
-        application.Use(OnlyTheOperatorControls);
-        application.MapGrpcService<ControlService>().WithMetadata(OperatorConnection.Instance);
-        options.Map?.Invoke(application);
+        application.MapGrpcService<ControlService>();
         return application;
-    }
-
-    private static Task OnlyTheOperatorControls(HttpContext context, RequestDelegate next)
-    {
-        bool isControl = context.GetEndpoint()?.Metadata.GetMetadata<OperatorConnection>() is not null;
-        if (isControl && context.Features.Get<OperatorConnection>() is null)
-        {
-            context.Response.StatusCode = StatusCodes.Status404NotFound;
-            return Task.CompletedTask;
-        }
-
-        return next(context);
-    }
-
-    /// <summary>Marks connections that came over the socket, and the endpoints that only they may reach.</summary>
-    private sealed class OperatorConnection
-    {
-        public static OperatorConnection Instance { get; } = new();
     }
 }

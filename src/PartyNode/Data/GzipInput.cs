@@ -7,7 +7,7 @@ namespace VertFed.PartyNode.Data;
 /// Decompresses a gzip file of one member and holds its end to the length that its last four bytes state (RFC 1952, section 2.3.1): the
 /// framework's own stream takes a file that was cut short for a shorter one.
 /// </summary>
-internal sealed class GzipInput : Stream
+internal sealed class GzipInput : ReadOnlyStream
 {
     private readonly Tail _packed;
     private readonly GZipStream _gzip;
@@ -22,22 +22,6 @@ internal sealed class GzipInput : Stream
         _damaged = damaged;
     }
 
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
     public override int Read(Span<byte> buffer)
     {
         int read = _gzip.Read(buffer);
@@ -48,16 +32,6 @@ internal sealed class GzipInput : Stream
 
         return read == 0 && !buffer.IsEmpty && _packed.LastNumber != _length ? throw _damaged() : read;
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     protected override void Dispose(bool disposing)
     {
@@ -71,27 +45,11 @@ internal sealed class GzipInput : Stream
     }
 
     /// <summary>Remembers the last four bytes that were read.</summary>
-    private sealed class Tail(Stream inner) : Stream
+    private sealed class Tail(Stream inner) : ReadOnlyStream
     {
         private readonly byte[] _last = new byte[sizeof(uint)];
 
         public uint LastNumber => BinaryPrimitives.ReadUInt32LittleEndian(_last);
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
 
         public override int Read(Span<byte> buffer)
         {
@@ -101,16 +59,6 @@ internal sealed class GzipInput : Stream
             buffer.Slice(read - kept, kept).CopyTo(_last.AsSpan(_last.Length - kept));
             return read;
         }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

@@ -77,7 +77,8 @@ internal sealed class DryRuns(
 
     private async Task<PreflightReport> LookAsync(SignedJob job, CancellationToken cancellationToken)
     {
-        PreflightReport offer = preflight.OfOffer(job, PartyFacts.None);
+        PartyFacts facts = PartyFacts.None with { ModelFamily = await Offers.ModelFamilyAsync(store, job.Specification, cancellationToken) };
+        PreflightReport offer = preflight.OfOffer(job, facts);
         if (offer.Findings.Any(finding => finding.Refuses))
         {
             return offer;
@@ -91,7 +92,7 @@ internal sealed class DryRuns(
         try
         {
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
-            return preflight.OfInput(job, input, PartyFacts.None);
+            return preflight.OfInput(job, input, facts);
         }
         catch (Exception error) when (!cancellationToken.IsCancellationRequested)
         {

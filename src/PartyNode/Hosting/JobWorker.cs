@@ -25,6 +25,9 @@ internal enum JobTurn
 
     /// <summary>The operator is asked.</summary>
     Held = 2,
+
+    /// <summary>It has begun, waits for its peer, and leaves the lane to a job that goes first.</summary>
+    GaveWay = 3,
 }
 
 /// <summary>
@@ -39,17 +42,22 @@ internal sealed class JobWorker(
     private static readonly TimeSpan StartGrace = TimeSpan.FromHours(PartyPolicy.LongestApprovalHours) + TimeSpan.FromMinutes(1);
 
     private readonly ResultFiles _files = new(config, log);
-    private readonly IntersectionHistory? _history = IntersectionHistory.Of(config, time);
     private readonly Preflight _preflight = new(config, keys);
 
-    /// <summary>How long an accepted job keeps its lane, and its data loaded, while its peer decides.</summary>
-    internal TimeSpan ParkAfter { get; init; } = TimeSpan.FromSeconds(5);
+    /// <summary>The intersections of this node's jobs.</summary>
+    public IntersectionHistory History { get; } = IntersectionHistory.Of(config, time);
+
+    /// <summary>How long a job keeps its lane while it waits.</summary>
+    public LanePatience Patience { get; init; } = new();
 
     /// <summary>Takes a job on until it ends or has to wait. Does not throw for anything that concerns the job alone.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: this node's disk fails. Nothing was said of the job's end: started
     /// again with a disk that works, the node takes it up where it stands.</exception>
-    public async Task<JobTurn> RunAsync(JobEntry entry)
+    /// <param name="mustGiveWay">Whether a job that waits for its peer has to leave its lane to another.</param>
+    public async Task<JobTurn> RunAsync(JobEntry entry, Func<bool> mustGiveWay)
     {
+        using CancellationTokenSource turn = CancellationTokenSource.CreateLinkedTokenSource(entry.Cancellation);
+        PatientTransport? patient = null;
         SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
         JobFault? fault = null;
         try
@@ -87,8 +95,9 @@ internal sealed class JobWorker(
 
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
-            SessionRunner runner = new(config, IdentityOf(entry), journal, _history, progress, log);
-            await runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, measured, entry.Cancellation);
+            patient = new PatientTransport(measured, GiveWayAfter(entry), mustGiveWay, turn, time);
+            SessionRunner runner = new(config, IdentityOf(entry), journal, History, progress, log);
+            await runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, patient, turn.Token);
             _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
         }
@@ -102,6 +111,13 @@ internal sealed class JobWorker(
             // Whatever it is, the next run of the node comes to it again over the record.
             relay.Close(entry.Id);
             return JobTurn.Ended;
+        }
+        catch (Exception) when (patient is { HasGivenWay: true } && !entry.Cancellation.IsCancellationRequested)
+        {
+            // Whatever a cancelled turn ends with: the next one comes to the same place over the record.
+            entry.IsRunning = false;
+            log.GaveWay(entry.Id);
+            return JobTurn.GaveWay;
         }
         catch (Exception error)
         {
@@ -171,8 +187,9 @@ internal sealed class JobWorker(
         log.Refused(entry.Id, fault.Error);
         progress.Answered(entry.Id, accepted: false, fault.Error.Message);
 
-        // Where the id stands for another job, or for one that has ended, what is kept is that job's.
-        if (entry.Facts.Conflict is null)
+        // Where the id stands for another job, or for one that has ended, what is kept is that job's. Strangers fill no disk.
+        if (entry.Facts.Conflict is null && (config.Submitters.Contains(entry.Job.Submitter.Fingerprint, StringComparer.Ordinal)
+            || await store.FindJobAsync(entry.Id, CancellationToken.None) is not null))
         {
             PreflightReport preflight = entry.Preflight ?? _preflight.OfOffer(entry.Job, entry.Facts);
             SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
@@ -275,13 +292,19 @@ internal sealed class JobWorker(
     {
         try
         {
-            await entry.Started.WaitAsync(ParkAfter, time, entry.Cancellation);
+            await entry.Started.WaitAsync(Patience.Park, time, entry.Cancellation);
             return true;
         }
         catch (TimeoutException)
         {
             return false;
         }
+    }
+
+    private TimeSpan GiveWayAfter(JobEntry entry)
+    {
+        TimeSpan quarter = entry.Job.Specification.Deadline / 4;
+        return quarter < Patience.GiveWay ? quarter : Patience.GiveWay;
     }
 
     private JobFault NotApproved(OperatorDecision decision) => Refusal(

@@ -75,6 +75,9 @@ internal static partial class NodeLines
     [LoggerMessage(243, LogLevel.Warning, "job {Job} runs at the coordinator, but this node refused it, has ended it or still asks its operator")]
     public static partial void NotResumed(ILogger logger, string job);
 
+    [LoggerMessage(244, LogLevel.Information, "job {Job} waits for its peer and leaves its lane to a job that goes first")]
+    public static partial void GaveWay(ILogger logger, string job);
+
     [LoggerMessage(218, LogLevel.Warning, "job {Job}: rule '{Rule}' warns: {Why}")]
     public static partial void RuleWarns(ILogger logger, string job, string rule, string why);
 
@@ -128,6 +131,9 @@ internal static partial class NodeLines
 
     [LoggerMessage(235, LogLevel.Information, "model of job {Job}: {State}")]
     public static partial void ModelChanged(ILogger logger, string job, string state);
+
+    [LoggerMessage(236, LogLevel.Error, "model of job {Job}: what the store holds of it is damaged; it scores nothing")]
+    public static partial void ModelDamaged(ILogger logger, string job);
 
     [LoggerMessage(238, LogLevel.Error, "a dry run came to an unexpected failure")]
     public static partial void DryRunFailed(ILogger logger, Exception exception);

@@ -104,6 +104,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
         NodeLines.Resuming(_logger, job, attempt);
     }
 
+    public void GaveWay(string job) => NodeLines.GaveWay(_logger, job);
+
     public void NotResumed(string job) => NodeLines.NotResumed(_logger, job);
 
     public void UnknownRunningJob(string job) => NodeLines.UnknownRunningJob(_logger, job);
@@ -150,6 +152,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
     public void CheckpointDropped(string job) => NodeLines.CheckpointDropped(_logger, job);
 
     public void ModelChanged(string job, ModelState state) => NodeLines.ModelChanged(_logger, job, state.ToString().ToLowerInvariant());
+
+    public void ModelDamaged(string job) => NodeLines.ModelDamaged(_logger, job);
 
     public void NotWritten(string job, string file, string why) => NodeLines.NotWritten(_logger, job, file, why);
 

@@ -24,6 +24,12 @@ internal static class Offers
             : null;
     }
 
+    /// <summary>Family of the model that a score job names, as the spec of the job that trained it says; null where it trains, or where that job is not known here.</summary>
+    public static async Task<Family?> ModelFamilyAsync(IPartyStore store, JobSpecification job, CancellationToken cancellationToken) =>
+        job.Model is { } model && await store.FindJobAsync(model, cancellationToken) is { } trained
+            ? SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(trained.SignedSpec)).Specification.Family
+            : null;
+
     /// <summary>The answer to an offer that nobody has signed; null where it has not even a job id to answer for.</summary>
     public static JobAnswer? RefusalOfUnreadable(OfferEvent offer, VertFedException error, string party)
     {

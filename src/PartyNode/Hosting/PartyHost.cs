@@ -46,15 +46,16 @@ public sealed class PartyHost : IDisposable
 
     /// <param name="keys">Stay the caller's to dispose, as the store does.</param>
     /// <param name="relay">Null: how the configuration says.</param>
+    /// <param name="patience">Null: the default.</param>
     public PartyHost(
         PartyConfig config, NodeKeys keys, IPartyStore store, ProgressWriter progress, NodeLog log, TimeProvider time,
-        RelayOptions? relay = null)
+        RelayOptions? relay = null, LanePatience? patience = null)
     {
         (_config, _store, _progress, _log, _time) = (config, store, progress, log, time);
         relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name };
         _relay = new RelayClient(relay, keys);
         _journal = new WatchedJournal(store);
-        _worker = new JobWorker(config, keys, store, _journal, _relay, progress, log, time);
+        _worker = new JobWorker(config, keys, store, _journal, _relay, progress, log, time) { Patience = patience ?? new LanePatience() };
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
         _preflight = new Preflight(config, keys);
         _dryRuns = new DryRuns(config, keys, store, _preflight, _relay, log, time);
@@ -132,7 +133,7 @@ public sealed class PartyHost : IDisposable
         Task events = ListenAsync(connection.Token);
         Task work = _lanes.RunAsync();
         Task dryRuns = _dryRuns.RunAsync(connection.Token);
-        Task retention = new Retention(_store, IntersectionHistory.Of(_config, _time), TimeSpan.FromDays(_config.RetainDays), _time, _log)
+        Task retention = new Retention(_store, _worker.History, TimeSpan.FromDays(_config.RetainDays), _time, _log)
             .RunAsync(connection.Token);
         Task stopped = Task.Delay(Timeout.Infinite, stop);
         Task first = await Task.WhenAny(relay, events, work, stopped);
@@ -242,10 +243,20 @@ public sealed class PartyHost : IDisposable
     /// <summary>A job that the coordinator holds as running and this run of the node has not seen yet.</summary>
     private async Task ResumeAsync(string job, CancellationToken cancellationToken)
     {
+        if (!await TakeUpAsync(job, cancellationToken))
+        {
+            // What has come of its envelopes goes with it.
+            _relay.Close(job);
+        }
+    }
+
+    /// <returns>False: nothing of it runs here.</returns>
+    private async Task<bool> TakeUpAsync(string job, CancellationToken cancellationToken)
+    {
         if (_isDraining)
         {
             _log.OfferLeft(job);
-            return;
+            return false;
         }
 
         PartyJob? known = EnvelopeCodec.IsJobId(job) ? await _store.FindJobAsync(job, cancellationToken) : null;
@@ -253,13 +264,13 @@ public sealed class PartyHost : IDisposable
         {
             // Nothing to run and no attempt to answer for: the coordinator's deadline ends the job.
             _log.UnknownRunningJob(job);
-            return;
+            return false;
         }
 
         if (await _store.ReadResultAsync(job, known.Attempt, cancellationToken) is { } result)
         {
             _relay.SendOutcome(JobOutcome.Parser.ParseFrom(result.Outcome));
-            return;
+            return false;
         }
 
         if (known.State is not (JobState.Offered or JobState.Running))
@@ -267,18 +278,23 @@ public sealed class PartyHost : IDisposable
             // It was refused here or has ended here, whatever the coordinator says: the word on it is said again, and nothing runs.
             _log.NotResumed(job);
             _relay.SendOutcome(new JobOutcome { Job = job, Attempt = known.Attempt, State = known.State, Error = known.Error });
-            return;
+            return false;
         }
 
         SignedJob signed = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(known.SignedSpec));
         if (known.State == JobState.Offered && !await IsApprovedAsync(signed, known, cancellationToken))
         {
             _log.NotResumed(job);
-            return;
+            return false;
         }
 
         _log.Resuming(job, known.Attempt);
-        Enqueue(new JobEntry(signed, known.Attempt, isResumed: true) { HasRun = known.State == JobState.Running });
+        Enqueue(new JobEntry(signed, known.Attempt, isResumed: true)
+        {
+            HasRun = known.State == JobState.Running,
+            Facts = await FactsAsync(signed, cancellationToken),
+        });
+        return true;
     }
 
     /// <summary>Whether an offered job that an earlier run of this node knew is one that the operator need not be asked about, or has approved.</summary>
@@ -308,6 +324,10 @@ public sealed class PartyHost : IDisposable
         try
         {
             job = SignedJob.Verify(offer.Job);
+            if (offer.Attempt == 0)
+            {
+                throw new VertFedException(ErrorCode.ProtocolViolation, "the attempts of a job count from 1");
+            }
         }
         catch (VertFedException error)
         {
@@ -337,7 +357,7 @@ public sealed class PartyHost : IDisposable
         JobEntry entry = new(job, offer.Attempt, isResumed: false);
         try
         {
-            entry.Facts = await FactsAsync(offer, id, cancellationToken);
+            entry.Facts = await FactsAsync(job, cancellationToken) with { Conflict = Offers.ConflictOf(await _store.FindJobAsync(id, cancellationToken), offer) };
             entry.Preflight = _preflight.OfOffer(job, entry.Facts);
             foreach (RuleFinding warning in entry.Preflight.Findings.Where(finding => finding.Verdict == GuardVerdicts.Warn))
             {
@@ -373,12 +393,12 @@ public sealed class PartyHost : IDisposable
         _lanes.TryEnqueue(entry);
     }
 
-    private async Task<PartyFacts> FactsAsync(OfferEvent offer, string id, CancellationToken cancellationToken)
+    private async Task<PartyFacts> FactsAsync(SignedJob job, CancellationToken cancellationToken)
     {
         // Jobs on their way to their first run are not in the store's count yet.
         int underWay = _entries.Values.Count(entry => !entry.HasRun);
         int ran = await _store.CountJobsSinceAsync(_time.GetUtcNow().Subtract(Day).ToUnixTimeMilliseconds(), cancellationToken);
-        return new PartyFacts(ran + underWay, Offers.ConflictOf(await _store.FindJobAsync(id, cancellationToken), offer));
+        return new PartyFacts(ran + underWay, Conflict: null) { ModelFamily = await Offers.ModelFamilyAsync(_store, job.Specification, cancellationToken) };
     }
 
     private async Task OnEndAsync(JobEnd end, CancellationToken cancellationToken)

@@ -36,9 +36,10 @@ internal sealed class Reloader(
 
                 log.Reloaded(keys.Current.Fingerprint, next.Peers.Count, next.Submitters.Count, EndUntrusted());
             }
-            catch (VertFedException error)
+            catch (Exception error)
             {
-                log.NotReloaded(error.Message);
+                // Called by a signal and a timer: whatever a file holds, the node goes on with what it has. An unexpected message could quote it.
+                log.NotReloaded(error is VertFedException known ? known.Message : $"unexpected {error.GetType().Name}");
             }
         }
     }

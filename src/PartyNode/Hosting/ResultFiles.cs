@@ -10,6 +10,9 @@ namespace VertFed.PartyNode.Hosting;
 /// <summary>The files of a job in the node's data folder: scores, report, model.</summary>
 internal sealed class ResultFiles(PartyConfig config, NodeLog log)
 {
+    /// <summary>The name, in the data folder, of the folder that has one folder a job.</summary>
+    public const string FolderName = "jobs";
+
     /// <summary>Keeps the scores before anyone hears that the job is done. They are in no other place.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be written.</exception>
     public void KeepScores(string job, PreparedInput input, SessionRecord record)
@@ -22,7 +25,7 @@ internal sealed class ResultFiles(PartyConfig config, NodeLog log)
         ScoreCounts counts;
         if (score.Scores is { } scores)
         {
-            string folder = Path.Combine(config.DataDirectory, "jobs", job);
+            string folder = Path.Combine(config.DataDirectory, FolderName, job);
             AtomicFile.CreateFolder(folder);
             counts = ScoreFile.Write(
                 Path.Combine(folder, ScoreFile.Name), input.Dataset.Id, input.Table.Ids, input.Ids.SourceRows, record.AlignedRows, scores);
@@ -41,7 +44,7 @@ internal sealed class ResultFiles(PartyConfig config, NodeLog log)
     {
         try
         {
-            string folder = Path.Combine(config.DataDirectory, "jobs", job);
+            string folder = Path.Combine(config.DataDirectory, FolderName, job);
             AtomicFile.CreateFolder(folder);
             AtomicFile.Write(Path.Combine(folder, name), content);
         }

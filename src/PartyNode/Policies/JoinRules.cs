@@ -27,6 +27,9 @@ public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerpr
 public sealed record PartyFacts(long JobsToday, string? Conflict)
 {
     public static PartyFacts None { get; } = new(0, Conflict: null);
+
+    /// <summary>Family of the model that a score job names; null where it trains, or where this party has no such model, which refuses it later.</summary>
+    public Family? ModelFamily { get; init; }
 }
 
 /// <summary>A named condition on joining a job.</summary>
@@ -64,9 +67,9 @@ public static class JoinRules
         new("purpose", job => Allowed(job.Policy.Purposes, job.Spec.Purpose, "purpose")) { CanWarn = true },
         new("job-kind", job => Allowed(job.Policy.Kinds, PartyPolicy.NameOf(job.Spec.Kind), "kind")),
         new("family", job => job.Spec.Horizontal is { } horizontal ? Allowed(job.Policy.Families, horizontal.Model.Split(':', '/')[0], "family")
-            : job.Spec.Kind != JobKind.Train ? null
-            : job.Spec.Family is not (Family.Logistic or Family.Linear) ? "only the families logistic and linear are taken"
-            : Allowed(job.Policy.Families, job.Spec.Family == Family.Linear ? "linear" : "logistic", "family")),
+            : (job.Spec.Kind == JobKind.Train ? job.Spec.Family : job.Facts.ModelFamily) is not { } family ? null
+            : family is not (Family.Logistic or Family.Linear) ? "only the families logistic and linear are taken"
+            : Allowed(job.Policy.Families, family == Family.Linear ? "linear" : "logistic", job.Spec.Kind == JobKind.Train ? "family" : "the model's family")),
         new("dataset", job => job.Config.Datasets.ContainsKey(job.Spec.Dataset)
             ? Allowed(job.Policy.Datasets, job.Spec.Dataset, "dataset")
             : $"'{job.Spec.Dataset}' is not among the configured datasets"),

@@ -37,17 +37,27 @@ public sealed record RelayOptions
 /// <param name="keys">What it shows of itself, asked anew for each connection. Stays the caller's to dispose.</param>
 public sealed class RelayClient(RelayOptions options, NodeKeys keys)
 {
+    /// <summary>Words to the coordinator that may wait; with more, nothing more is read from it.</summary>
+    internal const int MaxControl = 4096;
+
+    /// <summary>Jobs whose last word is repeated on a new connection. The store has the others' too.</summary>
+    internal const int MaxLastWords = 1024;
+
+    /// <summary>Jobs that the coordinator may hold as running before this party has looked at them.</summary>
+    internal const int MaxExpected = PartyHost.MostOpen;
+
     private const int MaxEvents = 1024;
-    private const int MaxExpected = 1024;
     private const int MaxRoundFrames = 64;
     private static readonly TimeSpan UnopenedDeadline = TimeSpan.FromMinutes(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, RelayTransport> _transports = new(StringComparer.Ordinal);
     private readonly Dictionary<string, Channel<RoundFrame>> _rounds = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
+    private readonly OrderedDictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
     private readonly Dictionary<string, PartyFrame> _models = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _expected = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _accepted = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _running = new(StringComparer.Ordinal);
     private readonly Queue<PartyFrame> _control = new();
+    private TaskCompletionSource _controlRoom = NewSignal();
     private int _turn;
     private IReadOnlyList<string> _pins = options.CoordinatorFingerprints;
     private string? _connectedTo;
@@ -149,7 +159,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         {
             lock (_gate)
             {
-                _expected.Add(answer.Job);
+                _accepted.Add(answer.Job);
             }
         }
 
@@ -219,9 +229,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     {
         lock (_gate)
         {
-            _expected.Remove(job);
-            _transports.Remove(job);
-            _rounds.Remove(job);
+            Drop(job);
         }
     }
 
@@ -230,9 +238,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     {
         lock (_gate)
         {
-            _expected.Remove(job);
-            _transports.Remove(job);
-            _rounds.Remove(job);
+            Drop(job);
             _lastWords.Remove(job);
         }
     }
@@ -274,7 +280,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         ChannelWriter<RoundFrame>? writer;
         lock (_gate)
         {
-            if (!_rounds.ContainsKey(job) && _expected.Contains(job))
+            if (!_rounds.ContainsKey(job) && (_accepted.Contains(job) || _running.Contains(job)))
             {
                 _ = OpenRounds(job);
             }
@@ -292,7 +298,29 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     {
         lock (_gate)
         {
-            return _control.TryDequeue(out frame);
+            bool taken = _control.TryDequeue(out frame);
+            SignalRoom();
+            return taken;
+        }
+    }
+
+    /// <summary>Waits until a word more may wait: a coordinator that asks and does not read the answers is not read either.</summary>
+    internal async ValueTask WaitForRoomAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Task room;
+            lock (_gate)
+            {
+                if (_control.Count < MaxControl)
+                {
+                    return;
+                }
+
+                room = _controlRoom.Task;
+            }
+
+            await room.WaitAsync(cancellationToken);
         }
     }
 
@@ -330,7 +358,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         lock (_gate)
         {
             return Find(job, attempt)
-                ?? (_expected.Contains(job) && !_transports.ContainsKey(job) ? Open(job, attempt, UnopenedDeadline) : null);
+                ?? ((_accepted.Contains(job) || _running.Contains(job)) && !_transports.ContainsKey(job) ? Open(job, attempt, UnopenedDeadline) : null);
         }
     }
 
@@ -347,9 +375,42 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         lock (_gate)
         {
             _lastWords[job] = frame;
+            if (_lastWords.Count > MaxLastWords)
+            {
+                // An acceptance stays: its job is open here, and such jobs are few. Of the others the coordinator asks again.
+                _lastWords.Remove(_lastWords.First(word => word.Value.Answer is not { Accepted: true }).Key);
+            }
         }
 
         Enqueue(frame);
+    }
+
+    /// <summary>Whether a job's last word is repeated on a new connection.</summary>
+    internal bool Repeats(string job)
+    {
+        lock (_gate)
+        {
+            return _lastWords.ContainsKey(job);
+        }
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private void SignalRoom()
+    {
+        if (_control.Count < MaxControl)
+        {
+            _controlRoom.TrySetResult();
+            _controlRoom = NewSignal();
+        }
+    }
+
+    private void Drop(string job)
+    {
+        _accepted.Remove(job);
+        _running.Remove(job);
+        _transports.Remove(job);
+        _rounds.Remove(job);
     }
 
     private void Enqueue(PartyFrame frame)
@@ -362,15 +423,14 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         SignalWork();
     }
 
-    private void Rewind(IReadOnlyList<string> running)
+    /// <summary>On a new connection: what was not acknowledged goes out again, and envelopes of running jobs are kept until these are looked at.</summary>
+    internal void Rewind(IReadOnlyList<string> running)
     {
         RelayTransport[] transports;
         lock (_gate)
         {
-            foreach (string job in running.Take(MaxExpected))
-            {
-                _expected.Add(job);
-            }
+            _running.Clear();
+            _running.UnionWith(running.Take(MaxExpected));
 
             transports = [.. _transports.Values];
         }
@@ -384,6 +444,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         {
             // Acknowledgements of the lost connection are asked for again by the repeated envelopes.
             _control.Clear();
+            SignalRoom();
             foreach (PartyFrame word in _lastWords.Values.Concat(_models.Values))
             {
                 _control.Enqueue(word);

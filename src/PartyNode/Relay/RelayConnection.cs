@@ -14,6 +14,7 @@ namespace VertFed.PartyNode.Relay;
 internal sealed class RelayConnection : IAsyncDisposable
 {
     private const int NonceBytes = 32;
+    private const int MaxRunningJobs = 1024;
     private const int FrameBytes = Limits.MaxChunkBytes + (128 * 1024);
     private static readonly TimeSpan KeepAlive = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan StatusWait = TimeSpan.FromSeconds(1);
@@ -95,7 +96,7 @@ internal sealed class RelayConnection : IAsyncDisposable
             }));
             await _call.RequestStream.WriteAsync(new PartyFrame { Register = register }, handshake.Token);
             Registered registered = (await NextAsync(handshake.Token)).Registered ?? throw Broken("a registration was expected");
-            return new RegisteredEvent(challenge.CoordinatorVersion, [.. registered.RunningJobs]);
+            return new RegisteredEvent(challenge.CoordinatorVersion, [.. registered.RunningJobs.Where(EnvelopeCodec.IsJobId).Distinct(StringComparer.Ordinal).Take(MaxRunningJobs)]);
         }
         catch (RpcException error) when (error.StatusCode is StatusCode.Unauthenticated or StatusCode.PermissionDenied)
         {
@@ -180,8 +181,14 @@ internal sealed class RelayConnection : IAsyncDisposable
     private async Task ReadAsync(CancellationToken cancellationToken)
     {
         IAsyncStreamReader<CoordinatorFrame> stream = _call!.ResponseStream;
-        while (await stream.MoveNext(cancellationToken))
+        while (true)
         {
+            await _client.WaitForRoomAsync(cancellationToken);
+            if (!await stream.MoveNext(cancellationToken))
+            {
+                return;
+            }
+
             CoordinatorFrame frame = stream.Current;
             switch (frame.FrameCase)
             {
@@ -205,7 +212,10 @@ internal sealed class RelayConnection : IAsyncDisposable
                     break;
                 case CoordinatorFrame.FrameOneofCase.Round:
                     RoundEnvelope round = RoundCodec.Parse(frame.Round);
-                    await _client.DeliverAsync(new RoundFrame(round, _coordinator!.Identity), round.Header.Job, cancellationToken);
+                    await _client.DeliverAsync(new RoundFrame(round, ResumeFrom: 0, _coordinator!.Identity), round.Header.Job, cancellationToken);
+                    break;
+                case CoordinatorFrame.FrameOneofCase.Resume:
+                    await _client.DeliverAsync(new RoundFrame(null, frame.Resume.Sequence, _coordinator!.Identity), frame.Resume.Job, cancellationToken);
                     break;
                 case CoordinatorFrame.FrameOneofCase.Begin:
                     await DeliverAsync(_assembler.Begin(frame.Begin), cancellationToken);

@@ -4,9 +4,10 @@ using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Relay;
 
-/// <summary>An envelope of a horizontal job.</summary>
+/// <summary>Something of a horizontal job: an envelope, or the first own one that is to be sent again.</summary>
+/// <param name="Envelope">Null where something is to be sent again.</param>
 /// <param name="Coordinator">The pinned coordinator's identity, as the connection showed it.</param>
-public sealed record RoundFrame(RoundEnvelope Envelope, PeerIdentity Coordinator);
+public sealed record RoundFrame(RoundEnvelope? Envelope, ulong ResumeFrom, PeerIdentity Coordinator);
 
 /// <summary>What the coordinator told this party, besides envelopes.</summary>
 public abstract record RelayEvent;

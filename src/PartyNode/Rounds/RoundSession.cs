@@ -41,8 +41,14 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         FederatedModel model = _plan.ModelOf(input.Columns.Count);
         await foreach (RoundFrame frame in frames.ReadAllAsync(cancellationToken))
         {
-            RoundHeader header = frame.Envelope.Header;
-            RoundCodec.Verify(frame.Envelope, frame.Coordinator);
+            if (frame.Envelope is not { } envelope)
+            {
+                await voice.ResendAsync(frame.ResumeFrom, cancellationToken);
+                continue;
+            }
+
+            RoundHeader header = envelope.Header;
+            RoundCodec.Verify(envelope, frame.Coordinator);
             if (header.Sender != RoundCodec.Coordinator || (header.Recipient != place && header.Recipient != RoundCodec.Everyone))
             {
                 throw Broken(header, "it is not the coordinator's to this party");
@@ -55,10 +61,10 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             {
                 if (header.Step == RoundStep.FinalModel)
                 {
-                    return Finish(model, RoundCodec.Payload(frame.Envelope, FinalModel.Parser));
+                    return Finish(model, RoundCodec.Payload(envelope, FinalModel.Parser));
                 }
 
-                await AnswerAsync(model, frame.Envelope, again, cancellationToken);
+                await AnswerAsync(model, envelope, again, cancellationToken);
             }
             catch (HorizontalException error)
             {

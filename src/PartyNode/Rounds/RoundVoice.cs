@@ -36,6 +36,18 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         return true;
     }
 
+    /// <summary>Sends again what was lost, from the record.</summary>
+    public async Task ResendAsync(ulong from, CancellationToken cancellationToken)
+    {
+        for (ulong sequence = from; sequence < _trail.Next; sequence++)
+        {
+            if (await store.ReadOutboundAsync(job, JobAttempt, sequence, cancellationToken) is { } envelope)
+            {
+                relay.SendRound(envelope);
+            }
+        }
+    }
+
     /// <summary>Answers a question.</summary>
     public async Task AnswerAsync(RoundHeader question, RoundStep step, IMessage payload, CancellationToken cancellationToken)
     {

@@ -88,7 +88,11 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
     /// <summary>Binds a model whose node went down between keeping and binding it. One of an older format has nothing to be bound to.</summary>
     private async Task BindAsync(StoredModel model, CancellationToken cancellationToken)
     {
-        if (JsonNode.Parse(model.Model!)?["transcript_root"]?.GetValue<string>() is { } root)
+        if (Parse(model.Model!) is not { } json)
+        {
+            log.ModelDamaged(model.Job);
+        }
+        else if ((json["transcript_root"] as JsonValue)?.TryGetValue(out string? root) == true && IsHash(root))
         {
             await store.BindModelAsync(model.Job, Convert.FromHexString(root), cancellationToken);
         }
@@ -103,9 +107,9 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
         try
         {
             File.Delete(Path.Combine(folder, "model.json"));
-            if (File.Exists(report) && WithoutCoefficients(File.ReadAllBytes(report)) is { } erased)
+            if (File.Exists(report))
             {
-                AtomicFile.Write(report, erased);
+                EraseReport(job, report);
             }
         }
         catch (DirectoryNotFoundException)
@@ -118,15 +122,37 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
         }
     }
 
-    /// <summary>The report with null for its coefficients; null where it has none.</summary>
-    private static byte[]? WithoutCoefficients(byte[] report)
+    private static bool IsHash(string text) => text.Length == 2 * EnvelopeCodec.HashBytes && text.All(char.IsAsciiHexDigit);
+
+    private void EraseReport(string job, string file)
     {
-        JsonObject json = JsonNode.Parse(report)!.AsObject();
-        if (json["coefficients"] is null)
+        if (Parse(File.ReadAllBytes(file)) is not { } report)
+        {
+            // What is left of the coefficients in it cannot be told; the store has the report without them.
+            File.Delete(file);
+            log.NotWritten(job, Path.GetFileName(file), "it was damaged, and is deleted with its model");
+        }
+        else if (report["coefficients"] is not null)
+        {
+            AtomicFile.Write(file, WithoutCoefficients(report));
+        }
+    }
+
+    /// <summary>A file as a JSON object; null where it is none.</summary>
+    private static JsonObject? Parse(byte[] json)
+    {
+        try
+        {
+            return JsonNode.Parse(json) as JsonObject;
+        }
+        catch (Exception error) when (error is JsonException or ArgumentException)
         {
             return null;
         }
+    }
 
+    private static byte[] WithoutCoefficients(JsonObject json)
+    {
         json["coefficients"] = null;
         using MemoryStream stream = new();
         using (Utf8JsonWriter writer = new(stream, ReportWriter.Options))
@@ -157,7 +183,7 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
             described.TranscriptRoot = Google.Protobuf.ByteString.CopyFrom(root);
         }
 
-        if (model.Model is { } json && JsonNode.Parse(json)?["coefficients"] is JsonArray coefficients)
+        if (model.Model is { } json && Parse(json)?["coefficients"] is JsonArray coefficients)
         {
             described.Coefficients = (uint)coefficients.Count;
         }

@@ -16,13 +16,17 @@ namespace VertFed.PartyNode.Sessions;
 /// <param name="recent">How long an intersection is kept and compared with, counted from the job's alignment.</param>
 internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimeProvider time)
 {
+    /// <summary>The folder's name in the data folder.</summary>
+    public const string FolderName = "intersections";
+
     private const int KeyBytes = 32;
 
-    /// <summary>Held while a job is compared and kept, so that of two jobs at once the later sees the earlier.</summary>
+    /// <summary>Held while a job is compared and kept, so that of two jobs at once the later sees the earlier. A node has one history, so that
+    /// what is compared is not pruned meanwhile.</summary>
     public Lock Gate { get; } = new();
 
     public static IntersectionHistory Of(PartyConfig config, TimeProvider time) =>
-        new(Path.Combine(config.DataDirectory, "intersections"), TimeSpan.FromDays(config.Policy.IntersectionHistoryDays), time);
+        new(Path.Combine(config.DataDirectory, FolderName), TimeSpan.FromDays(config.Policy.IntersectionHistoryDays), time);
 
     /// <summary>Forgets intersections that are no longer recent.</summary>
     /// <returns>How many.</returns>
@@ -31,12 +35,10 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
     {
         lock (Gate)
         {
-            string[] old = Directory.Exists(folder)
-                ? [.. Directory.EnumerateFiles(folder, "*.rows", SearchOption.AllDirectories).Where(file => !IsRecent(file))]
-                : [];
+            string[] old = [.. Files(folder, SearchOption.AllDirectories).Where(file => !IsRecent(file))];
             foreach (string file in old)
             {
-                Delete(file);
+                Guarded(file, "deleted", () => File.Delete(file));
             }
 
             return old.Length;
@@ -48,13 +50,7 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
     public long? SmallestDifference(string peer, string job, ulong[] rows)
     {
         long? smallest = null;
-        string place = Place(peer);
-        if (!Directory.Exists(place))
-        {
-            return null;
-        }
-
-        foreach (string file in Directory.EnumerateFiles(place, "*.rows"))
+        foreach (string file in Files(Place(peer), SearchOption.TopDirectoryOnly))
         {
             if (Path.GetFileNameWithoutExtension(file) == job || !IsRecent(file))
             {
@@ -83,7 +79,7 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
 
         string file = Path.Combine(Place(peer), job + ".rows");
         AtomicFile.Write(file, bytes);
-        File.SetLastWriteTimeUtc(file, time.GetUtcNow().UtcDateTime);
+        Guarded(file, "dated", () => File.SetLastWriteTimeUtc(file, time.GetUtcNow().UtcDateTime));
     }
 
     /// <summary>The sorted hashes of ids.</summary>
@@ -121,16 +117,7 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
 
     private static ulong[] Read(string file)
     {
-        byte[] bytes;
-        try
-        {
-            bytes = File.ReadAllBytes(file);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new VertFedException(ErrorCode.Storage, $"{Path.GetFileName(file)} cannot be read ({error.GetType().Name})", error);
-        }
-
+        byte[] bytes = ReadBytes(file);
         ulong[] rows = new ulong[bytes.Length / sizeof(ulong)];
         for (int i = 0; i < rows.Length; i++)
         {
@@ -140,32 +127,57 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
         return rows;
     }
 
-    private bool IsRecent(string file) => time.GetUtcNow() - new DateTimeOffset(File.GetLastWriteTimeUtc(file)) < recent;
+    private bool IsRecent(string file)
+    {
+        DateTimeOffset written = default;
+        Guarded(file, "looked at", () => written = new DateTimeOffset(File.GetLastWriteTimeUtc(file)));
+        return time.GetUtcNow() - written < recent;
+    }
 
-    private static void Delete(string file)
+    private static string[] Files(string place, SearchOption depth)
+    {
+        string[] files = [];
+        Guarded(place, "listed", () => files = Directory.Exists(place) ? Directory.GetFiles(place, "*.rows", depth) : []);
+        return files;
+    }
+
+    private static byte[] ReadBytes(string file)
+    {
+        byte[] bytes = [];
+        Guarded(file, "read", () => bytes = File.ReadAllBytes(file));
+        return bytes;
+    }
+
+    private static void Guarded(string path, string what, Action action)
     {
         try
         {
-            File.Delete(file);
+            action();
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new VertFedException(ErrorCode.Storage, $"{Path.GetFileName(file)} cannot be deleted ({error.GetType().Name})", error);
+            throw new VertFedException(ErrorCode.Storage, $"{Path.GetFileName(path)} cannot be {what} ({error.GetType().Name})", error);
         }
     }
 
     private string Place(string peer) => Path.Combine(folder, peer);
 
+    /// <summary>Two jobs that are the first at the same time get one key: hashes under two could never be compared.</summary>
     private byte[] LoadKey()
     {
         string path = Path.Combine(folder, "key");
-        if (!File.Exists(path))
+        byte[] key;
+        lock (Gate)
         {
-            AtomicFile.CreateFolder(folder);
-            AtomicFile.Write(path, RandomNumberGenerator.GetBytes(KeyBytes));
+            if (!File.Exists(path))
+            {
+                AtomicFile.CreateFolder(folder);
+                AtomicFile.Write(path, RandomNumberGenerator.GetBytes(KeyBytes));
+            }
+
+            key = ReadBytes(path);
         }
 
-        byte[] key = File.ReadAllBytes(path);
         return key.Length == KeyBytes
             ? key
             : throw new VertFedException(ErrorCode.Storage, $"the key of the intersection history is not {KeyBytes} bytes long");

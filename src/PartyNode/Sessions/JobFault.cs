@@ -7,6 +7,7 @@ namespace VertFed.PartyNode.Sessions;
 public sealed record JobFault(JobState State, JobError Error)
 {
     private const int LongestMessage = 1000;
+    private const int LongestName = 64;
 
     /// <summary>From an exception. One that nobody expected gives its type only: its message could quote data.</summary>
     public static JobFault From(Exception exception, string party)
@@ -28,16 +29,26 @@ public sealed record JobFault(JobState State, JobError Error)
             ErrorCode.Cancelled => JobState.Cancelled,
             _ => JobState.Failed,
         };
-        string line = string.Concat(message.Take(LongestMessage).Select(c => char.IsControl(c) ? ' ' : c));
-        return new JobFault(state, new JobError { Code = code.ToString(), Party = party, Step = step, Message = line });
+        return new JobFault(state, Cleaned(new JobError { Code = code.ToString(), Party = party, Step = step, Message = message }));
     }
 
-    /// <summary>The end that the coordinator announced, as this party's own.</summary>
+    /// <summary>Of bounded length and without control characters; a code that is none becomes <see cref="ErrorCode.Internal"/>.</summary>
+    private static JobError Cleaned(JobError error) => new()
+    {
+        Code = Enum.TryParse(error.Code, out ErrorCode code) && code.ToString() == error.Code ? error.Code : nameof(ErrorCode.Internal),
+        Party = Line(error.Party, LongestName),
+        Step = Line(error.Step, LongestName),
+        Message = Line(error.Message, LongestMessage),
+    };
+
+    private static string Line(string text, int longest) => string.Concat(text.Take(longest).Select(c => char.IsControl(c) ? ' ' : c));
+
+    /// <summary>The end that the coordinator announced, as this party's own; its words are outside input.</summary>
     public static JobFault From(JobEnd end, string party)
     {
         JobState state = end.State is JobState.Refused or JobState.Cancelled ? end.State : JobState.Failed;
         return end.Error is { Message.Length: > 0 } error
-            ? new JobFault(state, error)
+            ? new JobFault(state, Cleaned(error))
             : state == JobState.Cancelled
                 ? Make(ErrorCode.Cancelled, "coordinator", "", "cancelled")
                 : Make(ErrorCode.PeerUnavailable, party, "", "the coordinator ended the job");

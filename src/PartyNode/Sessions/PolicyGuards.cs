@@ -45,7 +45,7 @@ internal static class PolicyGuards
 
         foreach ((PolicyValue value, PolicyValue standard) in config.Policy.LoosenedBesideDefaults())
         {
-            yield return new Guard($"{config.Name}: policy value {value.Name}", standard.Value, value.Value, GuardVerdicts.Warn);
+            yield return new Guard($"{config.Name}: own policy sets {value.Name} looser than its default", standard.Value, value.Value, GuardVerdicts.Warn);
         }
     }
 

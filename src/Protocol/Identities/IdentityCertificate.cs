@@ -33,6 +33,21 @@ public sealed class IdentityCertificate : IDisposable
     /// <summary>The common name.</summary>
     public string Name => _certificate.GetNameInfo(X509NameType.SimpleName, forIssuer: false);
 
+    /// <summary>The DNS names and addresses that it is for, besides its own name, localhost and 127.0.0.1, which each has.</summary>
+    public IReadOnlyList<string> Hosts
+    {
+        get
+        {
+            X509SubjectAlternativeNameExtension[] names = [.. _certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>()];
+            string[] always = [Name, "localhost"];
+            return
+            [
+                .. names.SelectMany(extension => extension.EnumerateDnsNames()).Where(name => !always.Contains(name, StringComparer.OrdinalIgnoreCase)),
+                .. names.SelectMany(extension => extension.EnumerateIPAddresses()).Where(address => !address.Equals(System.Net.IPAddress.Loopback)).Select(address => address.ToString()),
+            ];
+        }
+    }
+
     public DateTimeOffset NotBefore => new(_certificate.NotBefore.ToUniversalTime());
 
     public DateTimeOffset NotAfter => new(_certificate.NotAfter.ToUniversalTime());

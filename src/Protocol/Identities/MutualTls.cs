@@ -28,6 +28,8 @@ public static class MutualTls
             ClientCertificateContext = own.Context,
             ApplicationProtocols = [SslApplicationProtocol.Http2],
             AllowTlsResume = false,
+            CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+            CertificateChainPolicy = NoDownloads(),
             RemoteCertificateValidationCallback = (_, certificate, _, _) =>
             {
                 PeerIdentity key = PeerCertificate.Read(certificate as X509Certificate2, (time ?? TimeProvider.System).GetUtcNow());

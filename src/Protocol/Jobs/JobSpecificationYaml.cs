@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Google.Protobuf;
 using VertFed.Protocol.V1;
 
@@ -67,8 +66,9 @@ public static class JobSpecificationYaml
     };
 
     /// <summary>Reads and validates a spec file.</summary>
+    /// <param name="otherwise">The job's id where the file gives none; null: one is drawn.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and field.</exception>
-    public static JobSpecification Load(string path)
+    public static JobSpecification Load(string path, string? otherwise = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
@@ -81,7 +81,7 @@ public static class JobSpecificationYaml
 
             using StreamReader reader = new(
                 file, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true));
-            return Parse(reader.ReadToEnd(), path);
+            return Parse(reader.ReadToEnd(), path, otherwise);
         }
         catch (System.Text.DecoderFallbackException e)
         {
@@ -95,8 +95,9 @@ public static class JobSpecificationYaml
 
     /// <summary>Reads and validates a spec's text.</summary>
     /// <param name="file">The name that errors show.</param>
+    /// <param name="otherwise">The job's id where the text gives none; null: one is drawn.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and field.</exception>
-    public static JobSpecification Parse(string text, string file)
+    public static JobSpecification Parse(string text, string file, string? otherwise = null)
     {
         YamlFields root = new(StrictYaml.Parse(text, file), file, "");
         JobKind kind = root.Word("kind", JobKind.Train, Kinds);
@@ -109,7 +110,7 @@ public static class JobSpecificationYaml
         JobSpec spec = new()
         {
             Version = root.Count("version", JobSpecification.CurrentVersion),
-            Job = root.Text("job") ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16)),
+            Job = root.Text("job") ?? otherwise ?? JobIds.Draw(),
             Kind = kind,
             LabelParty = vertical ? Party(root, "label_party") : null,
             FeatureParty = vertical ? Party(root, "feature_party") : null,

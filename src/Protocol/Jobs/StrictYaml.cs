@@ -49,9 +49,9 @@ public static class StrictYaml
         {
             throw Error.Usage($"{file}:{e.Start.Line}:{e.Start.Column}: not well-formed YAML: {e.Message}", e);
         }
-        catch (InvalidOperationException e)
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException or FormatException or OverflowException)
         {
-            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner like this.
+            // Some broken texts, such as "a: [1, 2\nb: }", end YamlDotNet's scanner with what is no YamlException.
             throw Error.Usage($"{file}: not well-formed YAML", e);
         }
     }
@@ -95,6 +95,8 @@ public static class StrictYaml
             parser.MoveNext();
             return e switch
             {
+                // No name, path or text has one; file systems and databases stumble over it.
+                Scalar scalar when scalar.Value.Contains('\0', StringComparison.Ordinal) => throw Wrong(file, e.Start.Line, "a value holds a NUL character"),
                 Scalar scalar => new YamlText(scalar.Value, scalar.Style is not ScalarStyle.Plain, e.Start.Line, e.Start.Column),
                 SequenceStart => ReadList(e.Start, depth),
                 MappingStart => ReadMap(e.Start, depth),

@@ -33,8 +33,11 @@ internal static partial class PostgresUri
         (string Keyword, string Part)[] parts = [("Username", "user"), ("Password", "password"), ("Host", "host"), ("Port", "port"), ("Database", "database")];
         foreach ((string keyword, string part) in parts)
         {
-            if (match.Groups[part].Length > 0)
-                builder[keyword] = Uri.UnescapeDataString(match.Groups[part].Value);
+            if (match.Groups[part].Length > 0 && !TrySet(builder, keyword, Uri.UnescapeDataString(match.Groups[part].Value)))
+            {
+                fault = $"has a {part} that is not one";
+                return null;
+            }
         }
 
         foreach (string parameter in match.Groups["query"].Value.Split('&', StringSplitOptions.RemoveEmptyEntries))
@@ -47,11 +50,7 @@ internal static partial class PostgresUri
             }
 
             string value = Uri.UnescapeDataString(pair[1]);
-            try
-            {
-                builder[keyword] = keyword == "SSL Mode" ? value.Replace("-", "", StringComparison.Ordinal) : value;
-            }
-            catch (ArgumentException)
+            if (!TrySet(builder, keyword, keyword == "SSL Mode" ? value.Replace("-", "", StringComparison.Ordinal) : value))
             {
                 fault = $"has a value of {pair[0]} that is not one of its values";
                 return null;
@@ -59,6 +58,20 @@ internal static partial class PostgresUri
         }
 
         return builder.ConnectionString;
+    }
+
+    private static bool TrySet(NpgsqlConnectionStringBuilder builder, string keyword, string value)
+    {
+        try
+        {
+            builder[keyword] = value;
+            return true;
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)
+        {
+            // The exception may quote the value.
+            return false;
+        }
     }
 
     [GeneratedRegex("""

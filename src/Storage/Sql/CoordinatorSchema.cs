@@ -158,6 +158,14 @@ internal static class CoordinatorSchema
         CREATE INDEX access_log_time ON access_log (time_ms);
         """,
         """
+        -- One row that is written to learn whether writes are kept.
+        CREATE TABLE store_probe (
+            id BIGINT PRIMARY KEY CHECK (id = 1),
+            time_ms BIGINT NOT NULL,
+            filling BLOB NOT NULL
+        );
+        """,
+        """
         -- Horizontal jobs: between the coordinator and many parties. A place counts from 1; sender 0 is the coordinator.
         CREATE TABLE round_jobs (
             ordinal INTEGER PRIMARY KEY AUTOINCREMENT,

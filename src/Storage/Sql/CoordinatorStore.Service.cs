@@ -1,10 +1,11 @@
 using System.Data.Common;
+using System.Security.Cryptography;
 using Dapper;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Storage.Sql;
 
-/// <content>Models and the access log.</content>
+/// <content>Models, the access log and the probe.</content>
 public abstract partial class CoordinatorStore
 {
     public Task<ModelRecord?> RecordModelAsync(string job, Role role, ModelState state, CancellationToken cancellationToken)
@@ -24,29 +25,49 @@ public abstract partial class CoordinatorStore
     public Task<ModelPage> ListModelsAsync(int pageSize, long? before, ModelFilter? filter, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
+        filter ??= new ModelFilter();
         return _database.ReadAsync(
             connection =>
             {
+                ListWindow window = ListWindow.Of(connection, before, filter.Span, pageSize, filter.Sight);
                 List<ModelRecord> models = connection.Query<ModelRow>(
                         $"""
-                        {ModelRow.Select} AND j.ordinal < @before
+                        {ModelRow.Select} AND {window.Condition}
                           AND (@Submitter IS NULL OR j.submitter = @Submitter)
                           AND (@Party IS NULL OR j.label_party = @Party OR j.feature_party = @Party)
                         ORDER BY j.ordinal DESC LIMIT @limit
                         """,
-                        ModelRow.With(new { before = before ?? long.MaxValue, filter?.Submitter, filter?.Party, limit = pageSize + 1L }))
+                        window.With(ModelRow.With(new { filter.Submitter, filter.Party })))
                     .Select(row => row.ToRecord())
                     .ToList();
-                bool more = models.Count > pageSize;
-                if (more)
-                    models.RemoveAt(pageSize);
-                return new ModelPage(models, more ? models[^1].Ordinal : null);
+                return new ModelPage(models, window.End(models, model => model.Ordinal));
             },
             cancellationToken);
     }
 
     public Task<ModelRecord?> FindModelAsync(string job, CancellationToken cancellationToken) =>
         _database.ReadAsync(connection => Model(connection, job), cancellationToken);
+
+    public async Task ProbeAsync(int bytes, long nowUnixMs, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (bytes > 0)
+        {
+            // Random, since a database may compress what it is given.
+            await FillAsync(RandomNumberGenerator.GetBytes(bytes));
+        }
+
+        await FillAsync([]);
+
+        Task<int> FillAsync(byte[] filling) => _database.WriteAsync(
+            connection => connection.Execute(
+                """
+                INSERT INTO store_probe (id, time_ms, filling) VALUES (1, @nowUnixMs, @filling)
+                ON CONFLICT (id) DO UPDATE SET time_ms = excluded.time_ms, filling = excluded.filling
+                """,
+                new { nowUnixMs, filling }),
+            cancellationToken);
+    }
 
     public Task RecordAccessAsync(AccessEntry entry, CancellationToken cancellationToken) =>
         _database.WriteAsync(

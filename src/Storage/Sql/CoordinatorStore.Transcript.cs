@@ -94,6 +94,18 @@ public abstract partial class CoordinatorStore
     public Task<IReadOnlyList<StoredCheckpoint>> ReadCheckpointsAsync(string job, uint attempt, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<StoredCheckpoint>>(connection => Checkpoints(connection, job, attempt), cancellationToken);
 
+    public Task<IReadOnlyDictionary<long, Phase>> LastCheckpointsAsync(IReadOnlyCollection<long> ordinals, CancellationToken cancellationToken) =>
+        _database.ReadAsync<IReadOnlyDictionary<long, Phase>>(
+            connection => ordinals.Count == 0
+                ? new Dictionary<long, Phase>()
+                : connection.Query<(long Ordinal, long Phase)>(
+                    $"""
+                    SELECT jobs.ordinal, MAX(c.phase) FROM jobs JOIN checkpoints AS c ON c.job = jobs.job AND c.attempt = jobs.attempt
+                    WHERE jobs.ordinal IN ({string.Join(", ", ordinals)}) GROUP BY jobs.ordinal
+                    """)
+                    .ToDictionary(row => row.Ordinal, row => (Phase)row.Phase),
+            cancellationToken);
+
     public Task<IReadOnlyList<string>> ListUnansweredAsync(string party, long endedSinceUnixMs, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<string>>(
             connection => connection.Query<string>(

@@ -65,24 +65,22 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
     public Task<JobPage> ListJobsAsync(int pageSize, long? before, JobFilter? filter, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageSize, 1);
+        filter ??= new JobFilter();
         return _database.ReadAsync(
             connection =>
             {
-                // One more than asked for tells whether there is a next page.
+                ListWindow window = ListWindow.Of(connection, before, filter.Span, pageSize, filter.Sight);
                 List<JobRecord> jobs = Jobs(connection,
                     $"""
-                    SELECT {JobRow.Columns} FROM jobs
-                    WHERE ordinal < @before
+                    SELECT {JobRow.Columns} FROM jobs AS j
+                    WHERE {window.Condition}
                       AND (@Submitter IS NULL OR submitter = @Submitter)
                       AND (@Party IS NULL OR label_party = @Party OR feature_party = @Party)
                       AND (@state IS NULL OR state = @state)
                     ORDER BY ordinal DESC LIMIT @limit
                     """,
-                    new { before = before ?? long.MaxValue, filter?.Submitter, filter?.Party, state = (int?)filter?.State, limit = pageSize + 1L });
-                bool more = jobs.Count > pageSize;
-                if (more)
-                    jobs.RemoveAt(pageSize);
-                return new JobPage(jobs, more ? jobs[^1].Ordinal : null);
+                    window.With(new { filter.Submitter, filter.Party, state = (int?)filter.State }));
+                return new JobPage(jobs, window.End(jobs, job => job.Ordinal));
             },
             cancellationToken);
     }

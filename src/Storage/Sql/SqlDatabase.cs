@@ -145,19 +145,31 @@ internal abstract class SqlDatabase(string store, string component, TimeProvider
 
     private void Commit(WriteGroup group)
     {
-        CommitResult result = TryCommit(group);
-        switch (result.State)
+        switch (TryOrFail(group))
         {
-            case CommitState.Kept:
+            case { State: CommitState.Kept }:
                 group.Complete();
                 break;
-            case CommitState.Refused when group.Writes.Count > 1:
+            case { State: CommitState.Refused } when group.Writes.Count > 1:
                 foreach (IWrite write in group.Writes)
                     Commit(new WriteGroup([write]));
                 break;
-            default:
-                group.Fail(StorageError.From(result.Failure!, store));
+            case { Failure: var failure }:
+                group.Fail(StorageError.From(failure!, store));
                 break;
+        }
+    }
+
+    /// <summary>The last guard of the writer thread: whatever a database throws fails the group that met it, and the next one is tried.</summary>
+    private CommitResult TryOrFail(WriteGroup group)
+    {
+        try
+        {
+            return TryCommit(group);
+        }
+        catch (Exception exception)
+        {
+            return new CommitResult(CommitState.Unknown, StorageError.Unexpected(store, exception));
         }
     }
 }

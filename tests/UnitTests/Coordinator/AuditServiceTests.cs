@@ -1,8 +1,10 @@
 using System.Security.Cryptography;
 using Google.Protobuf;
 using Grpc.Core;
+using VertFed.Coordinator.Jobs;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.Transcript;
 using Xunit;
 
@@ -152,6 +154,17 @@ public sealed class AuditServiceTests
                 return false;
             }
         });
+    }
+
+    [Fact]
+    public async Task An_export_that_breaks_off_is_in_the_access_log()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        string job = await EndedJobAsync(fixture, new byte[8 * Limits.MaxChunkBytes]);
+        using (AsyncServerStreamingCall<ExportChunk> call = fixture.Audit.Export(new TranscriptRequest { Job = job }))
+            Assert.True(await call.ResponseStream.MoveNext(CancellationToken.None));
+        IReadOnlyList<AccessEntry> lines = await fixture.Host.Service<JobHub>().Store.ReadAccessAsync(1, 100, CancellationToken.None);
+        Assert.Equal((job, true), lines.Where(line => line.Call == "AuditService/Export").Select(line => (line.Job, line.Allowed)).Single());
     }
 
     private static async Task<string> EndedJobAsync(CoordinatorFixture fixture, byte[] payload, Action<JobSpec>? change = null)

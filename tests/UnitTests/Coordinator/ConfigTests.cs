@@ -20,7 +20,7 @@ public sealed class ConfigTests : IDisposable
           - {name: retailer, fingerprint: {{B}}}
         principals:
           - {name: ann, fingerprint: {{C}}, roles: [analyst, auditor]}
-        limits: {max_open_jobs: 5, retain_payload_days: 0}
+        limits: {max_open_jobs: 5, retain_payload_days: 0, retain_access_days: 90, max_watchers_per_caller: 3, max_handshakes: 9, max_handshakes_per_address: 8, max_heavy_calls_per_minute: 7, max_calls_at_once: 6, max_job_gigabytes: 2}
         log: {level: debug, format: json}
         """;
 
@@ -40,6 +40,8 @@ public sealed class ConfigTests : IDisposable
         Assert.Equal(("ann", CallerRoles.Analyst | CallerRoles.Auditor), (ann.Name, ann.Roles));
         Assert.Equal([C], ann.Fingerprints);
         Assert.Equal((5, 0, 256), (config.Limits.MaxOpenJobs, config.Limits.RetainPayloadDays, config.Limits.MaxWatchers));
+        Assert.Equal((90, 3, 9, 8), (config.Limits.RetainAccessDays, config.Limits.MaxWatchersPerCaller, config.Limits.MaxHandshakes, config.Limits.MaxHandshakesPerAddress));
+        Assert.Equal((7, 6, 2), (config.Limits.MaxHeavyCallsPerMinute, config.Limits.MaxCallsAtOnce, config.Limits.MaxJobGigabytes));
         Assert.True(config.Log.Json);
     }
 
@@ -49,6 +51,7 @@ public sealed class ConfigTests : IDisposable
     [InlineData("limits:", "limit:", ":9: limit is not a known field")]
     [InlineData("max_open_jobs: 5", "max_open_job: 5", ":9: limits.max_open_job is not a known field")]
     [InlineData("max_open_jobs: 5", "max_open_jobs: 0", ":9: limits.max_open_jobs must be a whole number from 1 to 100000")]
+    [InlineData("retain_access_days: 90", "retain_access_days: 0", ":9: limits.retain_access_days must be a whole number from 1 to 36500")]
     [InlineData("max_open_jobs: 5", "max_open_jobs: five", ":9: limits.max_open_jobs must be a whole number")]
     [InlineData("[::1]:7000", "::1", ":1: listen must be an address and port")]
     [InlineData("[::1]:7000", "127.0.0.1", ":1: listen must be an address and port")]
@@ -68,6 +71,8 @@ public sealed class ConfigTests : IDisposable
     [InlineData("data: ./store", "data: [a]", ":3: data must be a single value")]
     [InlineData("data: ./store", "data: ./store\ndata: ./other", "comes twice")]
     [InlineData("parties:", "parties: {", "not well-formed")]
+    [InlineData("data: ./store", "data: \"st\\0ore\"", ":3: a value holds a NUL character")]
+    [InlineData("data: ./store", "data: ./store\ndatabase: postgres://u@h:0/d", ":4: database has a port that is not one")]
     public void A_mistake_is_named_with_file_line_and_field(string from, string to, string message)
     {
         string file = Write(Good.Replace(from, to, StringComparison.Ordinal));

@@ -8,6 +8,7 @@ using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.Transcript;
 using VertFed.UnitTests.Storage;
 
@@ -21,6 +22,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     private readonly Dictionary<string, CheckpointSigner> _signers = new(StringComparer.Ordinal);
     private readonly Dictionary<string, GrpcChannel> _channels = new(StringComparer.Ordinal);
     private int _jobs;
+    private WatchedStore.Hand? _hand;
 
     private CoordinatorFixture() => Config = new CoordinatorConfig
     {
@@ -57,9 +59,10 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 
     private static Microsoft.Extensions.Logging.LogLevel LogLevelForTests => Microsoft.Extensions.Logging.LogLevel.Error;
 
-    public static async Task<CoordinatorFixture> StartAsync(Func<CoordinatorConfig, CoordinatorConfig>? change = null)
+    /// <param name="hand">A test's own hand at each call of the store; null: none.</param>
+    public static async Task<CoordinatorFixture> StartAsync(Func<CoordinatorConfig, CoordinatorConfig>? change = null, WatchedStore.Hand? hand = null)
     {
-        var fixture = new CoordinatorFixture();
+        var fixture = new CoordinatorFixture { _hand = hand };
         TestTls.Save(fixture.Coordinator, fixture.Config.IdentityPath);
         fixture.Config = change?.Invoke(fixture.Config) ?? fixture.Config;
         await fixture.StartHostAsync();
@@ -184,7 +187,17 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 
     private async Task StartHostAsync()
     {
-        Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None);
+        if (_hand is null)
+        {
+            Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None);
+        }
+        else
+        {
+            Directory.CreateDirectory(Config.DataFolder);
+            ICoordinatorStore store = StoreLocation.OfCoordinator(null, Config.DataFolder, fault => new VertFedException(ErrorCode.Usage, fault)).OpenCoordinator(null);
+            Host = await CoordinatorHost.StartAsync(Config, WatchedStore.Over(store, _hand), TimeProvider.System, CancellationToken.None);
+        }
+
         Jobs = new JobService.JobServiceClient(ChannelOf(Submitter));
         Audit = new AuditService.AuditServiceClient(ChannelOf(Submitter));
     }

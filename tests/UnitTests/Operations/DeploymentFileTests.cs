@@ -15,7 +15,7 @@ public sealed partial class DeploymentFileTests
         ["Unit"] = ["Description", "Documentation", "After", "Wants"],
         ["Service"] =
         [
-            "Type", "NotifyAccess", "User", "Group", "ExecStart", "LoadCredential", "TimeoutStopSec", "TimeoutStartSec", "SuccessExitStatus", "Restart", "RestartSec",
+            "Type", "NotifyAccess", "User", "Group", "ExecStart", "ExecReload", "LoadCredential", "TimeoutStopSec", "TimeoutStartSec", "SuccessExitStatus", "Restart", "RestartSec",
             "RestartPreventExitStatus", "StateDirectory", "StateDirectoryMode", "UMask", "LimitCORE", "LimitNOFILE", "MemoryMax", "NoNewPrivileges", "ProtectSystem",
             "ProtectHome", "ProtectClock", "ProtectHostname", "ProtectKernelLogs", "ProtectKernelModules", "ProtectKernelTunables", "ProtectControlGroups", "ProtectProc",
             "PrivateTmp", "PrivateDevices", "RestrictAddressFamilies", "RestrictNamespaces", "RestrictRealtime", "RestrictSUIDSGID", "LockPersonality", "CapabilityBoundingSet",
@@ -35,6 +35,7 @@ public sealed partial class DeploymentFileTests
         Assert.Empty(entries.Where(entry => !Known[entry.Section].Contains(entry.Key)).Select(entry => entry.Key));
         RequireCommand(Single("ExecStart"));
         Assert.Equal("notify", Single("Type"));
+        Assert.Equal("/bin/kill -HUP $MAINPID", Single("ExecReload"));
         Assert.Equal("on-failure", Single("Restart"));
         Assert.Equal("strict", Single("ProtectSystem"));
         Assert.Equal("yes", Single("NoNewPrivileges"));
@@ -78,6 +79,18 @@ public sealed partial class DeploymentFileTests
         Assert.All(projects, project => Assert.True(File.Exists(Checkout.PathOf(project)), project));
         Assert.Matches(@"(?m)^USER \$APP_UID$", image);
         Assert.All(Published().Matches(Checkout.Read("docs/runbook.md")).Select(match => match.Groups[1].Value), project => Assert.Contains(project, projects));
+    }
+
+    /// <summary>The compose file mounts ./etc, where keys lie: neither the build of the image nor a commit takes them along.</summary>
+    [Theory]
+    [InlineData(".dockerignore")]
+    [InlineData(".containerignore")]
+    [InlineData(".gitignore")]
+    public void The_folder_of_keys_is_left_out_of_images_and_commits(string file)
+    {
+        string[] lines = Checkout.Read(file).ReplaceLineEndings("\n").Split('\n');
+        Assert.Contains("deploy/compose/etc/", lines);
+        Assert.DoesNotContain(lines, line => line.StartsWith('!'));
     }
 
     [Fact]

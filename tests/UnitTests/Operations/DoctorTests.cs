@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using Google.Protobuf;
 using global::VertFed.Operations.Doctor;
 using VertFed.PartyNode.Operations;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.UnitTests.Cli;
 using VertFed.UnitTests.PartyNode;
 using VertFed.UnitTests.Storage;
@@ -112,6 +114,33 @@ public sealed class DoctorTests
             File.SetUnixFileMode(Path.Combine(fixture.Folder, "bank.pem"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.GroupRead);
             (code, lines, _) = await ExamineAsync(config);
             Assert.Equal((1, DoctorVerdict.Fail), (code, lines["identity"].Verdict));
+        }
+    }
+
+    [Fact]
+    public async Task A_store_whose_history_or_files_stayed_behind_is_warned_of()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(200);
+        global::VertFed.PartyNode.Configuration.PartyConfig config = global::VertFed.PartyNode.Configuration.PartyConfig.Load(fixture.WriteConfiguration(Role.LabelParty));
+        Assert.Contains("intersections", Look(JobKind.Train, daysAgo: 1), StringComparison.Ordinal);
+        Assert.Contains("scores.csv", Look(JobKind.Train, daysAgo: 400), StringComparison.Ordinal);
+        Assert.Contains("scores.csv", Look(JobKind.Score, daysAgo: 1), StringComparison.Ordinal);
+        Directory.CreateDirectory(Path.Combine(config.DataDirectory, "jobs"));
+        Assert.Equal("", Look(JobKind.Score, daysAgo: 1));
+        Directory.CreateDirectory(Path.Combine(config.DataDirectory, "intersections"));
+        Assert.Equal("", Look(JobKind.Train, daysAgo: 1));
+
+        string Look(JobKind kind, int daysAgo)
+        {
+            SignedJobSpec spec = new() { Spec = new JobSpec { Kind = kind }.ToByteString() };
+            PartyJob job = new()
+            {
+                Job = new string('1', 32), Attempt = 1, Role = Role.LabelParty, SignedSpec = spec.ToByteArray(), State = JobState.Done,
+                ReceivedUnixMs = 0, EndedUnixMs = Now.AddDays(-daysAgo).ToUnixTimeMilliseconds(),
+            };
+            DoctorLine line = PartyDoctor.KeptFiles(config, [job], Now);
+            return line.Verdict == DoctorVerdict.Ok ? "" : line.Finding + line.Advice;
         }
     }
 

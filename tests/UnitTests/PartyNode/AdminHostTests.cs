@@ -1,8 +1,4 @@
-using System.Net;
-using System.Net.Sockets;
 using Grpc.Core;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Hosting;
@@ -99,32 +95,9 @@ public sealed class AdminHostTests : IDisposable
         Assert.DoesNotContain("4711", _log.ToString(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Another_listener_reaches_what_was_mapped_for_it_and_never_the_control_service()
-    {
-        int port = 0;
-        await using AdminHost host = await StartAsync(
-            new FakeJobs(),
-            kestrel => kestrel.Listen(IPAddress.Loopback, port = FreePort(), listen => listen.Protocols = HttpProtocols.Http1AndHttp2),
-            endpoints => endpoints.MapGet("/healthz/live", () => "live"));
-
-        using HttpClient http = new();
-        Assert.Equal("live", await http.GetStringAsync(new Uri($"http://127.0.0.1:{port}/healthz/live")));
-        using HttpResponseMessage response = await http.PostAsync(new Uri($"http://127.0.0.1:{port}/vertfed.v1.PartyControl/ListJobs"), new StringContent(""));
-        Assert.Equal(HttpStatusCode.NotFound, response.StatusCode);
-    }
-
-    private static int FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     private PartyConfig Config() => PartyConfig.Parse("party.yaml", PartyConfigTests.Text, _place.Folder);
 
-    private Task<AdminHost> StartAsync(
-        IJobControl jobs, Action<KestrelServerOptions>? listen = null, Action<Microsoft.AspNetCore.Routing.IEndpointRouteBuilder>? map = null)
+    private Task<AdminHost> StartAsync(IJobControl jobs)
     {
         Directory.CreateDirectory(Config().DataDirectory);
         AdminOptions options = new()
@@ -132,8 +105,6 @@ public sealed class AdminHostTests : IDisposable
             Socket = ControlSocket.PathOf(Config()),
             Jobs = jobs,
             Log = new NodeLog(TextWriter.Synchronized(_log), TimeProvider.System),
-            Listen = listen,
-            Map = map,
         };
         return AdminHost.StartAsync(options, CancellationToken.None);
     }

@@ -117,12 +117,13 @@ internal sealed class NodeFixture : IAsyncDisposable
     }
 
     public RunningNode StartNode(
-        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null, TimeProvider? time = null)
+        Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null, TimeProvider? time = null,
+        LanePatience? patience = null)
     {
         string text = Configuration(role, policy).Replace(
             _coordinatorIdentity.Fingerprint, otherCoordinator ?? _coordinatorIdentity.Fingerprint, StringComparison.Ordinal);
         PartyConfig config = PartyConfig.Parse("party.yaml", text, Folder);
-        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time);
+        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time, patience);
         _nodes.Add(node);
         return node;
     }
@@ -289,10 +290,10 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly NodeKeys _keys;
     private bool _stopped;
 
-    private RunningNode(PartyConfig config, Identity identity, TimeProvider? time)
-        : this(config, KeysOf(config, identity, out CheckpointSigner checkpoints), time) => _checkpoints = checkpoints;
+    private RunningNode(PartyConfig config, Identity identity, TimeProvider? time, LanePatience? patience)
+        : this(config, KeysOf(config, identity, out CheckpointSigner checkpoints), time, patience) => _checkpoints = checkpoints;
 
-    private RunningNode(PartyConfig config, NodeKeys keys, TimeProvider? time)
+    private RunningNode(PartyConfig config, NodeKeys keys, TimeProvider? time, LanePatience? patience)
     {
         _keys = keys;
         _store = config.Database.OpenParty(SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
@@ -310,7 +311,8 @@ internal sealed class RunningNode : IAsyncDisposable
                 Party = config.Name,
                 FirstWait = TimeSpan.FromMilliseconds(20),
                 LongestWait = TimeSpan.FromMilliseconds(200),
-            });
+            },
+            patience);
         Jobs = host.Jobs;
         Running = Task.Run(() => host.RunAsync(_stop.Token));
     }
@@ -335,9 +337,10 @@ internal sealed class RunningNode : IAsyncDisposable
 
     public IPartyStore Store => _store;
 
-    public static RunningNode Start(PartyConfig config, Identity identity, TimeProvider? time = null) => new(config, identity, time);
+    public static RunningNode Start(PartyConfig config, Identity identity, TimeProvider? time = null, LanePatience? patience = null) =>
+        new(config, identity, time, patience);
 
-    public static RunningNode Start(PartyConfig config, NodeKeys keys) => new(config, keys, time: null);
+    public static RunningNode Start(PartyConfig config, NodeKeys keys) => new(config, keys, time: null, patience: null);
 
     /// <summary>Waits for an event of this name that has a text in it.</summary>
     public async Task WaitForAsync(string name, string with = "")

@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
@@ -156,6 +157,61 @@ public sealed class RelayTests : IDisposable
         client.Forget(Job);
         Assert.Null(client.Expect(Job, 1));
     }
+
+    [Fact]
+    public async Task A_coordinator_that_does_not_read_the_answers_is_not_read_either()
+    {
+        RelayClient client = Client();
+        for (int i = 0; i < RelayClient.MaxControl; i++)
+        {
+            Assert.True(client.WaitForRoomAsync(CancellationToken.None).IsCompletedSuccessfully);
+            client.Acknowledge(new EnvelopeRef { Job = Job });
+        }
+
+        Task room = client.WaitForRoomAsync(CancellationToken.None).AsTask();
+        Assert.False(room.IsCompleted);
+        Assert.True(client.TryTakeControl(out _));
+        await room.WaitAsync(TimeSpan.FromSeconds(20));
+    }
+
+    [Fact]
+    public void Last_words_are_bounded_and_an_acceptance_is_not_forgotten()
+    {
+        RelayClient client = Client();
+        client.Answer(new JobAnswer { Job = Id(0), Accepted = true });
+        for (int i = 1; i <= RelayClient.MaxLastWords; i++)
+        {
+            client.Answer(new JobAnswer { Job = Id(i) });
+        }
+
+        Assert.Equal([true, false, true, true], new[] { 0, 1, 2, RelayClient.MaxLastWords }.Select(i => client.Repeats(Id(i))));
+    }
+
+    [Fact]
+    public void Envelopes_are_kept_for_few_jobs_that_only_the_coordinator_says_run()
+    {
+        RelayClient client = Client();
+        client.Rewind([.. Enumerable.Range(0, RelayClient.MaxExpected + 1).Select(Id)]);
+        Assert.NotNull(client.Expect(Id(RelayClient.MaxExpected - 1), 1));
+        Assert.Null(client.Expect(Id(RelayClient.MaxExpected), 1));
+        client.Rewind([Id(7)]);
+        Assert.Null(client.Expect(Id(6), 1));
+        Assert.NotNull(client.Expect(Id(7), 1));
+        client.Close(Id(7));
+        Assert.Null(client.Expect(Id(7), 1));
+    }
+
+    [Fact]
+    public void The_words_of_an_end_are_outside_input()
+    {
+        JobFault fault = JobFault.From(
+            new JobEnd { State = JobState.Done, Error = new JobError { Code = "red", Party = new string('p', 100), Step = "a\tb", Message = "x\u001b[2J" + new string('y', 5000) } }, "bank");
+        Assert.Equal((JobState.Failed, "Internal", 64, "a b"), (fault.State, fault.Error.Code, fault.Error.Party.Length, fault.Error.Step));
+        Assert.StartsWith("x [2Jy", fault.Error.Message, StringComparison.Ordinal);
+        Assert.Equal(1000, fault.Error.Message.Length);
+    }
+
+    private static string Id(int number) => number.ToString("x32", System.Globalization.CultureInfo.InvariantCulture);
 
     [Fact]
     public void Waits_double_up_to_the_longest_and_start_over()

@@ -126,6 +126,29 @@ public sealed class SessionPartsTests : IDisposable
     }
 
     [Fact]
+    public void Jobs_that_are_the_first_at_the_same_time_hash_under_one_key()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            IntersectionHistory history = new(_place.At($"first{i}"), TimeSpan.FromDays(30), TimeProvider.System);
+            ulong[][] hashes = new ulong[8][];
+            Parallel.For(0, hashes.Length, new ParallelOptions { MaxDegreeOfParallelism = hashes.Length }, job => hashes[job] = history.Hash(["a"]));
+            Assert.All(hashes, hash => Assert.Equal(history.Hash(["a"]), hash));
+        }
+    }
+
+    [Fact]
+    public void A_history_that_cannot_be_read_is_an_error_of_storage()
+    {
+        Directory.CreateDirectory(_place.At("intersections/key"));
+        Directory.CreateDirectory(_place.At("intersections/retailer"));
+        IntersectionHistory history = new(_place.At("intersections"), TimeSpan.FromDays(30), TimeProvider.System);
+        Assert.Equal(ErrorCode.Storage, Assert.Throws<VertFedException>(() => history.Hash(["a"])).Code);
+        File.WriteAllText(_place.At("intersections/insurer"), "no folder");
+        Assert.Equal(ErrorCode.Storage, Assert.Throws<VertFedException>(() => history.Add("insurer", "1", [1])).Code);
+    }
+
+    [Fact]
     public void The_difference_is_that_of_sets() =>
         Prop.ForAll<ulong[], ulong[]>((a, b) =>
         {

@@ -1,4 +1,6 @@
 using Google.Protobuf;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -56,6 +58,95 @@ public sealed class SeveralJobsTests
 
         Assert.Equal(4, keys.Distinct().Count());
     }
+
+    [Fact]
+    public async Task Jobs_that_hold_the_lanes_of_two_parties_crosswise_do_not_wait_for_each_other()
+    {
+        LanePatience patience = new() { Park = TimeSpan.FromSeconds(1), GiveWay = TimeSpan.FromMilliseconds(200) };
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(200);
+        RunningNode bank = fixture.StartNode(Role.LabelParty, ManualBut("second"), patience: patience);
+        RunningNode retailer = fixture.StartNode(Role.FeatureParty, ManualBut("first"), patience: patience);
+        string first = await SubmitAsync(fixture, "first");
+        string second = await SubmitAsync(fixture, "second");
+        await bank.WaitForAsync("held", first);
+        await bank.WaitForAsync("answer", second);
+        await retailer.WaitForAsync("held", second);
+        await retailer.WaitForAsync("answer", first);
+
+        // Each begins at once where it was held, and finds the only lane of the other party taken by the other.
+        await Task.WhenAll(
+            bank.Jobs.DecideAsync(first, approved: true, "", CancellationToken.None),
+            retailer.Jobs.DecideAsync(second, approved: true, "", CancellationToken.None));
+
+        foreach (string job in new[] { first, second }.Order(StringComparer.Ordinal))
+        {
+            await RunsAsync(fixture, bank, job);
+        }
+    }
+
+    [Fact]
+    public async Task An_approved_job_that_waits_for_a_lane_survives_the_nodes_stop()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(200);
+        RunningNode bank = fixture.StartNode(Role.LabelParty, ManualBut("first"));
+        RunningNode retailer = fixture.StartNode(Role.FeatureParty);
+        string second = await SubmitAsync(fixture, "second");
+        await bank.WaitForAsync("held", second);
+
+        // The first has the only lane, and without its peer it stays there.
+        string first = await SubmitAsync(fixture, "first");
+        await bank.WaitForAsync("phase", first);
+        await retailer.StopAsync();
+        await bank.Jobs.DecideAsync(second, approved: true, "", CancellationToken.None);
+        await bank.StopAsync();
+        Assert.DoesNotContain("job_end", bank.Events, StringComparison.Ordinal);
+        Assert.Equal(JobState.Offered, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = second })).State);
+
+        RunningNode again = fixture.StartNode(Role.LabelParty, ManualBut("first"));
+        fixture.StartNode(Role.FeatureParty);
+        await RunsAsync(fixture, again, first);
+        await RunsAsync(fixture, again, second);
+    }
+
+    [Fact]
+    public async Task A_node_that_stops_begins_no_job_that_waits_and_its_next_run_does()
+    {
+        await using NodeFixture fixture = await NodeFixture.StartAsync();
+        fixture.WriteData(200);
+        RunningNode bank = fixture.StartNode(Role.LabelParty, ManualBut("none"));
+        fixture.StartNode(Role.FeatureParty);
+        string job = await SubmitAsync(fixture, "held");
+        await bank.WaitForAsync("held", job);
+
+        await bank.Host.DrainAsync(TimeSpan.Zero, CancellationToken.None);
+        await bank.Jobs.DecideAsync(job, approved: true, "", CancellationToken.None);
+        await bank.Host.Relay.PublishAsync(new StartEvent(job, 1), CancellationToken.None);
+        await bank.LoggedAsync($"job {job} is offered, or runs, while the node stops");
+        await bank.StopAsync();
+        Assert.DoesNotContain("\"accepted\":true", bank.Events, StringComparison.Ordinal);
+
+        await RunsAsync(fixture, fixture.StartNode(Role.LabelParty, ManualBut("none")), job);
+    }
+
+    /// <summary>Both parties are in the job at the same time; then it makes room.</summary>
+    private static async Task RunsAsync(NodeFixture fixture, RunningNode node, string job)
+    {
+        await node.WaitForAsync("phase", $"{job}\",\"phase\":\"align\"");
+        await fixture.CancelAsync(job);
+    }
+
+    /// <summary>One lane, and an operator who is asked about all jobs but those of a purpose.</summary>
+    private static string ManualBut(string purpose) =>
+        $"  allow_disclosure_risk: true\n  approval: manual\n  automatic_for: {{purposes: [{purpose}]}}\nmax_running_jobs: 1";
+
+    private static Task<string> SubmitAsync(NodeFixture fixture, string purpose) => fixture.SubmitAsync(spec =>
+    {
+        spec.Purpose = purpose;
+        spec.Train.MaxIterations = 1;
+        spec.DeadlineSeconds = 20;
+    });
 
     private static int Line(string[] events, string name, string job) => Array.FindIndex(
         events, line => line.StartsWith($"{{\"event\":\"{name}\"", StringComparison.Ordinal) && line.Contains(job, StringComparison.Ordinal));

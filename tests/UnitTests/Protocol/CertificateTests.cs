@@ -46,6 +46,26 @@ public sealed class CertificateTests : IDisposable
         }
     }
 
+    [Fact]
+    public async Task A_renewed_certificate_names_the_hosts_of_the_one_before_unless_others_are_given()
+    {
+        using (Credential.Create(At("bank.pem"), new CertificateTerms("bank", 30, ["coordinator.example", "10.1.2.3", "::1"])))
+        {
+            // Its files are what counts.
+        }
+
+        Assert.Equal(["coordinator.example", "10.1.2.3", "::1"], await RenewAsync());
+        Assert.Equal(["coordinator.example", "10.1.2.3", "::1"], await RenewAsync("--name", "bank-2"));
+        Assert.Equal(["other.example"], await RenewAsync("--host", "other.example"));
+
+        async Task<IReadOnlyList<string>> RenewAsync(params string[] options)
+        {
+            Assert.Equal(0, await new Cli.CapturedTerminal().RunAsync(["identity", "renew", At("bank.pem"), .. options]));
+            using Credential renewed = Credential.Load(At("bank.pem"));
+            return renewed.Certificate.Hosts;
+        }
+    }
+
     [Theory]
     [InlineData("Bank", 1, "host")]
     [InlineData("bank", 0, "host")]

@@ -52,6 +52,22 @@ public sealed class JobSpecificationTests
         """;
 
     [Fact]
+    public void A_request_with_a_name_has_one_id_for_each_key()
+    {
+        using Identity ann = Identity.Create();
+        using Identity bob = Identity.Create();
+        string id = JobIds.OfRequest(ann.Public, "nightly");
+        Assert.Matches("^[0-9a-f]{32}$", id);
+        Assert.Equal(id, JobIds.OfRequest(ann.Public, "nightly"));
+        Assert.NotEqual(id, JobIds.OfRequest(bob.Public, "nightly"));
+        Assert.NotEqual(id, JobIds.OfRequest(ann.Public, "weekly"));
+        byte[] hashed = [.. "vertfed/v1/job-id"u8, .. ann.Public.SubjectPublicKeyInfo, .. "nightly"u8];
+        Assert.Equal(Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(hashed))[..32], id);
+        Assert.Equal(id, JobSpecificationYaml.Parse(Minimal, "job.yaml", id).Job);
+        Assert.NotEqual(id, JobSpecificationYaml.Parse(Good, "job.yaml", id).Job);
+    }
+
+    [Fact]
     public void Every_field_of_the_file_arrives()
     {
         JobSpecification spec = JobSpecificationYaml.Parse(Good, "job.yaml");

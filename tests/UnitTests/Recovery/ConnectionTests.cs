@@ -17,7 +17,7 @@ public sealed class ConnectionTests(UndisturbedLinear undisturbed) : IClassFixtu
         Task<JobTrace> job = run.CompleteAsync();
         for (int i = 0; i < 12 && !job.IsCompleted; i++)
         {
-            TcpLink link = run.LinkOf(i % 2 == 0 ? Actor.Label : Actor.Feature);
+            Cable link = run.LinkOf(i % 2 == 0 ? Actor.Label : Actor.Feature);
             await Task.Delay(20);
             link.Cut();
             await Task.Delay(10);
@@ -34,7 +34,7 @@ public sealed class ConnectionTests(UndisturbedLinear undisturbed) : IClassFixtu
     public async Task A_connection_lost_for_thirty_seconds_changes_nothing(string actor)
     {
         Actor victim = Enum.Parse<Actor>(actor);
-        TcpLink? link = null;
+        Cable? link = null;
         TaskCompletionSource cut = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int writes = 0;
         SqliteOptions cutting = new()

@@ -1,4 +1,5 @@
 using VertFed.Protocol.V1;
+using VertFed.Testing;
 using Xunit;
 using Xunit.Abstractions;
 
@@ -17,7 +18,7 @@ public abstract class CrashMatrix
     {
         string name = string.Join(" and ", kills.Select(kill => kill.ToString()));
         long start = TimeProvider.System.GetTimestamp();
-        await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job, kills);
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job, Undisturbed.NewStores(), kills);
         JobTrace trace = await run.CompleteAsync();
         _output.WriteLine($"{name}: {TimeProvider.System.GetElapsedTime(start).TotalSeconds:F2} s");
         Assert.True(run.Revived == kills.Sum(kill => 1 + kill.Together.Length), $"{name}: {run.Revived} lives more");
@@ -37,19 +38,26 @@ public abstract class Undisturbed : IAsyncLifetime
     /// <summary>Durable writes of each.</summary>
     internal Dictionary<Actor, int> Writes { get; } = [];
 
-    /// <summary>Pages of each store.</summary>
+    /// <summary>Pages of each store that is a file.</summary>
     internal Dictionary<Actor, int> Pages { get; } = [];
 
-    public async Task InitializeAsync()
+    /// <summary>The databases of another run.</summary>
+    internal virtual IRunStores NewStores() => new SqliteStores([]);
+
+    public virtual Task InitializeAsync() => ObserveAsync();
+
+    /// <summary>Runs the job and takes down what it comes to.</summary>
+    private protected async Task ObserveAsync()
     {
-        await using RecoveryRun run = await RecoveryRun.StartAsync(Job);
+        IRunStores stores = NewStores();
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Job, stores);
         Trace = await run.CompleteAsync();
         Job.Attempts[Role.LabelParty] = (await run.StoreOf(Actor.Label).LoadAttemptAsync(Job.JobId, 1, default))!;
         Job.Attempts[Role.FeatureParty] = (await run.StoreOf(Actor.Feature).LoadAttemptAsync(Job.JobId, 1, default))!;
         foreach (Actor actor in Enum.GetValues<Actor>())
         {
             Writes[actor] = run.WritesOf(actor);
-            Pages[actor] = (int)run.PagesOf(actor);
+            Pages[actor] = stores is SqliteStores ? (int)run.PagesOf(actor) : 0;
         }
     }
 
@@ -79,5 +87,53 @@ public sealed class UndisturbedLogistic : Undisturbed
     public UndisturbedLogistic()
         : base(new RecoveryCase(Family.Logistic, maxIterations: 3))
     {
+    }
+}
+
+/// <summary>The linear job on PostgreSQL, with the keys and seeds of a run on SQLite. Where there is no PostgreSQL nothing is run.</summary>
+public sealed class UndisturbedPostgres : Undisturbed
+{
+    private PostgresServer? _server;
+
+    public UndisturbedPostgres()
+        : base(new RecoveryCase(Family.Linear, maxIterations: 1))
+    {
+    }
+
+    /// <summary>What the job came to on SQLite.</summary>
+    internal JobTrace OnSqlite { get; private set; } = null!;
+
+    public override async Task InitializeAsync()
+    {
+        if (!PostgresServer.IsThere)
+        {
+            return;
+        }
+
+        await ObserveAsync();
+        OnSqlite = Trace;
+        _server = await PostgresServer.GetAsync();
+        await ObserveAsync();
+    }
+
+    // A process that was killed does not wait for a server that it cannot reach, and the server of this fixture never goes away.
+    internal override IRunStores NewStores() => _server is null ? base.NewStores() : new PostgresStores(_server, patience: TimeSpan.Zero);
+}
+
+/// <summary>A score job with the model of a linear job that ran before.</summary>
+public sealed class UndisturbedScore : Undisturbed
+{
+    public UndisturbedScore()
+        : base(new RecoveryCase(Family.Linear, maxIterations: 1))
+    {
+    }
+
+    public override async Task InitializeAsync()
+    {
+        await using RecoveryRun training = await RecoveryRun.StartAsync(Job);
+        await training.RunToEndAsync();
+        await training.KeepAsync();
+        Job.TurnToScoring();
+        await ObserveAsync();
     }
 }

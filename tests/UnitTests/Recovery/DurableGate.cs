@@ -20,14 +20,15 @@ internal sealed class DurableGate : IDisposable
     private readonly TaskCompletionSource _reached = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly KillPoint? _point;
     private volatile bool _dead;
+    private bool _isInside;
     private int _writes;
 
-    private readonly string _log;
+    private readonly string? _log;
     private long _logLength;
 
     /// <param name="point">Null: it is not killed by itself.</param>
-    /// <param name="log">The store's write-ahead log.</param>
-    public DurableGate(KillPoint? point, string log) => (_point, _log) = (point, log);
+    /// <param name="log">The store's write-ahead log; null: it has none of its own.</param>
+    public DurableGate(KillPoint? point, string? log) => (_point, _log) = (point, log);
 
     /// <summary>Length of the write-ahead log when the last write was about to be made durable.</summary>
     public long LogLengthBefore => Volatile.Read(ref _logLength);
@@ -43,10 +44,19 @@ internal sealed class DurableGate : IDisposable
     {
         if (stage == CommitStage.Before)
         {
-            _passage.Wait();
+            // A commit that failed is begun again, in the passage still.
+            if (!_isInside)
+            {
+                _passage.Wait();
+                _isInside = true;
+            }
+
             ThrowIfDead();
             Interlocked.Increment(ref _writes);
-            Volatile.Write(ref _logLength, new FileInfo(_log).Length);
+            if (_log is not null)
+            {
+                Volatile.Write(ref _logLength, new FileInfo(_log).Length);
+            }
         }
 
         if (_point is { } point && point.Stage == stage && (point.MustGrow ? point.Write <= _writes && HasGrown() : point.Write == _writes))
@@ -58,6 +68,7 @@ internal sealed class DurableGate : IDisposable
 
         if (stage == CommitStage.After)
         {
+            _isInside = false;
             _passage.Release();
         }
     }
@@ -70,6 +81,9 @@ internal sealed class DurableGate : IDisposable
             await Task.WhenAny(_passage.WaitAsync(), Reached);
         }
     }
+
+    /// <summary>Lets a process that stands at its point go on as if nothing had been.</summary>
+    public void Pass() => _released.Set();
 
     /// <summary>Lets the threads of a process that was killed run out: every write fails.</summary>
     public void Release()
@@ -85,12 +99,13 @@ internal sealed class DurableGate : IDisposable
         _passage.Dispose();
     }
 
-    private bool HasGrown() => new FileInfo(_log).Length > LogLengthBefore;
+    private bool HasGrown() => _log is null || new FileInfo(_log).Length > LogLengthBefore;
 
     private void ThrowIfDead()
     {
         if (_dead)
         {
+            _isInside = false;
             _passage.Release();
             throw new IOException("The process was killed.");
         }

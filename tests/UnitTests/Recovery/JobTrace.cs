@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -13,10 +14,12 @@ namespace VertFed.UnitTests.Recovery;
 /// <param name="CoreRoot">Root over both parties' cores in the order (phase, round, step, sender, sequence).</param>
 /// <param name="Payloads">SHA-256 over the sealed payloads in the same order.</param>
 /// <param name="Reports">Both parties' report parts without what was measured in seconds, and their models.</param>
-internal sealed record JobTrace(int Envelopes, string CoreRoot, string Payloads, string Reports)
+/// <param name="Scores">The label party's file of scores, if the job made one.</param>
+internal sealed record JobTrace(int Envelopes, string CoreRoot, string Payloads, string Reports, string Scores)
 {
     /// <summary>Reads it from the three stores, which must agree to the byte, signatures included.</summary>
-    public static async Task<JobTrace> ReadAsync(string job, IPartyStore label, IPartyStore feature, ICoordinatorStore coordinator)
+    /// <param name="labelFolder">The label party's data folder.</param>
+    public static async Task<JobTrace> ReadAsync(string job, IPartyStore label, IPartyStore feature, ICoordinatorStore coordinator, string labelFolder)
     {
         List<Envelope> all = [];
         foreach ((Role role, IPartyStore own, IPartyStore peer) in new[] { (Role.LabelParty, label, feature), (Role.FeatureParty, feature, label) })
@@ -37,7 +40,9 @@ internal sealed record JobTrace(int Envelopes, string CoreRoot, string Payloads,
 
         await RequireCheckpointsAsync(job, coordinator, tree.Root());
         string reports = await ResultAsync(job, label) + await ResultAsync(job, feature);
-        return new JobTrace(all.Count, Convert.ToHexString(tree.Root()), Convert.ToHexString(payloads.GetHashAndReset()), reports);
+        string scores = Path.Combine(labelFolder, "jobs", job, ScoreFile.Name);
+        return new JobTrace(
+            all.Count, Convert.ToHexString(tree.Root()), Convert.ToHexString(payloads.GetHashAndReset()), reports, File.Exists(scores) ? await File.ReadAllTextAsync(scores) : "");
     }
 
     /// <summary>The coordinator's last checkpoint is over this tree, and both parties have co-signed all of them.</summary>

@@ -6,7 +6,6 @@ using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
-using VertFed.Storage.Sqlite;
 using VertFed.Transcript;
 
 namespace VertFed.UnitTests.Recovery;
@@ -20,6 +19,9 @@ internal interface ILife : IAsyncDisposable
 
     /// <summary>What it logged.</summary>
     string Log { get; }
+
+    /// <summary>Its database.</summary>
+    ILifeStore Database { get; }
 }
 
 internal sealed class PartyLife : ILife
@@ -29,15 +31,15 @@ internal sealed class PartyLife : ILife
     private readonly StringWriter _errors = new();
     private readonly CheckpointSigner _checkpoints;
 
-    public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, SqliteOptions? options = null)
+    public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, ILifeStore database)
     {
         Folder = folder;
-        Gate = new DurableGate(point, Path.Combine(folder, "party.db-wal"));
+        Database = database;
+        Gate = new DurableGate(point, database.Log);
         PartyConfig config = PartyConfig.Parse("party.yaml", job.Configuration(role, port, folder), Path.GetTempPath());
-        options ??= new SqliteOptions { CommitHook = Gate.OnCommit };
         _checkpoints = CheckpointSigner.LoadOrCreate(Path.Combine(folder, "checkpoint.key"), job.IdentityOf(role));
         SecretsKey secrets = SecretsKey.LoadOrCreate(Path.Combine(folder, "secrets.key"));
-        Store = new SeededStore(SqlitePartyStore.Open(Path.Combine(folder, "party.db"), secrets, options), job.Attempts.GetValueOrDefault(role));
+        Store = new SeededStore(database.OpenParty(secrets, Gate.OnCommit), job.Attempts.GetValueOrDefault(role));
         PartyHost host = Host = new(
             config,
             new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role)), _checkpoints)),
@@ -60,6 +62,8 @@ internal sealed class PartyLife : ILife
 
     public DurableGate Gate { get; }
 
+    public ILifeStore Database { get; }
+
     public IPartyStore Store { get; }
 
     public PartyHost Host { get; }
@@ -75,6 +79,7 @@ internal sealed class PartyLife : ILife
         await _stop.CancelAsync();
         await Running.ContinueWith(_ => { }, TaskScheduler.Default);
         await Store.DisposeAsync();
+        await Database.DisposeAsync();
         _checkpoints.Dispose();
         _stop.Dispose();
         Gate.Dispose();
@@ -85,12 +90,14 @@ internal sealed class CoordinatorLife : ILife
 {
     private readonly CoordinatorHost _host;
 
-    private CoordinatorLife(CoordinatorHost host, ICoordinatorStore store, DurableGate gate, string folder) =>
-        (_host, Store, Gate, Folder) = (host, store, gate, folder);
+    private CoordinatorLife(CoordinatorHost host, ICoordinatorStore store, ILifeStore database, DurableGate gate, string folder) =>
+        (_host, Store, Database, Gate, Folder) = (host, store, database, gate, folder);
 
     public string Folder { get; }
 
     public DurableGate Gate { get; }
+
+    public ILifeStore Database { get; }
 
     public ICoordinatorStore Store { get; }
 
@@ -100,11 +107,10 @@ internal sealed class CoordinatorLife : ILife
 
     public string Log => "";
 
-    public static async Task<CoordinatorLife> StartAsync(RecoveryCase job, string folder, KillPoint? point, SqliteOptions? options = null)
+    public static async Task<CoordinatorLife> StartAsync(RecoveryCase job, string folder, KillPoint? point, ILifeStore database)
     {
-        DurableGate gate = new(point, Path.Combine(folder, "coordinator.db-wal"));
-        options ??= new SqliteOptions { CommitHook = gate.OnCommit };
-        SqliteCoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(folder, "coordinator.db"), options);
+        DurableGate gate = new(point, database.Log);
+        ICoordinatorStore store = database.OpenCoordinator(gate.OnCommit);
         CoordinatorConfig config = new()
         {
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
@@ -119,13 +125,14 @@ internal sealed class CoordinatorLife : ILife
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.None, Json: false),
         };
         CoordinatorHost host = await CoordinatorHost.StartAsync(config, store, TimeProvider.System, CancellationToken.None);
-        return new CoordinatorLife(host, store, gate, folder);
+        return new CoordinatorLife(host, store, database, gate, folder);
     }
 
     public async ValueTask DisposeAsync()
     {
         Gate.Release();
         await _host.DisposeAsync();
+        await Database.DisposeAsync();
         Gate.Dispose();
     }
 }

@@ -21,7 +21,7 @@ internal sealed class RecoveryCase : IAsyncDisposable
 
     public RecoveryCase(Family family, uint maxIterations, uint deadlineSeconds = 60)
     {
-        WriteData(family);
+        WriteData(family, "K", missing: 0);
         TestTls.Save(_coordinator, CoordinatorIdentityPath);
         JobSpec spec = new()
         {
@@ -40,12 +40,15 @@ internal sealed class RecoveryCase : IAsyncDisposable
         Job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
     }
 
-    public SignedJob Job { get; }
+    public SignedJob Job { get; private set; }
 
     public string JobId => Job.Specification.Job;
 
     /// <summary>What the first run recorded of its attempt, by role; later runs begin with the same.</summary>
     public Dictionary<Role, AttemptRecord> Attempts { get; } = [];
+
+    /// <summary>What an earlier job left, by actor, where runs do not begin with nothing.</summary>
+    public Dictionary<Actor, string> Beginnings { get; } = [];
 
     public string CoordinatorIdentityPath => _place.At("coordinator.pem");
 
@@ -61,6 +64,20 @@ internal sealed class RecoveryCase : IAsyncDisposable
         string folder = _place.At("run" + Interlocked.Increment(ref _runs).ToString(CultureInfo.InvariantCulture));
         Directory.CreateDirectory(folder);
         return folder;
+    }
+
+    /// <summary>From now on the job scores other customers, some of whom the retailer does not have, with the model of the job so far.</summary>
+    public void TurnToScoring()
+    {
+        JobSpec spec = Job.Specification.ToMessage();
+        spec.Score = new ScoreSpec { Model = spec.Job };
+        spec.Job = "ffeeddccbbaa99887766554433221100";
+        spec.Kind = JobKind.Score;
+        spec.Train = null;
+        spec.Holdout = 0;
+        Job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
+        Attempts.Clear();
+        WriteData(Family.Linear, "N", missing: 20);
     }
 
     /// <summary>Changes a party's file.</summary>
@@ -121,7 +138,8 @@ internal sealed class RecoveryCase : IAsyncDisposable
         _place.Dispose();
     }
 
-    private void WriteData(Family family)
+    /// <param name="missing">How many of the bank's customers the retailer does not have.</param>
+    private void WriteData(Family family, string prefix, int missing)
     {
         Random random = new(11);
         StringBuilder bank = new("id,y,b0\n");
@@ -132,8 +150,11 @@ internal sealed class RecoveryCase : IAsyncDisposable
             double other = random.NextDouble() - 0.5;
             double eta = own + (2 * other) + (0.3 * (random.NextDouble() - 0.5));
             string label = family == Family.Linear ? eta.ToString("F4", CultureInfo.InvariantCulture) : eta > 0 ? "1" : "0";
-            bank.Append(CultureInfo.InvariantCulture, $"K{i},{label},{own:F4}\n");
-            retailer.Append(CultureInfo.InvariantCulture, $"K{i},{other:F4}\n");
+            bank.Append(CultureInfo.InvariantCulture, $"{prefix}{i},{label},{own:F4}\n");
+            if (i >= missing)
+            {
+                retailer.Append(CultureInfo.InvariantCulture, $"{prefix}{i},{other:F4}\n");
+            }
         }
 
         File.WriteAllText(_place.At("bank.csv"), bank.ToString());

@@ -3,6 +3,7 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using Microsoft.Data.Sqlite;
 using VertFed.PartyNode.Hosting;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
@@ -35,15 +36,16 @@ internal sealed class RecoveryRun : IAsyncDisposable
     private readonly Dictionary<Actor, KillPoint> _points;
     private readonly Dictionary<Actor, Actor[]> _together;
     private readonly Dictionary<Actor, ILife> _lives = [];
-    private readonly Dictionary<Actor, TcpLink> _links = new() { [Actor.Label] = TcpLink.Open(), [Actor.Feature] = TcpLink.Open() };
-    private readonly List<TcpLink> _cut = [];
+    private readonly Dictionary<Actor, Cable> _links = new() { [Actor.Label] = Cable.Open(), [Actor.Feature] = Cable.Open() };
+    private readonly List<Cable> _cut = [];
     private readonly List<ILife> _dead = [];
-    private readonly Dictionary<Actor, SqliteOptions> _options = [];
+    private readonly IRunStores _stores;
+    private readonly SemaphoreSlim _changing = new(1);
     private int _begun;
 
-    private RecoveryRun(RecoveryCase job, Kill[] kills)
+    private RecoveryRun(RecoveryCase job, IRunStores stores, Kill[] kills)
     {
-        _job = job;
+        (_job, _stores) = (job, stores);
         _folder = job.NewFolder();
         _points = kills.ToDictionary(kill => kill.Actor, kill => kill.Point);
         _together = kills.ToDictionary(kill => kill.Actor, kill => kill.Together);
@@ -55,7 +57,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     /// <summary>Durable writes of an actor's last life.</summary>
     public int WritesOf(Actor actor) => _lives[actor].Gate.Writes;
 
-    public TcpLink LinkOf(Actor party) => _links[party];
+    public Cable LinkOf(Actor party) => _links[party];
 
     /// <summary>Where an actor's present life keeps its files.</summary>
     public string FolderOf(Actor actor) => _lives[actor].Folder;
@@ -69,26 +71,26 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
     private CoordinatorLife Coordinator => (CoordinatorLife)_lives[Actor.Coordinator];
 
-    /// <summary>Starts the three processes and submits the job.</summary>
-    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, params Kill[] kills)
+    /// <summary>Starts the three processes, on SQLite.</summary>
+    public static Task<RecoveryRun> StartAsync(RecoveryCase job, params Kill[] kills) => StartAsync(job, new SqliteStores([]), kills);
+
+    /// <summary>As above, where the first life of one has a store that fails.</summary>
+    public static Task<RecoveryRun> StartAsync(RecoveryCase job, Actor actor, SqliteOptions failing) =>
+        StartAsync(job, new SqliteStores(new Dictionary<Actor, SqliteOptions> { [actor] = failing }));
+
+    /// <summary>Starts the three processes on the given stores, and on the folders that the job begins with.</summary>
+    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, IRunStores stores, params Kill[] kills)
     {
-        RecoveryRun run = new(job, kills);
+        RecoveryRun run = new(job, stores, kills);
         foreach (Actor actor in new[] { Actor.Coordinator, Actor.Label, Actor.Feature })
         {
-            await run.BeginLifeAsync(actor, run.NewFolder(actor));
-        }
+            string folder = run.NewFolder(actor);
+            if (job.Beginnings.TryGetValue(actor, out string? before))
+            {
+                Copy(before, folder);
+            }
 
-        return run;
-    }
-
-    /// <summary>As above, where the first life of some has a store that fails.</summary>
-    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, Actor actor, SqliteOptions failing)
-    {
-        RecoveryRun run = new(job, []);
-        run._options[actor] = failing;
-        foreach (Actor each in new[] { Actor.Coordinator, Actor.Label, Actor.Feature })
-        {
-            await run.BeginLifeAsync(each, run.NewFolder(each));
+            await run.BeginLifeAsync(actor, folder);
         }
 
         return run;
@@ -101,7 +103,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     public async Task<JobTrace> CompleteAsync()
     {
         await RunToEndAsync();
-        return await JobTrace.ReadAsync(_job.JobId, StoreOf(Actor.Label), StoreOf(Actor.Feature), Coordinator.Store);
+        return await JobTrace.ReadAsync(_job.JobId, StoreOf(Actor.Label), StoreOf(Actor.Feature), Coordinator.Store, FolderOf(Actor.Label));
     }
 
     /// <summary>As <see cref="CompleteAsync"/>, for a job whose end matters more than its trace.</summary>
@@ -121,6 +123,13 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
             Actor actor = awaited.First(pair => pair.Value == first).Key;
             awaited.Remove(actor);
+            if (InsteadOfDeath is { } other)
+            {
+                await other();
+                _lives[actor].Gate.Pass();
+                continue;
+            }
+
             await KillAsync([actor, .. _together[actor]]);
         }
 
@@ -130,6 +139,9 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
     /// <summary>Called with an actor and the folder that its next life begins on: what happens to the files meanwhile.</summary>
     public Action<Actor, string>? BetweenLives { get; set; }
+
+    /// <summary>What happens while a process stands at its point, which then goes on, where it is not killed.</summary>
+    public Func<Task>? InsteadOfDeath { get; set; }
 
     /// <summary>Length of an actor's write-ahead log before its last write.</summary>
     public long LogLengthBeforeLastWrite(Actor actor) => _lives[actor].Gate.LogLengthBefore;
@@ -164,15 +176,42 @@ internal sealed class RecoveryRun : IAsyncDisposable
         await BeginLifeAsync(actor, folder);
     }
 
+    /// <summary>Ends all three in order and keeps their folders, as what later runs begin with.</summary>
+    public async Task KeepAsync()
+    {
+        foreach ((Actor actor, ILife life) in _lives)
+        {
+            await life.DisposeAsync();
+            _job.Beginnings[actor] = _job.NewFolder();
+            Copy(life.Folder, _job.Beginnings[actor]);
+        }
+
+        _lives.Clear();
+    }
+
     /// <summary>Kills actors, all before any of them lives again.</summary>
     public async Task KillAsync(params Actor[] actors)
+    {
+        await _changing.WaitAsync();
+        try
+        {
+            await KillAllAsync(actors);
+        }
+        finally
+        {
+            _changing.Release();
+        }
+    }
+
+    private async Task KillAllAsync(Actor[] actors)
     {
         List<(Actor Actor, string Folder)> next = [];
         foreach (Actor actor in actors)
         {
             ILife life = _lives[actor];
             await life.Gate.StopAsync();
-            foreach (TcpLink link in actor == Actor.Coordinator ? _links.Values : (IEnumerable<TcpLink>)[_links[actor]])
+            life.Database.Kill();
+            foreach (Cable link in actor == Actor.Coordinator ? _links.Values : (IEnumerable<Cable>)[_links[actor]])
             {
                 link.Cut();
             }
@@ -193,7 +232,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     /// <summary>Ends all that is left. Nobody waits for it here: a node takes its time where it has nothing more to say.</summary>
     public ValueTask DisposeAsync()
     {
-        foreach (TcpLink link in _links.Values)
+        foreach (Cable link in _links.Values)
         {
             link.Cut();
         }
@@ -207,6 +246,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
         await Task.WhenAll(_dead.Concat(_lives.Values).Select(life => life.DisposeAsync().AsTask()));
         await Task.WhenAll(_links.Values.Concat(_cut).Select(link => link.DisposeAsync().AsTask()));
         Directory.Delete(_folder, recursive: true);
+        _changing.Dispose();
     }
 
     /// <summary>What the parties logged, for a test that fails.</summary>
@@ -219,12 +259,12 @@ internal sealed class RecoveryRun : IAsyncDisposable
     {
         bool isFirst = !_lives.ContainsKey(actor);
         KillPoint? point = isFirst && _points.TryGetValue(actor, out KillPoint planned) ? planned : null;
-        SqliteOptions? options = isFirst ? _options.GetValueOrDefault(actor) : null;
+        ILifeStore database = _stores.Begin(actor, folder);
         if (actor == Actor.Coordinator)
         {
-            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point, options);
+            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point, database);
             _lives[actor] = life;
-            foreach (TcpLink link in _links.Values)
+            foreach (Cable link in _links.Values)
             {
                 link.Join(life.Port);
             }
@@ -237,11 +277,11 @@ internal sealed class RecoveryRun : IAsyncDisposable
             // A dead process does not dial again: what is left of it here keeps the old link, which stays cut.
             _links[actor].Cut();
             _cut.Add(_links[actor]);
-            _links[actor] = TcpLink.Open();
+            _links[actor] = Cable.Open();
         }
 
         _links[actor].Join(Coordinator.Port);
-        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point, options);
+        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point, database);
     }
 
     private string NewFolder(Actor actor)
@@ -275,6 +315,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
     {
         while (true)
         {
+            ILife[] asked = [.. _lives.Values];
             try
             {
                 JobRecord? record = await Coordinator.Store.FindJobAsync(_job.JobId, cancellationToken);
@@ -292,6 +333,17 @@ internal sealed class RecoveryRun : IAsyncDisposable
                 // The coordinator is being started again; the next look finds it.
                 await Task.Delay(10, cancellationToken);
             }
+            catch (VertFedException error) when (error.Code == ErrorCode.Storage)
+            {
+                // One that was killed meanwhile does not reach its database any more; the next look asks the life after it.
+                await _changing.WaitAsync(cancellationToken);
+                bool isReplaced = !asked.SequenceEqual(_lives.Values);
+                _changing.Release();
+                if (!isReplaced)
+                {
+                    throw;
+                }
+            }
             catch (OperationCanceledException error)
             {
                 throw new TimeoutException($"The job did not end in time.\n{Logs()}", error);
@@ -301,15 +353,23 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
     private async Task ReviveFaultedAsync()
     {
-        foreach (Actor actor in new[] { Actor.Label, Actor.Feature })
+        await _changing.WaitAsync();
+        try
         {
-            ILife life = _lives[actor];
-            if (life is PartyLife { Running: { IsFaulted: true } ended })
+            foreach (Actor actor in new[] { Actor.Label, Actor.Feature })
             {
-                Faults.Add(ended.Exception.InnerException!);
-                await life.DisposeAsync();
-                await BeginLifeAsync(actor, life.Folder);
+                ILife life = _lives[actor];
+                if (life is PartyLife { Running: { IsFaulted: true } ended })
+                {
+                    Faults.Add(ended.Exception.InnerException!);
+                    await life.DisposeAsync();
+                    await BeginLifeAsync(actor, life.Folder);
+                }
             }
+        }
+        finally
+        {
+            _changing.Release();
         }
     }
 

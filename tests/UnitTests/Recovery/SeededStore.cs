@@ -10,7 +10,7 @@ internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPa
     public async ValueTask<AttemptRecord?> LoadAttemptAsync(string job, uint attempt, CancellationToken cancellationToken)
     {
         AttemptRecord? known = await inner.LoadAttemptAsync(job, attempt, cancellationToken);
-        if (known is not null || given is null)
+        if (known is not null || given is null || given.Job != job)
         {
             return known;
         }

@@ -67,7 +67,7 @@ public sealed class StoreFaultTests(UndisturbedLinear undisturbed) : IClassFixtu
         await using RecoveryRun run = await RecoveryRun.StartAsync(
             undisturbed.Job, Actor.Coordinator, new SqliteOptions { MaxPages = undisturbed.Pages[Actor.Coordinator] / 2 });
         Task<JobTrace> job = run.CompleteAsync();
-        await run.LoggedAsync("full");
+        await run.LoggedAsync("the coordinator's store cannot do this now");
         Assert.False(job.IsCompleted);
         await run.RestartAsync(Actor.Coordinator);
         Same(await job, "full disk");

@@ -106,9 +106,39 @@ public sealed class ModelDeskTests : IAsyncDisposable
         Assert.Equal(Enumerable.Repeat((byte)0xab, 32), (await _store.FindModelAsync(Id(3), default))!.TranscriptRoot!);
     }
 
+    [Fact]
+    public async Task A_damaged_file_of_a_deleted_model_goes_with_it_and_stops_no_node()
+    {
+        await KeepAsync(Id(1), "t");
+        await _store.SetModelStateAsync(Id(1), ModelState.Deleted, default);
+        string report = _place.At($"jobs/{Id(1)}/report.json");
+        await File.WriteAllTextAsync(report, $$"""{"coefficients": {"bank": {"age": {{Coefficient}}""");
+        await KeepAsync(Id(2), "t", model: "{ damaged");
+
+        await Desk.CatchUpAsync(default);
+
+        Assert.False(File.Exists(report));
+        Assert.Equal(0u, (await Desk.ListModelsAsync(1, default))[0].Coefficients);
+    }
+
+    [Fact]
+    public async Task The_family_of_a_score_jobs_model_is_that_of_the_job_that_trained_it()
+    {
+        await KeepAsync(Id(1), "t");
+        JobSpec spec = InMemoryParties.DefaultSpec();
+        spec.LabelParty.Fingerprint = ByteString.CopyFrom(Enumerable.Repeat((byte)1, 32).ToArray());
+        spec.FeatureParty.Fingerprint = ByteString.CopyFrom(Enumerable.Repeat((byte)2, 32).ToArray());
+        Assert.Null(await Offers.ModelFamilyAsync(_store, JobSpecification.FromMessage(spec), default));
+        (spec.Kind, spec.Train, spec.Holdout, spec.AcceptDisclosureRisk) = (JobKind.Score, null, 0, false);
+        spec.Score = new ScoreSpec { Model = Id(1) };
+        Assert.Equal(Family.Logistic, await Offers.ModelFamilyAsync(_store, JobSpecification.FromMessage(spec), default));
+        spec.Score.Model = Id(9);
+        Assert.Null(await Offers.ModelFamilyAsync(_store, JobSpecification.FromMessage(spec), default));
+    }
+
     private static string Id(int number) => number.ToString("x32", System.Globalization.CultureInfo.InvariantCulture);
 
-    private async Task KeepAsync(string job, string title)
+    private async Task KeepAsync(string job, string title, string? model = null)
     {
         JobSpec spec = InMemoryParties.DefaultSpec();
         spec.Job = job;
@@ -126,7 +156,7 @@ public sealed class ModelDeskTests : IAsyncDisposable
                 ReceivedUnixMs = 1,
             },
             default);
-        string model = $$"""
+        model ??= $$"""
             {"schema": 2, "transcript_root": "{{string.Concat(Enumerable.Repeat("ab", 32))}}",
              "coefficients": [{"name": "(intercept)", "value": {{Coefficient}}}, {"name": "age", "value": 1}]}
             """;

@@ -83,6 +83,57 @@ public abstract partial class CoordinatorStoreContract
     }
 
     [SkippableFact]
+    public async Task A_list_leaves_out_what_is_not_to_be_seen_and_looks_at_no_more_than_its_span()
+    {
+        string ann = new('a', 64), bob = new('b', 64), old = new('c', 64);
+        await DoneAsync(Job(1) with { Submitter = old });
+        await DoneAsync(Job(2) with { Submitter = bob });
+        await DoneAsync(Job(3) with { Submitter = bob, FeatureParty = "insurer" });
+        await DoneAsync(Job(4) with { Submitter = ann });
+        await DoneAsync(Job(5) with { Submitter = bob });
+        Sight keys = new([ann, old], null), party = new([], "insurer"), nobody = new([], null);
+        Assert.Equal([Id(4), Id(1)], await PagesAsync(keys, 10_000, expectedPages: 1));
+        Assert.Equal([Id(3)], await PagesAsync(party, 10_000, expectedPages: 1));
+        Assert.Empty(await PagesAsync(nobody, 10_000, expectedPages: 1));
+        Assert.Equal([Id(4), Id(1)], await PagesAsync(keys, 2, expectedPages: 3));
+        Assert.Equal([Id(4), Id(3), Id(1)], await PagesAsync(new Sight([ann, old], "insurer"), 2, expectedPages: 3));
+
+        async Task<List<string>> PagesAsync(Sight sight, int span, int expectedPages)
+        {
+            List<string> jobs = [], models = [];
+            int pages = 0;
+            long? next = null;
+            do
+            {
+                JobPage page = await Store.ListJobsAsync(2, next, new JobFilter { Sight = sight, Span = span }, None);
+                ModelPage same = await Store.ListModelsAsync(2, next, new ModelFilter { Sight = sight, Span = span }, None);
+                jobs.AddRange(page.Jobs.Select(job => job.Job));
+                models.AddRange(same.Models.Select(model => model.Job));
+                Assert.Equal(page.Before, same.Before);
+                next = page.Before;
+                pages++;
+            }
+            while (next is not null);
+            Assert.Equal(expectedPages, pages);
+            Assert.Equal(jobs, models);
+            return jobs;
+        }
+    }
+
+    [SkippableFact]
+    public async Task The_last_checkpoints_of_many_jobs_are_read_at_once()
+    {
+        await DoneAsync(Job(1));
+        await DoneAsync(Job(2));
+        foreach (Phase phase in new[] { Phase.Align, Phase.Train })
+            await Store.AddCheckpointAsync(new NewCheckpoint(Id(1), 1, phase, (long)phase, [7], [], 61), None);
+        long[] ordinals = [.. (await Store.ListJobsAsync(10, null, null, None)).Jobs.Select(job => job.Ordinal)];
+        KeyValuePair<long, Phase> last = Assert.Single(await Store.LastCheckpointsAsync(ordinals, None));
+        Assert.Equal((ordinals[1], Phase.Train), (last.Key, last.Value));
+        Assert.Empty(await Store.LastCheckpointsAsync([], None));
+    }
+
+    [SkippableFact]
     public async Task A_train_job_that_is_done_is_a_model_with_a_state_at_each_party()
     {
         await DoneAsync(Job(1));
@@ -135,6 +186,15 @@ public abstract partial class CoordinatorStoreContract
         await Store.RecordAccessAsync(refused with { TimeUnixMs = 40 }, None);
         all = await Store.ReadAccessAsync(0, 10, None);
         Assert.Equal([30L, 40], all.Select(entry => entry.TimeUnixMs));
+    }
+
+    [SkippableFact]
+    public async Task A_probe_is_written_as_often_as_asked_and_counts_as_a_write()
+    {
+        foreach (int bytes in new[] { 0, 100_000, 0, 100_000 })
+            await Store.ProbeAsync(bytes, 5, None);
+        Assert.Null(Store.Activity!.Failure);
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => Store.ProbeAsync(-1, 5, None));
     }
 
     private async Task DoneAsync(NewJob job)

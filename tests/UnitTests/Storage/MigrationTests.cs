@@ -47,21 +47,21 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
-    public async Task A_coordinators_file_of_version_2_is_brought_to_version_3()
+    public async Task A_coordinators_file_of_version_2_is_brought_up_to_date()
     {
         await MakeOldAsync(new SqliteConnection($"Data Source={_folder.File("c.db")};Pooling=False"), SqlDialect.Sqlite, CoordinatorSchema.Migrations, CoordinatorRows);
         await CheckAsync(SqliteCoordinatorStore.Open(_folder.File("c.db")));
     }
 
     [Fact]
-    public async Task A_partys_file_of_version_2_is_brought_to_version_3()
+    public async Task A_partys_file_of_version_2_is_brought_up_to_date()
     {
         await MakeOldAsync(new SqliteConnection($"Data Source={_folder.File("p.db")};Pooling=False"), SqlDialect.Sqlite, PartySchema.Migrations, PartyRows);
         await CheckAsync(SqlitePartyStore.Open(_folder.File("p.db"), TestSecrets.Key()));
     }
 
     [SkippableFact]
-    public async Task Schemas_of_version_2_are_brought_to_version_3()
+    public async Task Schemas_of_version_2_are_brought_up_to_date()
     {
         PostgresPlace coordinator = await PostgresPlace.MakeAsync(), party = await PostgresPlace.MakeAsync();
         await coordinator.Server.ExecuteAsync($"CREATE SCHEMA {coordinator.Schema}; CREATE SCHEMA {party.Schema}");

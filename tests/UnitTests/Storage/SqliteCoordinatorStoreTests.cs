@@ -46,7 +46,7 @@ public sealed class SqliteCoordinatorStoreTests : CoordinatorStoreContract, IDis
         await ExecuteAsync("INSERT INTO schema_version (component, version, applied_ms) VALUES ('coordinator', 7, 0)");
         VertFedException exception = Assert.Throws<VertFedException>(() => SqliteCoordinatorStore.Open(File));
         Assert.Equal(ErrorCode.Storage, exception.Code);
-        Assert.Contains("schema version 7 is newer than this software knows (3)", exception.Message, StringComparison.Ordinal);
+        Assert.Contains($"schema version 7 is newer than this software knows ({CoordinatorSchema.Migrations.Steps.Count})", exception.Message, StringComparison.Ordinal);
         await ExecuteAsync("DELETE FROM schema_version WHERE version = 7");
         await InitializeAsync();
     }
@@ -94,6 +94,21 @@ public sealed class SqliteCoordinatorStoreTests : CoordinatorStoreContract, IDis
         await InitializeAsync();
         Assert.Equal(1, (await Store.FindJobAsync(Id(1), None))!.Envelopes);
         Assert.Equal(0, await ScalarAsync("SELECT COUNT(*) FROM payload_parts WHERE sender = 1"));
+    }
+
+    [Fact]
+    public async Task A_probe_for_room_fails_where_there_is_none_and_takes_none_itself()
+    {
+        await Store.DisposeAsync();
+        await using (SqliteCoordinatorStore small = SqliteCoordinatorStore.Open(File, new SqliteOptions { MaxPages = 100 }))
+        {
+            await small.ProbeAsync(0, 1, None);
+            Assert.Contains("full", (await Assert.ThrowsAsync<VertFedException>(() => small.ProbeAsync(Limits.MaxChunkBytes, 1, None))).Message, StringComparison.Ordinal);
+            for (int i = 0; i < 5; i++)
+                await small.ProbeAsync(200_000, 1, None);
+        }
+
+        await InitializeAsync();
     }
 
     [Fact]

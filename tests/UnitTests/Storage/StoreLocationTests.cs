@@ -39,6 +39,7 @@ public sealed class StoreLocationTests
     [InlineData("postgres://u@db/d?secret=s3cr@t", "none of host, port")]
     [InlineData("postgres://u@db/d?sslmode=s3cr@t", "a value of sslmode")]
     [InlineData("postgres://u@db/d?port=s3cr@t", "a value of port")]
+    [InlineData("postgres://u:s3cr%40t@db:0/d", "a port that is not one")]
     public void A_text_that_is_no_place_is_refused_in_words_that_hold_nothing_of_it(string text, string expected)
     {
         VertFedException exception = Assert.Throws<VertFedException>(() => StoreLocation.OfCoordinator(text, "/data", Wrong));

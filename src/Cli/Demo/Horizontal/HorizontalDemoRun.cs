@@ -74,7 +74,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         using CoordinatorAccess access = new(
             address, [configuration.CoordinatorFingerprint], Credential.Load(_folder.Identity(DemoConfiguration.Analyst)));
         using JobClient client = new(access);
-        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, access.Identity, out string job);
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, access.Identity, clientToken: null, out string job);
         _report = _report with { Job = job };
         using CancellationTokenSource following = new();
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);

@@ -1,7 +1,18 @@
+using System.Net;
 using Grpc.Core;
 using Grpc.Health.V1;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Operations;
+using VertFed.Operations.Health;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
+using VertFed.UnitTests.Protocol;
+using VertFed.UnitTests.Storage;
 using Xunit;
 using Serving = Grpc.Health.V1.HealthCheckResponse.Types.ServingStatus;
 
@@ -46,6 +57,51 @@ public sealed class HealthTests
 
         // The store is whole: the probe finds out by itself.
         Assert.Equal(Serving.Serving, await NextAsync(watch));
+    }
+
+    [Fact]
+    public async Task A_full_disk_is_neither_serving_nor_ready_until_it_has_room_again()
+    {
+        using TemporaryFolder folder = new();
+        ManualTime time = new();
+        await using SqliteCoordinatorStore store = SqliteCoordinatorStore.Open(folder.File("c.db"), new SqliteOptions { MaxPages = 400 }, time);
+        StoreHealth health = new(store);
+        using StoreProbe probe = new(store, health, time, NullLogger<StoreProbe>.Instance);
+        CoordinatorConfig config = new()
+        {
+            Listen = new IPEndPoint(IPAddress.Loopback, 0), IdentityPath = "", DataFolder = folder.File("data"), Principals = [],
+            Parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal), Log = new LogSettings(LogLevel.Error, Json: false),
+        };
+        ReadinessCheck ready = CoordinatorReadiness.Checks(config, store, health, null!, null!, time).Single(check => check.Name == "store");
+        AccessEntry entry = new()
+        {
+            TimeUnixMs = 1, Fingerprint = "", Name = "", Role = "", Call = "Submit", Job = "", Allowed = true, Detail = new string('x', 100_000),
+        };
+        await probe.LookAsync(CancellationToken.None);
+        Assert.False(health.IsFailing);
+        await Assert.ThrowsAsync<VertFedException>(async () =>
+        {
+            while (true)
+                await store.RecordAccessAsync(entry, CancellationToken.None);
+        });
+
+        // Small writes succeed on it, and time goes by: it is full all the same.
+        Task changed = health.Changed.Next;
+        await probe.LookAsync(CancellationToken.None);
+        Assert.True(changed.IsCompleted);
+        await store.MarkDeliveredAsync(new EnvelopeKey("", 0, Role.LabelParty, 0), 0, CancellationToken.None);
+        time.Advance(StoreActivity.FailureHeld);
+        await probe.LookAsync(CancellationToken.None);
+        Assert.True(health.IsFailing);
+        Assert.Contains("full", await ready.Probe(CancellationToken.None), StringComparison.Ordinal);
+
+        changed = health.Changed.Next;
+        Assert.True(await store.PruneAccessAsync(2, CancellationToken.None) > 0);
+        time.Advance(StoreActivity.FailureHeld);
+        await probe.LookAsync(CancellationToken.None);
+        Assert.False(health.IsFailing);
+        Assert.True(changed.IsCompleted);
+        Assert.Null(await ready.Probe(CancellationToken.None));
     }
 
     [Fact]

@@ -1,9 +1,7 @@
-using System.Reflection;
+using System.Text;
 using System.Text.Json;
 using Grpc.Core;
-using Grpc.Net.Client;
 using VertFed.Coordinator.Configuration;
-using VertFed.Coordinator.Hosting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -19,25 +17,24 @@ public sealed class AccessLogTests
     [Fact]
     public async Task What_cannot_be_recorded_does_not_happen()
     {
-        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        string folder = Path.Combine(fixture.Config.DataFolder, "other");
-        Directory.CreateDirectory(folder);
-        ICoordinatorStore store = StoreLocation.OfCoordinator(null, folder, fault => new VertFedException(ErrorCode.Usage, fault)).OpenCoordinator(null);
-        ICoordinatorStore failing = DispatchProxy.Create<ICoordinatorStore, FailingRecord>();
-        ((FailingRecord)(object)failing).Inner = store;
-        await using CoordinatorHost host = await CoordinatorHost.StartAsync(fixture.Config with { DataFolder = folder }, failing, TimeProvider.System, CancellationToken.None);
-        using GrpcChannel channel = TestTls.Connect(host.Address, fixture.Submitter, fixture.Coordinator.Fingerprint);
-        JobService.JobServiceClient jobs = new(channel);
+        bool fails = true;
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(hand: (call, _, store) =>
+            fails && call == nameof(ICoordinatorStore.RecordAccessAsync) ? Task.FromException(new VertFedException(ErrorCode.Storage, "the disk is full")) : store());
+        JobService.JobServiceClient jobs = fixture.Jobs;
 
         SignedJob job = fixture.NewJob();
         RpcException refused = await Assert.ThrowsAsync<RpcException>(() => jobs.SubmitAsync(new SubmitRequest { Job = job.Message }).ResponseAsync);
         Assert.Equal(nameof(ErrorCode.Storage), refused.Trailers.GetValue("vertfed-code"));
+
+        // The store's own words name files and hosts: the log has them, under the number that the caller gets.
+        Assert.Matches("^the coordinator's store cannot do this now; the coordinator's log has it as incident [0-9a-f]{16}$", refused.Status.Detail);
+        Assert.DoesNotContain("disk", refused.ToString() + string.Join(' ', refused.Trailers.Select(entry => entry.IsBinary ? Encoding.UTF8.GetString(entry.ValueBytes) : entry.Value)), StringComparison.Ordinal);
         Assert.Empty((await jobs.ListAsync(new ListJobsRequest())).Jobs);
 
         // The place that the job would have taken is free again.
-        ((FailingRecord)(object)failing).Fails = false;
+        fails = false;
         Assert.Equal(JobState.Queued, (await jobs.SubmitAsync(new SubmitRequest { Job = job.Message })).State);
-        ((FailingRecord)(object)failing).Fails = true;
+        fails = true;
         await Assert.ThrowsAsync<RpcException>(() => jobs.ReportAsync(new GetJobRequest { Job = job.Specification.Job }).ResponseAsync);
     }
 
@@ -71,20 +68,5 @@ public sealed class AccessLogTests
         CapturedTerminal other = new();
         Assert.Equal((int)ErrorCode.DoesNotVerify, await other.RunAsync("audit", "access", "--trust", trust, "--identity", folder.File("eve.pem")));
         Assert.Contains("not the pinned one", other.Error, StringComparison.Ordinal);
-    }
-
-    /// <summary>A store that works, but for the access log.</summary>
-    internal class FailingRecord : DispatchProxy
-    {
-        public ICoordinatorStore Inner { get; set; } = null!;
-
-        public bool Fails { get; set; } = true;
-
-        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
-        {
-            if (Fails && targetMethod!.Name == nameof(ICoordinatorStore.RecordAccessAsync))
-                return Task.FromException(new VertFedException(ErrorCode.Storage, "the disk is full"));
-            return targetMethod!.Invoke(Inner, BindingFlags.DoNotWrapExceptions, binder: null, args, culture: null);
-        }
     }
 }

@@ -100,6 +100,22 @@ public sealed class TransportTests
         Assert.Equal(StatusCode.InvalidArgument, (await retailer.ExpectStatusAsync()).StatusCode);
     }
 
+    [Theory]
+    [InlineData("identity: \"a\\0b\"\ndata: d\n")]
+    [InlineData("identity: i\ndata: d\ndatabase: postgres://u@h:0/d\n")]
+    [InlineData("identity: i\ndata: \"\\uFFFF\\uD800\"\n")]
+    [InlineData("\0")]
+    [InlineData("")]
+    public async Task A_file_that_is_wrong_is_not_taken_and_the_coordinator_goes_on(string text)
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(
+            config => config with { Log = config.Log with { Level = Microsoft.Extensions.Logging.LogLevel.None } });
+        string file = Path.Combine(fixture.Config.DataFolder, "coordinator.yaml");
+        await File.WriteAllTextAsync(file, text);
+        fixture.Host.ReloadFrom(file);
+        await ListAsync(fixture.ChannelOf(fixture.Submitter));
+    }
+
     private static async Task RefusedAsync(GrpcChannel channel)
     {
         RpcException refused = await Assert.ThrowsAsync<RpcException>(() => ListAsync(channel));

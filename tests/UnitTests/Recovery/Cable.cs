@@ -3,45 +3,55 @@ using System.Net.Sockets;
 
 namespace VertFed.UnitTests.Recovery;
 
-/// <summary>A network cable between a party and the coordinator: bytes go through until it is cut; it can be joined again, to another end too.</summary>
-internal sealed class TcpLink : IAsyncDisposable
+/// <summary>A network cable to a server: bytes go through until it is cut; it can be joined again, to another end too.</summary>
+internal sealed class Cable : IAsyncDisposable
 {
     private readonly Lock _gate = new();
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
+    private readonly Socket _listener;
     private readonly HashSet<Socket> _open = [];
     private readonly Task _accepting;
-    private int _target;
-    private bool _closed;
+    private EndPoint? _target;
+    private volatile bool _closed;
 
-    private TcpLink()
+    private Cable(EndPoint near)
     {
-        _listener.Start();
-        Port = ((IPEndPoint)_listener.LocalEndpoint).Port;
+        _listener = SocketFor(near);
+        _listener.Bind(near);
+        _listener.Listen();
         _accepting = AcceptAsync();
     }
 
-    /// <summary>Where a party dials to.</summary>
-    public int Port { get; }
+    /// <summary>Where a client dials to, of a cable over TCP.</summary>
+    public int Port => ((IPEndPoint)_listener.LocalEndPoint!).Port;
 
-    /// <summary>A link that is joined to nothing yet.</summary>
-    public static TcpLink Open() => new();
+    /// <summary>A cable on a port of its own that is joined to nothing yet.</summary>
+    public static Cable Open() => new(new IPEndPoint(IPAddress.Loopback, 0));
+
+    /// <summary>The same on a Unix domain socket.</summary>
+    public static Cable Open(string socket) => new(new UnixDomainSocketEndPoint(socket));
 
     /// <summary>Joins it to a port; connections that stand are cut.</summary>
-    public void Join(int target) => Set(target);
+    public void Join(int target) => Set(new IPEndPoint(IPAddress.Loopback, target));
+
+    /// <summary>The same to a Unix domain socket.</summary>
+    public void Join(string socket) => Set(new UnixDomainSocketEndPoint(socket));
 
     /// <summary>Cuts all connections; new ones end at once until it is joined again.</summary>
-    public void Cut() => Set(0);
+    public void Cut() => Set(null);
 
     public async ValueTask DisposeAsync()
     {
         _closed = true;
         Cut();
-        _listener.Stop();
-        await _accepting;
         _listener.Dispose();
+        await _accepting;
     }
 
-    private void Set(int target)
+    private static Socket SocketFor(EndPoint end) => end is IPEndPoint
+        ? new Socket(end.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }
+        : new Socket(end.AddressFamily, SocketType.Stream, ProtocolType.Unspecified);
+
+    private void Set(EndPoint? target)
     {
         Socket[] open;
         lock (_gate)
@@ -63,7 +73,12 @@ internal sealed class TcpLink : IAsyncDisposable
         {
             try
             {
-                Socket near = await _listener.AcceptSocketAsync();
+                Socket near = await _listener.AcceptAsync();
+                if (near.AddressFamily == AddressFamily.InterNetwork)
+                {
+                    near.NoDelay = true;
+                }
+
                 _ = CarryAsync(near);
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException && _closed)
@@ -75,34 +90,35 @@ internal sealed class TcpLink : IAsyncDisposable
 
     private async Task CarryAsync(Socket near)
     {
-        using Socket far = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-        near.NoDelay = true;
-        int target;
+        Socket? far = null;
+        EndPoint? target;
         lock (_gate)
         {
             target = _target;
-            if (target != 0)
+            if (target is not null)
             {
+                far = SocketFor(target);
                 _open.Add(near);
                 _open.Add(far);
             }
         }
 
         using (near)
+        using (far)
         {
-            if (target == 0)
+            if (far is null)
             {
                 return;
             }
 
             try
             {
-                await far.ConnectAsync(IPAddress.Loopback, target);
+                await far.ConnectAsync(target!);
                 await Task.WhenAny(PumpAsync(near, far), PumpAsync(far, near));
             }
             catch (Exception error) when (error is SocketException or ObjectDisposedException)
             {
-                // The link was cut, or nobody listens at the other end: to the party both look like a lost connection.
+                // The link was cut, or nobody listens at the other end: to the client both look like a lost connection.
             }
         }
 

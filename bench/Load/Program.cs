@@ -1,0 +1,3 @@
+using VertFed.Load;
+
+return await LoadCommand.RunAsync(args, Console.Out, Console.Error);
