@@ -70,7 +70,8 @@ internal sealed class HorizontalConfiguration
         }
     }
 
-    public void WriteJob() => DemoConfiguration.Write(_folder.JobSpec, string.Create(CultureInfo.InvariantCulture, $"""
+    /// <param name="trainRows">Of all nodes together.</param>
+    public void WriteJob(int trainRows) => DemoConfiguration.Write(_folder.JobSpec, string.Create(CultureInfo.InvariantCulture, $"""
         kind: horizontal
         title: demo, horizontal
         parties:
@@ -79,7 +80,7 @@ internal sealed class HorizontalConfiguration
           model: logistic
           strategy: {DemoConfiguration.Quote(_options.Strategy)}
           rounds: {_options.Rounds}
-          epochs: {HorizontalDemoOptions.Epochs}
+          epochs: {HorizontalDemoOptions.EpochsOf(trainRows)}
           batch: {HorizontalDemoOptions.Batch}
           rate: {HorizontalDemoOptions.Rate:r}
           l2: {HorizontalDemoOptions.L2:0.######}
