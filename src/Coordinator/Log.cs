@@ -24,7 +24,7 @@ internal static partial class Log
     [LoggerMessage(56, LogLevel.Warning, "too many TLS handshakes at once: {Count} connections were closed unread since the start")]
     public static partial void TooManyHandshakes(ILogger logger, long count);
 
-    [LoggerMessage(54, LogLevel.Information, "trust was read again: {Parties} parties, {Principals} principals; {Closed} connections of keys that are not trusted any more were closed")]
+    [LoggerMessage(54, LogLevel.Information, "trust was read again: {Parties} parties, {Principals} principals; {Closed} connections of keys whose trust changed were closed")]
     public static partial void TrustReplaced(ILogger logger, int parties, int principals, int closed);
 
     [LoggerMessage(55, LogLevel.Error, "the configuration was not taken, what was trusted before still is: {Reason}")]

@@ -46,6 +46,9 @@ public sealed class VertFedException : Exception
     /// <summary>The party that raised it, by name; empty where the host fills it in.</summary>
     public string Party { get; init; } = "";
 
+    /// <summary>What others than this party may be told instead of the message; empty where the party's host decides that by the code.</summary>
+    public string ForOthers { get; init; } = "";
+
     /// <summary>The protocol step, or empty outside the protocol.</summary>
     public string Step { get; init; } = "";
 

@@ -35,6 +35,9 @@ public interface ICoordinatorStore : ITranscriptStore, IRoundStore, IAsyncDispos
     /// <summary>All jobs that are queued, offered or running, oldest first.</summary>
     Task<IReadOnlyList<JobRecord>> ListOpenJobsAsync(CancellationToken cancellationToken);
 
+    /// <summary>Those of them that a party of this name takes part in.</summary>
+    Task<IReadOnlyList<JobRecord>> ListOpenJobsAsync(string party, CancellationToken cancellationToken);
+
     /// <summary>Jobs that ended at or after a time and whose party of this name has accepted but not given its last word.</summary>
     Task<IReadOnlyList<JobRecord>> ListEndedWithoutWordAsync(string party, long endedSinceUnixMs, CancellationToken cancellationToken);
 

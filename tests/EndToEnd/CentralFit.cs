@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -13,17 +14,28 @@ internal sealed class CentralFit
 {
     private readonly Dictionary<string, double> _bank = new(StringComparer.Ordinal);
     private readonly Dictionary<string, double> _retailer = new(StringComparer.Ordinal);
+    private readonly Dictionary<(bool Bank, string Name), (double Mean, double Deviation)> _scale = [];
     private double _logLoss;
 
     /// <param name="holdoutByte">A row is a test row if the first byte of SHA-256(id) is below this.</param>
-    public static CentralFit Logistic(string folder, double l2, int holdoutByte)
+    public static CentralFit Logistic(string folder, double l2, int holdoutByte) =>
+        Logistic(CsvColumns.Read(Path.Combine(folder, "bank.csv")), CsvColumns.Read(Path.Combine(folder, "retailer.csv")), l2, holdoutByte);
+
+    /// <summary>Training rows, by row at both: shared customers outside the holdout.</summary>
+    public static (int Bank, int Retailer)[] TrainingRows(string[] bank, string[] retailer, int holdoutByte)
     {
-        Dictionary<string, string[]> bank = CsvColumns.Read(Path.Combine(folder, "bank.csv"));
-        Dictionary<string, string[]> retailer = CsvColumns.Read(Path.Combine(folder, "retailer.csv"));
-        Dictionary<string, int> rowOf = retailer["id"].Select((id, row) => (id, row)).ToDictionary(entry => entry.id, entry => entry.row, StringComparer.Ordinal);
-        (int Bank, int Retailer)[] rows = [.. bank["id"].Select((id, row) => (id, row))
+        Dictionary<string, int> rowOf = retailer.Select((id, row) => (id, row)).ToDictionary(entry => entry.id, entry => entry.row, StringComparer.Ordinal);
+        return [.. bank.Select((id, row) => (id, row))
             .Where(entry => rowOf.ContainsKey(entry.id) && SHA256.HashData(Encoding.UTF8.GetBytes(entry.id))[0] >= holdoutByte)
             .Select(entry => (entry.row, rowOf[entry.id]))];
+    }
+
+    /// <param name="bank">Columns of numbers beside id and y.</param>
+    /// <param name="retailer">Columns of numbers beside id.</param>
+    public static CentralFit Logistic(Dictionary<string, string[]> bank, Dictionary<string, string[]> retailer, double l2, int holdoutByte)
+    {
+        (int Bank, int Retailer)[] rows = TrainingRows(bank["id"], retailer["id"], holdoutByte);
+        CentralFit fit = new();
         double[] allLabels = CsvColumns.Numbers(bank["y"]);
         double[] y = [.. rows.Select(row => allLabels[row.Bank])];
 
@@ -32,19 +44,18 @@ internal sealed class CentralFit
         foreach ((string name, string[] values) in bank.Where(column => column.Key is not ("id" or "y")))
         {
             double[] all = CsvColumns.Numbers(values);
-            columns.Add(Standardise([.. rows.Select(row => all[row.Bank])]));
+            columns.Add(fit.Standardise((true, name), [.. rows.Select(row => all[row.Bank])]));
             names.Add((true, name));
         }
 
         foreach ((string name, string[] values) in retailer.Where(column => column.Key != "id"))
         {
             double[] all = CsvColumns.Numbers(values);
-            columns.Add(Standardise([.. rows.Select(row => all[row.Retailer])]));
+            columns.Add(fit.Standardise((false, name), [.. rows.Select(row => all[row.Retailer])]));
             names.Add((false, name));
         }
 
         double[] w = new double[columns.Count];
-        CentralFit fit = new();
         for (int step = 0; step < 30; step++)
         {
             fit._logLoss = NewtonStep(columns, y, w, l2);
@@ -58,11 +69,28 @@ internal sealed class CentralFit
         return fit;
     }
 
-    public void RequireEqual(JsonElement report, double coefficient, double loss)
+    public void RequireEqual(JsonElement report, double coefficient, double loss) => RequireEqual(report, report, coefficient, loss);
+
+    /// <param name="bank">A report with the bank's coefficients.</param>
+    /// <param name="retailer">A report with the retailer's.</param>
+    public void RequireEqual(JsonElement bank, JsonElement retailer, double coefficient, double loss)
     {
-        Assert.InRange(report.GetProperty("train").GetProperty("log_loss").GetDouble(), _logLoss - loss, _logLoss + loss);
-        RequireEqual(_bank, report.GetProperty("coefficients").GetProperty("bank"), coefficient);
-        RequireEqual(_retailer, report.GetProperty("coefficients").GetProperty("retailer"), coefficient);
+        Assert.InRange(bank.GetProperty("train").GetProperty("log_loss").GetDouble(), _logLoss - loss, _logLoss + loss);
+        RequireEqual(_bank, bank.GetProperty("coefficients").GetProperty("bank"), coefficient);
+        RequireEqual(_retailer, retailer.GetProperty("coefficients").GetProperty("retailer"), coefficient);
+    }
+
+    /// <summary>A customer's probability by this fit.</summary>
+    public double Score(Dictionary<string, string[]> bank, int bankRow, Dictionary<string, string[]> retailer, int retailerRow)
+    {
+        double eta = _bank["(intercept)"];
+        foreach (((bool isBank, string name), (double mean, double deviation)) in _scale)
+        {
+            double x = double.Parse((isBank ? bank : retailer)[name][isBank ? bankRow : retailerRow], NumberStyles.Float, CultureInfo.InvariantCulture);
+            eta += (isBank ? _bank : _retailer)[name] * (x - mean) / deviation;
+        }
+
+        return 1 / (1 + Math.Exp(-eta));
     }
 
     private static void RequireEqual(Dictionary<string, double> expected, JsonElement found, double tolerance)
@@ -74,10 +102,11 @@ internal sealed class CentralFit
         }
     }
 
-    private static double[] Standardise(double[] column)
+    private double[] Standardise((bool Bank, string Name) name, double[] column)
     {
         double mean = column.Average();
         double deviation = Math.Sqrt(column.Average(value => (value - mean) * (value - mean)));
+        _scale[name] = (mean, deviation);
         return [.. column.Select(value => (value - mean) / deviation)];
     }
 

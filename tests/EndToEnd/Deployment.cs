@@ -78,6 +78,29 @@ internal sealed class Deployment : IDisposable
         return party;
     }
 
+    /// <summary>A file of samples/ with this deployment's address and keys in the place of the ones that stand there.</summary>
+    public string OfSample(string file, string model = "")
+    {
+        string text = File.ReadAllText(Path.Combine(Repository.Root, "samples", file))
+            .Replace("https://coordinator.example:7400", Address, StringComparison.Ordinal)
+            .Replace("0123456789abcdef0123456789abcdef", model, StringComparison.Ordinal);
+        foreach ((string name, char placeholder) in new[] { ("bank", 'b'), ("retailer", 'c'), ("analyst", 'a'), ("coordinator", 'd') })
+        {
+            text = text.Replace(new string(placeholder, 64), _fingerprints[name], StringComparison.Ordinal);
+        }
+
+        return _folder.Write(Path.GetFileName(file), text);
+    }
+
+    /// <summary>Starts a party from its configuration file.</summary>
+    public async Task<RunningProgram> StartPartyFromAsync(string file)
+    {
+        RunningProgram party = RunningProgram.Vertfed("party", "--config", file);
+        _programs.Add(party);
+        await party.PrintedAsync("\"ready\"");
+        return party;
+    }
+
     /// <summary>Submits a training job and returns its id.</summary>
     public async Task<string> SubmitAsync(int deadlineSeconds = 120)
     {

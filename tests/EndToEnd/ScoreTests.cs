@@ -44,6 +44,7 @@ public sealed class ScoreTests : IDisposable
         ProgramResult replay = await RunningProgram.RunVertfedAsync(
             "audit", "replay", _folder["score.vft"], "--party-config", _folder["bank.yaml"], "--party-config", _folder["retailer.yaml"], "--joint");
         Assert.True(replay.ExitCode == 0, replay.ToString());
+        await RequireModelCommandsAsync(deployment, model);
     }
 
     [Fact]
@@ -63,6 +64,29 @@ public sealed class ScoreTests : IDisposable
           april:
             csv: '{_folder["new", party + ".csv"]}'
         """;
+
+    /// <summary>What the operators say of their halves: archived at one party, deleted at the other, no score job gets it any more.</summary>
+    private async Task RequireModelCommandsAsync(Deployment deployment, string model)
+    {
+        string listed = await PartyAsync("bank", "models");
+        Assert.Contains($"{model}  active    logistic     6 coefficients", listed, StringComparison.Ordinal);
+        Assert.Contains($"{model}  archived", await PartyAsync("retailer", "model", "archive", model), StringComparison.Ordinal);
+        string refused = await deployment.SubmitScoreAsync(model, "april");
+        Assert.Contains("'model-active'", (await deployment.JobAsync("watch", refused)).ToString(), StringComparison.Ordinal);
+        Assert.True(File.Exists(_folder["bank-data", "jobs", model, "model.json"]));
+        Assert.Contains("\"MODEL_STATE_DELETED\"", await PartyAsync("bank", "model", "delete", model, "--json"), StringComparison.Ordinal);
+        Assert.False(File.Exists(_folder["bank-data", "jobs", model, "model.json"]));
+        string known = (await deployment.JobAsync("models", "--json")).Output;
+        Assert.Contains("archived", known, StringComparison.Ordinal);
+        Assert.Contains("deleted", known, StringComparison.Ordinal);
+    }
+
+    private async Task<string> PartyAsync(string party, params string[] arguments)
+    {
+        ProgramResult result = await RunningProgram.RunVertfedAsync(["party", .. arguments, "--config", _folder[$"{party}.yaml"]]);
+        Assert.True(result.ExitCode == 0, result.ToString());
+        return result.Output;
+    }
 
     /// <summary>Holds every row of the file to the score of the joined table, computed here from both model files.</summary>
     private void RequireScores(string file, string model)

@@ -7,14 +7,16 @@ namespace VertFed.UnitTests;
 internal static class TestTls
 {
     /// <summary>A credential over a test's identity; both are left to the garbage collector with the test's end.</summary>
-    public static Credential CredentialOf(Identity identity, string name = "test") =>
-        new(identity, IdentityCertificate.Create(identity, new CertificateTerms(name)));
+    /// <param name="made">When its certificate was made; null: now.</param>
+    public static Credential CredentialOf(Identity identity, string name = "test", TimeProvider? made = null) =>
+        new(identity, IdentityCertificate.Create(identity, new CertificateTerms(name), made));
 
     /// <summary>Writes the key and its certificate as an operator's `identity create` does.</summary>
-    public static void Save(Identity identity, string path)
+    /// <param name="made">When its certificate was made; null: now.</param>
+    public static void Save(Identity identity, string path, TimeProvider? made = null)
     {
         identity.Save(path);
-        using IdentityCertificate certificate = IdentityCertificate.Create(identity, new CertificateTerms("test"));
+        using IdentityCertificate certificate = IdentityCertificate.Create(identity, new CertificateTerms("test"), made);
         certificate.Save(Credential.CertificatePath(path));
     }
 

@@ -75,7 +75,7 @@ internal static class TlsMeasure
     {
         ResultTable table = run.Table(
             "tls-relay", "Envelopes of two parties through a coordinator in a process of its own, over mutual TLS, kept durably, both ways at once; the share of TLS by the comparison above:",
-            "payload KiB", "envelopes", "MiB/s", "coordinator's processor ms a MiB", "of which TLS", "share");
+            "payload KiB", "envelopes", "MiB/s", "coordinator's processor ms an envelope", "a MiB", "of which TLS", "share");
         foreach (int size in sizes)
         {
             int count = (int)Math.Clamp(run.Of(64L << 20, 1L << 20) / size, 4, 1000);
@@ -93,7 +93,7 @@ internal static class TlsMeasure
             double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
             double mib = 2.0 * count * size / Usage.MiB;
             double cost = (coordinator.Usage.Processor - before.Processor).TotalSeconds / mib;
-            table.Add(size >> 10, 2 * count, mib / seconds, cost * 1000, costs[size] * 1000, Share(costs[size] / cost));
+            table.Add(size >> 10, 2 * count, mib / seconds, cost * mib / (2 * count) * 1000, cost * 1000, costs[size] * 1000, Share(costs[size] / cost));
         }
     }
 

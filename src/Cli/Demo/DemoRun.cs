@@ -186,10 +186,13 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
 
         try
         {
-            return ReportMerger.Merge(
-                frame,
-                ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.BankData, _job)),
-                ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.RetailerData, _job)));
+            Report? bank = ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.BankData, _job));
+            Report? retailer = ReportFile.ReadIfPresent(DemoFolder.ReportPart(_folder.RetailerData, _job));
+
+            // A party tells others no more than that its input does not fit. Here its operator reads along.
+            Report? own = error?.Party == DemoConfiguration.Bank ? bank : error?.Party == DemoConfiguration.Retailer ? retailer : null;
+            bool saysMore = own?.Error is { } words && words.Code == error!.Code && words.Party == error.Party;
+            return ReportMerger.Merge(saysMore ? frame with { Error = own!.Error } : frame, bank, retailer);
         }
         catch (VertFedException e) when (failure is not null)
         {

@@ -48,7 +48,7 @@ internal sealed class DemoScoring(DemoFolder folder, DemoOptions options)
             Path.Combine(folder.RetailerData, "jobs", model, "model.json"),
             Path.Combine(Data, SampleFiles.BankFile),
             Path.Combine(Data, SampleFiles.RetailerFile));
-        int scored = 0;
+        HashSet<string> scored = new(StringComparer.Ordinal);
         int others = 0;
         double largest = 0;
         foreach (string[] row in File.ReadLines(Scores(job)).Skip(1).Select(line => line.Split(',')))
@@ -64,7 +64,11 @@ internal sealed class DemoScoring(DemoFolder folder, DemoOptions options)
                 continue;
             }
 
-            scored++;
+            if (!scored.Add(row[0]))
+            {
+                throw Error.Job(ErrorCode.Internal, "A customer has two scores.");
+            }
+
             double found = row[2] == "scored" ? double.Parse(row[1], CultureInfo.InvariantCulture) : double.NaN;
             double difference = Math.Abs(found - expected);
             if (!(difference <= central.Tolerance))
@@ -75,15 +79,15 @@ internal sealed class DemoScoring(DemoFolder folder, DemoOptions options)
             largest = Math.Max(largest, difference);
         }
 
-        // A customer of both sides that is missing from the file, or is there twice, would pass unseen otherwise.
-        if (scored != central.Count)
+        // A customer of both sides who is missing from the file would pass unseen otherwise.
+        if (scored.Count != central.Count)
         {
-            throw Error.Job(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"{scored} customers were scored; the joined table has {central.Count}."));
+            throw Error.Job(ErrorCode.Internal, string.Create(CultureInfo.InvariantCulture, $"{scored.Count} customers were scored; the joined table has {central.Count}."));
         }
 
         return
         [
-            string.Create(CultureInfo.InvariantCulture, $"Scored: {scored:N0} of the bank's {scored + others:N0} new customers; {others:N0} are not shared and have no score"),
+            string.Create(CultureInfo.InvariantCulture, $"Scored: {scored.Count:N0} of the bank's {scored.Count + others:N0} new customers; {others:N0} are not shared and have no score"),
             string.Create(CultureInfo.InvariantCulture, $"Largest difference from the score on the joined table: {largest:0.0e+00}; the rounding of what crosses allows {central.Tolerance:0.0e+00}"),
         ];
     }

@@ -17,7 +17,7 @@ public static class CoordinatorCommand
         {
             if (arguments is ["--doctor"] or ["--doctor", "--config", _])
                 return await CoordinatorDoctor.RunAsync(arguments.Count == 1 ? null : arguments[2], output, TimeProvider.System);
-            (string file, bool parentPipe) = Parse(arguments);
+            (string file, bool parentPipe) = NodeArguments.Parse(arguments, Usage);
             CoordinatorConfig config = ConfigReader.Read(file);
             await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None);
             await output.WriteLineAsync(host.ReadyLine());
@@ -66,27 +66,5 @@ public static class CoordinatorCommand
             if (!parentPipe)
                 host.RequestStop();
         }
-    }
-
-    private static (string File, bool ParentPipe) Parse(IReadOnlyList<string> arguments)
-    {
-        string? file = null;
-        bool parentPipe = false;
-        for (int i = 0; i < arguments.Count; i++)
-        {
-            switch (arguments[i])
-            {
-                case "--config" when file is null && i + 1 < arguments.Count:
-                    file = arguments[++i];
-                    break;
-                case "--parent-pipe" when !parentPipe:
-                    parentPipe = true;
-                    break;
-                default:
-                    throw new VertFedException(ErrorCode.Usage, $"unexpected argument '{arguments[i]}'; {Usage}");
-            }
-        }
-
-        return file is null ? throw new VertFedException(ErrorCode.Usage, Usage) : (file, parentPipe);
     }
 }

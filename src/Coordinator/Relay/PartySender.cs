@@ -102,12 +102,11 @@ internal sealed class PartySender(
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        IReadOnlyList<JobRecord> open = await hub.Store.ListOpenJobsAsync(cancellationToken);
+        IReadOnlyList<JobRecord> mine = await hub.Store.ListOpenJobsAsync(party, cancellationToken);
         long since = time.GetUtcNow().Subtract(EndKept).ToUnixTimeMilliseconds();
         IReadOnlyList<JobRecord> ended = await hub.Store.ListEndedWithoutWordAsync(party, since, cancellationToken);
         foreach (string job in await hub.Store.ListUnansweredAsync(party, since, cancellationToken))
             _proposals[job] = true;
-        JobRecord[] mine = open.Where(job => job.RoleOf(party) != Role.Unspecified).ToArray();
         var registered = new Registered();
         registered.RunningJobs.AddRange(mine.Where(job => job.State == JobState.Running).Select(job => job.Job));
         registered.RunningJobs.AddRange(rounds.RunningOf(party));

@@ -23,8 +23,8 @@ internal sealed class PartySession : IDisposable
     private const int DepositWindow = 3;
     private const int MaxErrorText = 4096;
 
-    /// <summary>What the store keeps of an envelope beside its payload, about.</summary>
-    private const int EnvelopeOverhead = 2048;
+    /// <summary>What an envelope counts beside its payload: a job of many small ones is work as well, for the store and for whoever proves or exports it.</summary>
+    private const int EnvelopeOverhead = 64 * 1024;
     private const int MaxPreflightBytes = 256 * 1024;
     private const uint MaxApprovalSeconds = 30 * 24 * 3600;
 
@@ -37,14 +37,16 @@ internal sealed class PartySession : IDisposable
     private readonly PartySender _sender;
     private readonly ILogger _logger;
     private readonly long _mostJobBytes;
+    private readonly Func<RpcException?> _refuse;
     private readonly CancellationTokenSource _closing;
     private readonly Channel<(EnvelopeDeposit Envelope, Task<DepositResult> Result)> _deposits =
         Channel.CreateBounded<(EnvelopeDeposit, Task<DepositResult>)>(new BoundedChannelOptions(DepositWindow) { SingleReader = true, SingleWriter = true });
 
     private Exception? _reason;
 
+    /// <param name="refuse">Counts a word of the party; the status for it where there are too many.</param>
     public PartySession(
-        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, FrameReader frames,
+        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, Func<RpcException?> refuse, FrameReader frames,
         IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         Party = party;
@@ -56,6 +58,7 @@ internal sealed class PartySession : IDisposable
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
         _sender = new PartySender(party, keys, hub, rounds, writer, time, logger);
         _logger = logger;
+        _refuse = refuse;
         _mostJobBytes = (long)config.Limits.MaxJobGigabytes << 30;
         _closing = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
     }
@@ -133,6 +136,10 @@ internal sealed class PartySession : IDisposable
     {
         while (await _frames.ReadAsync(cancellationToken) is { } frame)
         {
+            // Envelopes are bounded by their job; each other word is a write or a line of the log, as many as there may be calls.
+            bool isOfEnvelope = frame.FrameCase is PartyFrame.FrameOneofCase.Begin or PartyFrame.FrameOneofCase.Delivered;
+            if (!isOfEnvelope && _refuse() is { } tooMany)
+                throw tooMany;
             switch (frame.FrameCase)
             {
                 case PartyFrame.FrameOneofCase.Begin:

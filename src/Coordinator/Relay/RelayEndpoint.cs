@@ -19,7 +19,7 @@ namespace VertFed.Coordinator.Relay;
 /// <see cref="PartySession"/>.
 /// </summary>
 internal sealed class RelayEndpoint(
-    JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, TrustBook trust, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
+    JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, TrustBook trust, CallBudget budget, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
@@ -38,13 +38,14 @@ internal sealed class RelayEndpoint(
     {
         var frames = new FrameReader(requestStream);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, Caller.Of(context), ending.Token);
-        using var session = new PartySession(party, proved, hub, dryRuns, rounds, config, frames, responseStream, time, logger, ending.Token);
+        Caller caller = Caller.Of(context);
+        (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, caller, ending.Token);
+        using var session = new PartySession(party, proved, hub, dryRuns, rounds, config, () => budget.Refuse(caller.Principal, ""), frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
-        await rounds.AttachedAsync(party, ending.Token);
         try
         {
+            await rounds.AttachedAsync(party, ending.Token);
             await session.RunAsync();
         }
         finally

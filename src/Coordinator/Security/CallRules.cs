@@ -36,15 +36,11 @@ internal static class CallRules
         ["/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"] = Everyone,
     }.ToFrozenDictionary(StringComparer.Ordinal);
 
-    /// <summary>Calls that keep something for each time they are made, or that read whole jobs.</summary>
-    private static readonly FrozenSet<string> s_heavy = new[]
-    {
-        "/vertfed.v1.JobService/Submit", "/vertfed.v1.JobService/DryRun", "/vertfed.v1.AuditService/Entries", "/vertfed.v1.AuditService/InclusionProof",
-        "/vertfed.v1.AuditService/ConsistencyProof", "/vertfed.v1.AuditService/Export", "/vertfed.v1.RelayService/Connect",
-    }.ToFrozenSet(StringComparer.Ordinal);
-
-    /// <summary>Whether a call is one of those of which a caller may make fewer.</summary>
-    public static bool IsHeavy(string method) => s_heavy.Contains(method);
+    /// <summary>Whether a call is one of those of which a caller may make fewer: it keeps something each time, or reads a whole job. A watch keeps a line of the
+    /// access log alone, and those who lose their connection watch again.</summary>
+    public static bool IsHeavy(string method) => method is "/vertfed.v1.RelayService/Connect"
+        or "/vertfed.v1.AuditService/InclusionProof" or "/vertfed.v1.AuditService/ConsistencyProof"
+        || (AccessLog.Records(method) && method is not "/vertfed.v1.JobService/Watch");
 
     /// <summary>None for a call that nobody may make.</summary>
     public static CallerRoles For(string method) => s_rules.GetValueOrDefault(method);

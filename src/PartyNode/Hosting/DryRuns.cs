@@ -66,7 +66,7 @@ internal sealed class DryRuns(
         }
 
         SignedJob job = SignedJob.Verify(request.Job);
-        PreflightReport report = await LookAsync(job, cancellationToken) with { IsDryRun = true };
+        PreflightReport report = await LookAsync(request.Request, job, cancellationToken) with { IsDryRun = true };
         relay.AnswerPreflight(new PreflightAnswer
         {
             Request = request.Request,
@@ -75,10 +75,9 @@ internal sealed class DryRuns(
         log.DryRun(request.Request, report.Verdict);
     }
 
-    private async Task<PreflightReport> LookAsync(SignedJob job, CancellationToken cancellationToken)
+    private async Task<PreflightReport> LookAsync(string request, SignedJob job, CancellationToken cancellationToken)
     {
-        PartyFacts facts = PartyFacts.None with { ModelFamily = await Offers.ModelFamilyAsync(store, job.Specification, cancellationToken) };
-        PreflightReport offer = preflight.OfOffer(job, facts);
+        PreflightReport offer = preflight.OfOffer(job, PartyFacts.None);
         if (offer.Findings.Any(finding => finding.Refuses))
         {
             return offer;
@@ -91,6 +90,13 @@ internal sealed class DryRuns(
 
         try
         {
+            PartyFacts facts = PartyFacts.None with { ModelFamily = await Offers.ModelFamilyAsync(store, job.Specification, cancellationToken) };
+            offer = preflight.OfOffer(job, facts);
+            if (offer.Findings.Any(finding => finding.Refuses))
+            {
+                return offer;
+            }
+
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
             return preflight.OfInput(job, input, facts);
         }
@@ -101,7 +107,9 @@ internal sealed class DryRuns(
                 log.DryRunFailed(error);
             }
 
-            return offer with { Error = JobFault.From(error, config.Name).Error };
+            JobFault fault = JobFault.From(error, config.Name);
+            log.DryRunInput(request, fault.Error);
+            return offer with { Error = fault.Shared };
         }
     }
 

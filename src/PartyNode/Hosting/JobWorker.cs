@@ -96,7 +96,7 @@ internal sealed class JobWorker(
             RelayTransport transport = relay.Open(entry.Id, entry.Attempt, entry.Job.Specification.Deadline);
             IEnvelopeTransport measured = log.Telemetry?.Measure(entry.Id, transport) ?? transport;
             patient = new PatientTransport(measured, GiveWayAfter(entry), mustGiveWay, turn, time);
-            SessionRunner runner = new(config, IdentityOf(entry), journal, History, progress, log);
+            SessionRunner runner = new(config, IdentityOf(entry), journal, History, progress, log) { Time = time };
             await runner.RunAsync(entry.Job, entry.Attempt, input, input.Root, record, patient, turn.Token);
             _files.KeepScores(entry.Id, input, record);
             await FlushAsync(transport, entry.Job.Specification.Deadline, entry.Cancellation);
@@ -199,7 +199,7 @@ internal sealed class JobWorker(
             await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
         }
 
-        relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Error });
+        relay.Answer(new JobAnswer { Job = entry.Id, Attempt = entry.Attempt, Accepted = false, Error = fault.Shared });
     }
 
     /// <summary>Says again that a job waits for the operator, on a new connection.</summary>
@@ -273,7 +273,7 @@ internal sealed class JobWorker(
         log.NotResumed(entry.Id);
         if (job is not null)
         {
-            relay.SendOutcome(new JobOutcome { Job = entry.Id, Attempt = job.Attempt, State = job.State, Error = job.Error });
+            relay.SendOutcome(new JobOutcome { Job = entry.Id, Attempt = job.Attempt, State = job.State, Error = job.Error is { } error ? JobFault.ForOthers(error, config.Name) : null });
         }
 
         return false;
@@ -416,13 +416,13 @@ internal sealed class JobWorker(
             _files.Write(entry.Id, "model.json", model);
         }
 
-        byte[] shared = horizontal ? own : ReportWriter.Serialise(part, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
+        byte[] shared = horizontal ? ReportOf(entry, record, state, fault?.Shared) : ReportWriter.Serialise(part with { Error = fault?.Shared }, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
         JobOutcome outcome = new()
         {
             Job = entry.Id,
             Attempt = entry.Attempt,
             State = state,
-            Error = fault?.Error,
+            Error = fault?.Shared,
             Report = ReportSeal.Seal(entry.Id, config.Name, IdentityOf(entry), entry.Job.Submitter, shared),
         };
         // The store holds coefficients in one place, the model, so that deleting that erases them.

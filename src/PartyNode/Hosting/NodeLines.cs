@@ -138,6 +138,9 @@ internal static partial class NodeLines
     [LoggerMessage(238, LogLevel.Error, "a dry run came to an unexpected failure")]
     public static partial void DryRunFailed(ILogger logger, Exception exception);
 
+    [LoggerMessage(239, LogLevel.Warning, "dry run {Request}: the job would fail here: {Code}: {Why}")]
+    public static partial void DryRunInput(ILogger logger, string request, string code, string why);
+
     [LoggerMessage(240, LogLevel.Information, "envelopes and seeds of {Jobs} job(s) forgotten, which ended more than {Days:0} days ago")]
     public static partial void Pruned(ILogger logger, int jobs, double days);
 

@@ -82,6 +82,8 @@ public sealed class NodeLog(TextWriter output, TimeProvider time, LogFormat form
 
     public void DryRunDropped(string why) => NodeLines.DryRunDropped(_logger, why);
 
+    public void DryRunInput(string request, JobError error) => NodeLines.DryRunInput(_logger, request, error.Code, error.Message);
+
     public void DryRunFailed(Exception error) => NodeLines.DryRunFailed(_logger, error);
 
     public void IntersectionsForgotten(int count) => NodeLines.IntersectionsForgotten(_logger, count);

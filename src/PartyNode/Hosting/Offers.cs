@@ -37,7 +37,7 @@ internal static class Offers
         {
             JobSpec spec = JobSpec.Parser.ParseFrom(offer.Job.Spec);
             return EnvelopeCodec.IsJobId(spec.Job)
-                ? new JobAnswer { Job = spec.Job, Attempt = offer.Attempt, Accepted = false, Error = JobFault.From(error, party).Error }
+                ? new JobAnswer { Job = spec.Job, Attempt = offer.Attempt, Accepted = false, Error = JobFault.From(error, party).Shared }
                 : null;
         }
         catch (Google.Protobuf.InvalidProtocolBufferException)

@@ -28,7 +28,7 @@ public static class PartyCommand
                 return await PartyDoctor.RunAsync(arguments.Count == 1 ? null : arguments[2], output, TimeProvider.System);
             }
 
-            (string file, bool parentPipe) = Parse(arguments);
+            (string file, bool parentPipe) = NodeArguments.Parse(arguments, Usage);
             PartyConfig config = PartyConfig.Load(file);
             foreach (DatasetOptions dataset in config.Datasets.Values)
             {
@@ -89,7 +89,7 @@ public static class PartyCommand
         Task running = host.RunAsync(stop.Token);
         Task watching = FileChanges.WatchAsync(() => host.FilesOf(file), () => host.ReloadFrom(file), TimeProvider.System, stop.Token);
         ServiceNotifier.Ready();
-        Task orphaned = parentPipe is null ? Task.Delay(Timeout.Infinite, stop.Token) : WaitForEndAsync(parentPipe, stop.Token);
+        Task orphaned = parentPipe is null ? Task.Delay(Timeout.Infinite, stop.Token) : ParentPipe.WaitForEndAsync(parentPipe, stop.Token);
         Task asked = Task.Delay(Timeout.Infinite, told.Token);
         Task first = await Task.WhenAny(running, orphaned, asked);
         ServiceNotifier.Stopping();
@@ -134,36 +134,5 @@ public static class PartyCommand
 
             signal.Cancel = true;
         }
-    }
-
-    /// <summary>Completes when the parent's end of the pipe is closed, as it is however the parent ends.</summary>
-    private static async Task WaitForEndAsync(Stream input, CancellationToken cancellationToken)
-    {
-        byte[] buffer = new byte[256];
-        while (await input.ReadAsync(buffer, cancellationToken) > 0)
-        {
-        }
-    }
-
-    private static (string File, bool ParentPipe) Parse(IReadOnlyList<string> arguments)
-    {
-        string? file = null;
-        bool parentPipe = false;
-        for (int i = 0; i < arguments.Count; i++)
-        {
-            switch (arguments[i])
-            {
-                case "--config" when file is null && i + 1 < arguments.Count:
-                    file = arguments[++i];
-                    break;
-                case "--parent-pipe" when !parentPipe:
-                    parentPipe = true;
-                    break;
-                default:
-                    throw new VertFedException(ErrorCode.Usage, $"unexpected argument '{arguments[i]}'; {Usage}");
-            }
-        }
-
-        return file is null ? throw new VertFedException(ErrorCode.Usage, Usage) : (file, parentPipe);
     }
 }

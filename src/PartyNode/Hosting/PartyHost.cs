@@ -52,7 +52,7 @@ public sealed class PartyHost : IDisposable
         RelayOptions? relay = null, LanePatience? patience = null)
     {
         (_config, _store, _progress, _log, _time) = (config, store, progress, log, time);
-        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name };
+        relay ??= new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = config.Name, Time = time };
         _relay = new RelayClient(relay, keys);
         _journal = new WatchedJournal(store);
         _worker = new JobWorker(config, keys, store, _journal, _relay, progress, log, time) { Patience = patience ?? new LanePatience() };
@@ -277,7 +277,7 @@ public sealed class PartyHost : IDisposable
         {
             // It was refused here or has ended here, whatever the coordinator says: the word on it is said again, and nothing runs.
             _log.NotResumed(job);
-            _relay.SendOutcome(new JobOutcome { Job = job, Attempt = known.Attempt, State = known.State, Error = known.Error });
+            _relay.SendOutcome(new JobOutcome { Job = job, Attempt = known.Attempt, State = known.State, Error = known.Error is { } error ? JobFault.ForOthers(error, _config.Name) : null });
             return false;
         }
 
@@ -418,7 +418,7 @@ public sealed class PartyHost : IDisposable
             // It ended while this node was away: the last word is owed, and there is no run to report on.
             JobFault fault = JobFault.From(end, _config.Name);
             await _store.SetStateAsync(end.Job, fault.State, fault.Error, _time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
-            _relay.SendOutcome(new JobOutcome { Job = end.Job, Attempt = known.Attempt, State = fault.State, Error = fault.Error });
+            _relay.SendOutcome(new JobOutcome { Job = end.Job, Attempt = known.Attempt, State = fault.State, Error = fault.Shared });
         }
     }
 }

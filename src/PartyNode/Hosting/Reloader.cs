@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Hosting;
 

@@ -42,7 +42,7 @@ public sealed record PreflightReport
         : Findings.Any(finding => finding.Verdict == GuardVerdicts.Warn) ? GuardVerdicts.Warn
         : GuardVerdicts.Pass;
 
-    /// <summary>JSON, UTF-8. Counts and words; no name of a column, no id and no value of a row.</summary>
+    /// <summary>JSON, UTF-8. Counts and words; no id and no value of a row, and no name of a column but in <see cref="Error"/>, where that is the own operator's.</summary>
     public byte[] Serialise()
     {
         using MemoryStream stream = new();

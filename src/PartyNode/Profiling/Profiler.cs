@@ -19,6 +19,12 @@ internal static class Profiler
     {
         InputErrors errors = RowSources.Errors(options.Source);
         using IRowSource source = RowSources.Open(options.Source, errors, cancellationToken);
+        return Run(source, dataset, options, showRare, errors, cancellationToken);
+    }
+
+    internal static SourceProfile Run(
+        IRowSource source, string dataset, DatasetOptions options, bool showRare, InputErrors errors, CancellationToken cancellationToken)
+    {
         bool hasLabel = options.Label is { } label && source.Names.Any(name => name.Trim() == label);
         TableLayout layout = TableLayout.Of(source.Names, options, hasLabel ? LabelKind.Number : LabelKind.None, errors);
         CellReader cells = new(source, layout.Names, options, errors);

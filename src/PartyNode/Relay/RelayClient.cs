@@ -24,6 +24,9 @@ public sealed record RelayOptions
 
     /// <summary>How long a handshake may take.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>By which the dates of the coordinator's certificate are judged.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
 }
 
 /// <summary>

@@ -39,7 +39,7 @@ internal sealed class RelayConnection : IAsyncDisposable
             MaxSendMessageSize = FrameBytes,
             HttpHandler = new SocketsHttpHandler
             {
-                SslOptions = MutualTls.Client(keys[0].Credential.Certificate, () => client.Pins, "coordinator"),
+                SslOptions = MutualTls.Client(keys[0].Credential.Certificate, () => client.Pins, "coordinator", options.Time),
                 ConnectTimeout = options.HandshakeTimeout,
                 KeepAlivePingDelay = KeepAlive,
                 KeepAlivePingTimeout = KeepAlive,

@@ -3,11 +3,20 @@ using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Sessions;
 
-/// <summary>How a job ended other than with a result: the state and the error that the coordinator and the report get.</summary>
+/// <summary>How a job ended other than with a result.</summary>
+/// <param name="Error">For the own operator: log, report, store. It may name files, columns and lines.</param>
 public sealed record JobFault(JobState State, JobError Error)
 {
     private const int LongestMessage = 1000;
     private const int LongestName = 64;
+    private readonly JobError? _shared;
+
+    /// <summary>For the peer, the coordinator and the submitter: it names no file, no column, no line and no path.</summary>
+    public JobError Shared
+    {
+        get => _shared ?? Error;
+        init => _shared = value;
+    }
 
     /// <summary>From an exception. One that nobody expected gives its type only: its message could quote data.</summary>
     public static JobFault From(Exception exception, string party)
@@ -15,7 +24,11 @@ public sealed record JobFault(JobState State, JobError Error)
         if (exception is VertFedException known)
         {
             string who = known.Party.Length > 0 ? known.Party : party;
-            return Make(known.Code, who, known.Step, known.Message);
+            JobFault fault = Make(known.Code, who, known.Step, known.Message);
+            return fault with
+            {
+                Shared = known.ForOthers.Length > 0 ? Make(known.Code, who, known.Step, known.ForOthers).Error : ForOthers(fault.Error, party),
+            };
         }
 
         return Make(ErrorCode.Internal, party, "", $"internal fault ({exception.GetType().Name})");
@@ -30,6 +43,19 @@ public sealed record JobFault(JobState State, JobError Error)
             _ => JobState.Failed,
         };
         return new JobFault(state, Cleaned(new JobError { Code = code.ToString(), Party = party, Step = step, Message = message }));
+    }
+
+    /// <summary>A party's own error as others may read it: what tells of its data, or of its disk, stays here.</summary>
+    public static JobError ForOthers(JobError own, string party)
+    {
+        string? generic = own.Party.Length > 0 && own.Party != party ? null : own.Code switch
+        {
+            nameof(ErrorCode.BadInput) => $"the input of '{party}' does not fit its configuration or the job; its log and its own report say where",
+            nameof(ErrorCode.Storage) => $"the storage of '{party}' failed; its log says how",
+            nameof(ErrorCode.Usage) => $"the configuration of '{party}' does not fit; its log says where",
+            _ => null,
+        };
+        return generic is null ? own : new JobError { Code = own.Code, Party = own.Party, Step = own.Step, Message = generic };
     }
 
     /// <summary>Of bounded length and without control characters; a code that is none becomes <see cref="ErrorCode.Internal"/>.</summary>

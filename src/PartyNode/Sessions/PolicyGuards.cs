@@ -29,11 +29,10 @@ internal static class PolicyGuards
         return [.. guards.Select(guard => guard with { Name = $"{config.Name}: {guard.Name}" })];
     }
 
-    /// <summary>Warnings of a score job for levels that training did not know.</summary>
-    /// <param name="unseen">Rows of such levels, by column.</param>
-    public static IEnumerable<Guard> UnseenLevels(PartyConfig config, IReadOnlyDictionary<string, int> unseen) =>
-        unseen.OrderBy(column => column.Key, StringComparer.Ordinal)
-            .Select(column => new Guard($"{config.Name}: unseen_levels of {column.Key}", 0, column.Value, GuardVerdicts.Warn));
+    /// <summary>A score job's warning of levels, and missing numbers, that training did not know; null where there are none.</summary>
+    /// <param name="unseen">Rows of such levels, by column. Their sum alone is told: guards reach the submitter, names of columns do not.</param>
+    public static Guard? UnseenLevels(PartyConfig config, IReadOnlyDictionary<string, int> unseen) =>
+        unseen.Count == 0 ? null : new Guard($"{config.Name}: unseen_levels", 0, unseen.Values.Sum(rows => (double)rows), GuardVerdicts.Warn);
 
     /// <summary>What of the rules on an offer, and of the policy itself, a report shows: rules that warn, and values looser than the defaults.</summary>
     public static IEnumerable<Guard> Noted(PartyConfig config, IEnumerable<RuleFinding> findings)

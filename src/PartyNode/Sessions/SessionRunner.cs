@@ -18,6 +18,9 @@ namespace VertFed.PartyNode.Sessions;
 internal sealed class SessionRunner(
     PartyConfig config, Identity identity, IJournal journal, IntersectionHistory? history, ProgressWriter progress, NodeLog log)
 {
+    /// <summary>The clock of attestations and deadlines.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <summary>What role code sees of the channel; tests put a party that cheats between.</summary>
     internal Func<SealedChannel, PreparedInput, IChannel> Conduct { get; init; } = (channel, _) => channel;
 
@@ -42,6 +45,7 @@ internal sealed class SessionRunner(
             PolicyHash = config.Policy.Hash(),
             DataRoot = dataRoot,
             CommitToRows = salts => RowCommitment.Of(input.Table, salts),
+            Time = Time,
         };
         Begin(Phase.Session, record, specification.Job);
         using SealedChannel channel = await SealedChannel.OpenAsync(options, transport, journal, cancellationToken);
@@ -110,7 +114,10 @@ internal sealed class SessionRunner(
         if (ids.Length == 0)
         {
             throw new VertFedException(
-                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.Source} is among those of '{peer}' (check the id column and the normalisation)");
+                ErrorCode.BadInput, $"no overlap: none of the ids in {input.Table.Source} is among those of '{peer}' (check the id column and the normalisation)")
+            {
+                ForOthers = "no overlap: the parties have no id in common (check the id columns and the normalisation)",
+            };
         }
 
         HoldoutRule holdout = new(specification.Holdout);
@@ -121,7 +128,11 @@ internal sealed class SessionRunner(
         if (input.Model is { } model)
         {
             (aligned, record.Unseen) = AlignedRows.TakeAs(input.Table, rows, isTest, model.Encoder);
-            record.Guards = [.. record.Guards, .. PolicyGuards.UnseenLevels(config, record.Unseen)];
+            if (PolicyGuards.UnseenLevels(config, record.Unseen) is { } warning)
+            {
+                record.Guards = [.. record.Guards, warning];
+                record.Disclosures.Add(new Disclosure("submitter", $"how many cells of {config.Name}'s shared rows its half of the model has no column for", 1, nameof(Step.EvaluatedIds)));
+            }
         }
         else
         {

@@ -31,7 +31,7 @@ internal static class CheckpointJudge
 
         if (!record.Root(record.Size).AsSpan().SequenceEqual(checkpoint.RootHash))
         {
-            throw Breach(proposal, $"its tree of {checkpoint.Size} entries has another root than this party's record of what it sent and received");
+            throw Breach(proposal, $"its tree of {checkpoint.Size} entries has another root than this party's record of what it sent and received; one of the two was altered");
         }
 
         // The tree that was co-signed before must be the beginning of this one, entry for entry.

@@ -92,6 +92,16 @@ public abstract partial class CoordinatorStore : ICoordinatorStore
                 new { queued = (int)JobState.Queued, offered = (int)JobState.Offered, running = (int)JobState.Running }),
             cancellationToken);
 
+    public Task<IReadOnlyList<JobRecord>> ListOpenJobsAsync(string party, CancellationToken cancellationToken) =>
+        _database.ReadAsync<IReadOnlyList<JobRecord>>(
+            connection => Jobs(connection,
+                $"""
+                SELECT {JobRow.Columns} FROM jobs
+                WHERE state IN (@queued, @offered, @running) AND (label_party = @party OR feature_party = @party) ORDER BY ordinal
+                """,
+                new { queued = (int)JobState.Queued, offered = (int)JobState.Offered, running = (int)JobState.Running, party }),
+            cancellationToken);
+
     public Task<IReadOnlyList<JobRecord>> ListEndedWithoutWordAsync(string party, long endedSinceUnixMs, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<JobRecord>>(
             connection => Jobs(connection,

@@ -47,6 +47,11 @@ public sealed partial class PartyPagesTests
         Assert.Equal(HttpStatusCode.ServiceUnavailable, ready);
         Assert.Contains("not registered", reason, StringComparison.Ordinal);
         Assert.Equal(HttpStatusCode.OK, (await GetAsync(pages, "healthz/live")).Status);
+        Assert.Equal(0, ExpositionFormat.Parse((await GetAsync(pages, "metrics")).Text).Value("vertfed_relay_connected"));
+
+        await fixture.StartCoordinatorAsync();
+        await bank.LoggedAsync("registered; coordinator", times: 2);
+        Assert.Equal(1, ExpositionFormat.Parse((await GetAsync(pages, "metrics")).Text).Value("vertfed_relay_connected"));
     }
 
     private static double Sum(ExpositionFormat page, string name, string direction) =>
@@ -78,10 +83,10 @@ public sealed partial class PartyPagesTests
 
         public async Task<Uri> AddressAsync() => new($"http://{PagesLine().Match(await LoggedAsync("metrics and health at")).Groups[1].Value}/");
 
-        public async Task<string> LoggedAsync(string text)
+        public async Task<string> LoggedAsync(string text, int times = 1)
         {
             using CancellationTokenSource patience = new(NodeFixture.Patience);
-            while (!_errors.ToString().Contains(text, StringComparison.Ordinal))
+            while (_errors.ToString().Split(text).Length - 1 < times)
             {
                 if (_running.IsCompleted)
                     throw new InvalidOperationException($"the party ended with {await _running}: {_errors}");

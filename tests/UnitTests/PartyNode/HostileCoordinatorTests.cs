@@ -99,7 +99,7 @@ public sealed class HostileCoordinatorTests
         string id = job.Specification.Job;
         await store.AddJobAsync(
             new PartyJob { Job = id, Attempt = 1, Role = Role.LabelParty, SignedSpec = job.Message.ToByteArray(), State = JobState.Running, ReceivedUnixMs = 1 }, None);
-        await store.SetStateAsync(id, state, state == JobState.Failed ? new JobError { Code = "BadInput", Message = why } : null, 2, None);
+        await store.SetStateAsync(id, state, state == JobState.Failed ? new JobError { Code = "PeerUnavailable", Message = why } : null, 2, None);
         using NodeKeys keys = new(new NodeKey(TestTls.CredentialOf(own), CheckpointSigner.Create(own)));
         RelayClient relay = new(
             new RelayOptions { Coordinator = config.Coordinator, CoordinatorFingerprints = config.CoordinatorFingerprints, Party = "bank" }, keys);

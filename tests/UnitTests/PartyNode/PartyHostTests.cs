@@ -41,7 +41,7 @@ public sealed class PartyHostTests
     }
 
     [Fact]
-    public async Task Bad_input_refuses_the_job_early_with_file_line_and_column_and_the_node_stays_up()
+    public async Task Bad_input_refuses_the_job_early_and_only_the_own_operator_reads_file_line_and_column()
     {
         await using NodeFixture fixture = await NodeFixture.StartAsync();
         fixture.WriteData(200, text => text.Replace("PLANTED7,", "PLANTED7,PLANTED", StringComparison.Ordinal));
@@ -54,8 +54,11 @@ public sealed class PartyHostTests
         Assert.Equal(JobState.Refused, status.State);
         Assert.Equal("BadInput", status.Error.Code);
         Assert.Equal("bank", status.Error.Party);
-        Assert.Equal("bank.csv, line 9, column 'y': not a number", status.Error.Message);
-        Assert.Equal("BadInput", (await fixture.ReportAsync("bank", job)).GetProperty("error").GetProperty("code").GetString());
+        Assert.Equal("the input of 'bank' does not fit its configuration or the job; its log and its own report say where", status.Error.Message);
+        JsonElement own = (await fixture.ReportAsync("bank", job)).GetProperty("error");
+        Assert.Equal(("BadInput", "bank.csv, line 9, column 'y': not a number"), (own.GetProperty("code").GetString(), own.GetProperty("message").GetString()));
+        Assert.Contains("bank.csv, line 9, column 'y': not a number", bank.Log, StringComparison.Ordinal);
+        Assert.DoesNotContain("bank.csv", retailer.Log + retailer.Events, StringComparison.Ordinal);
         await bank.WaitForAsync("answer", "\"accepted\":false");
         Assert.False(bank.Running.IsCompleted);
         NothingPlanted(bank, retailer, [status.Error.Message]);
@@ -69,11 +72,13 @@ public sealed class PartyHostTests
         RunningNode bank = fixture.StartNode(Role.LabelParty);
         RunningNode retailer = fixture.StartNode(Role.FeatureParty);
 
-        JobStatus status = await fixture.EndOfAsync(await fixture.SubmitAsync());
+        string job = await fixture.SubmitAsync();
+        JobStatus status = await fixture.EndOfAsync(job);
 
         Assert.Equal("BadInput", status.Error.Code);
-        Assert.StartsWith("bank.csv: 1 rows repeat the id of an earlier row (row 8)", status.Error.Message, StringComparison.Ordinal);
-        NothingPlanted(bank, retailer, [status.Error.Message]);
+        string own = (await fixture.ReportAsync("bank", job)).GetProperty("error").GetProperty("message").GetString()!;
+        Assert.StartsWith("bank.csv: 1 rows repeat the id of an earlier row (row 8)", own, StringComparison.Ordinal);
+        NothingPlanted(bank, retailer, [status.Error.Message, own]);
     }
 
     [Fact]
@@ -105,7 +110,7 @@ public sealed class PartyHostTests
 
         Assert.Equal(JobState.Failed, status.State);
         Assert.Equal("BadInput", status.Error.Code);
-        Assert.StartsWith("no overlap: none of the ids in ", status.Error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("no overlap: the parties have no id in common", status.Error.Message, StringComparison.Ordinal);
         foreach (string party in new[] { "bank", "retailer" })
         {
             JsonElement report = await fixture.ReportAsync(party, job);

@@ -85,6 +85,8 @@ public sealed class PreflightTests : IDisposable
         DryRunResponse response = await fixture.Jobs.DryRunAsync(new DryRunRequest { Job = asked.Message });
         JsonElement told = Open(fixture, asked, response.Parts.Single(part => part.Party == "bank"));
         Assert.Equal(("refuse", "BadInput"), (told.GetProperty("verdict").GetString(), told.GetProperty("error").GetProperty("code").GetString()));
+        Assert.DoesNotContain("column", told.GetProperty("error").GetProperty("message").GetString()!, StringComparison.Ordinal);
+        Assert.Contains("BadInput: bank.csv, line 9, column 'y': not a number", bank.Log, StringComparison.Ordinal);
 
         string job = await fixture.SubmitAsync();
         await fixture.EndOfAsync(job);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using VertFed.PartyNode.Profiling;
 using VertFed.Protocol;
+using VertFed.UnitTests.Cli;
 using Xunit;
 
 namespace VertFed.UnitTests.PartyNode;
@@ -62,6 +63,31 @@ public sealed class ProfileTests : IDisposable
         Assert.Equal((0, 149_999), (Number(age, "minimum"), Number(age, "maximum")));
         Assert.Equal(JsonValueKind.Null, profile.GetProperty("columns")[3].GetProperty("distinct").ValueKind);
         Assert.Contains("distinct more than 10,000", (await RunAsync()).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_sample_shows_what_its_readme_says()
+    {
+        string readme = Checkout.Read("samples/categorical/README.md").ReplaceLineEndings("\n");
+        using StringWriter output = new() { NewLine = "\n" };
+        using StringWriter errors = new();
+        int code = await ProfileCommand.RunAsync(["--config", Checkout.PathOf("samples/categorical/bank.yaml")], output, errors, CancellationToken.None);
+        Assert.Equal((0, ""), (code, errors.ToString()));
+        Assert.Equal(readme.Split("```\n")[1].TrimEnd(), output.ToString().TrimEnd());
+    }
+
+    [Theory]
+    [InlineData("bank", "bank-new.csv (CSV, UTF-8, delimiter ';' (detected), decimal comma (detected))", "rows 400,")]
+    [InlineData("retailer", "retailer-new.csv.gz (CSV, gzip, UTF-8, delimiter ',' (detected), decimal point (detected))", "visits (feature, numeric): missing 7,")]
+    public async Task The_samples_new_customers_are_shown_by_their_datasets_name(string party, string source, string line)
+    {
+        using StringWriter output = new();
+        using StringWriter errors = new();
+        int code = await ProfileCommand.RunAsync(
+            ["--config", Checkout.PathOf($"samples/categorical/{party}.yaml"), "--dataset", "new-customers"], output, errors, CancellationToken.None);
+        Assert.Equal((0, ""), (code, errors.ToString()));
+        Assert.Contains(source, output.ToString(), StringComparison.Ordinal);
+        Assert.Contains(line, output.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -164,7 +164,7 @@ public sealed class RelayTests : IDisposable
         RelayClient client = Client();
         for (int i = 0; i < RelayClient.MaxControl; i++)
         {
-            Assert.True(client.WaitForRoomAsync(CancellationToken.None).IsCompletedSuccessfully);
+            Assert.True(client.WaitForRoomAsync(CancellationToken.None).AsTask().IsCompletedSuccessfully);
             client.Acknowledge(new EnvelopeRef { Job = Job });
         }
 

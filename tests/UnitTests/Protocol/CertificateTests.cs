@@ -47,6 +47,14 @@ public sealed class CertificateTests : IDisposable
     }
 
     [Fact]
+    public void No_side_of_a_connection_fetches_what_a_certificate_names()
+    {
+        using Credential bank = Credential.Create(At("bank.pem"), new CertificateTerms("bank"));
+        Assert.True(MutualTls.Client(bank.Certificate, () => [], "coordinator").CertificateChainPolicy!.DisableCertificateDownloads);
+        Assert.True(MutualTls.Server(bank.Certificate, _ => { }).CertificateChainPolicy!.DisableCertificateDownloads);
+    }
+
+    [Fact]
     public async Task A_renewed_certificate_names_the_hosts_of_the_one_before_unless_others_are_given()
     {
         using (Credential.Create(At("bank.pem"), new CertificateTerms("bank", 30, ["coordinator.example", "10.1.2.3", "::1"])))

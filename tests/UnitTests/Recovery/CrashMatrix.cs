@@ -18,7 +18,7 @@ public abstract class CrashMatrix
     {
         string name = string.Join(" and ", kills.Select(kill => kill.ToString()));
         long start = TimeProvider.System.GetTimestamp();
-        await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job, Undisturbed.NewStores(), kills);
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job, new RunPlan { Stores = Undisturbed.NewStores() }, kills);
         JobTrace trace = await run.CompleteAsync();
         _output.WriteLine($"{name}: {TimeProvider.System.GetElapsedTime(start).TotalSeconds:F2} s");
         Assert.True(run.Revived == kills.Sum(kill => 1 + kill.Together.Length), $"{name}: {run.Revived} lives more");
@@ -50,7 +50,7 @@ public abstract class Undisturbed : IAsyncLifetime
     private protected async Task ObserveAsync()
     {
         IRunStores stores = NewStores();
-        await using RecoveryRun run = await RecoveryRun.StartAsync(Job, stores);
+        await using RecoveryRun run = await RecoveryRun.StartAsync(Job, new RunPlan { Stores = stores });
         Trace = await run.CompleteAsync();
         Job.Attempts[Role.LabelParty] = (await run.StoreOf(Actor.Label).LoadAttemptAsync(Job.JobId, 1, default))!;
         Job.Attempts[Role.FeatureParty] = (await run.StoreOf(Actor.Feature).LoadAttemptAsync(Job.JobId, 1, default))!;

@@ -15,7 +15,7 @@ internal interface ILifeStore : IAsyncDisposable
     string? Log { get; }
 
     /// <param name="onCommit">Called around each commit.</param>
-    ICoordinatorStore OpenCoordinator(Action<CommitStage> onCommit);
+    ICoordinatorStore OpenCoordinator(Action<CommitStage> onCommit, TimeProvider time);
 
     /// <inheritdoc cref="OpenCoordinator"/>
     IPartyStore OpenParty(SecretsKey secrets, Action<CommitStage> onCommit);
@@ -42,7 +42,7 @@ internal sealed class SqliteStores(Dictionary<Actor, SqliteOptions> failing) : I
     {
         public string Log => path + "-wal";
 
-        public ICoordinatorStore OpenCoordinator(Action<CommitStage> onCommit) => SqliteCoordinatorStore.Open(path, Options(onCommit));
+        public ICoordinatorStore OpenCoordinator(Action<CommitStage> onCommit, TimeProvider time) => SqliteCoordinatorStore.Open(path, Options(onCommit), time);
 
         public IPartyStore OpenParty(SecretsKey secrets, Action<CommitStage> onCommit) => SqlitePartyStore.Open(path, secrets, Options(onCommit));
 
@@ -94,7 +94,7 @@ internal sealed class PostgresStores(PostgresServer server, TimeSpan patience) :
 
         public string? Log => null;
 
-        public ICoordinatorStore OpenCoordinator(Action<CommitStage> onCommit) => PostgresCoordinatorStore.Open(_address, Options(onCommit));
+        public ICoordinatorStore OpenCoordinator(Action<CommitStage> onCommit, TimeProvider time) => PostgresCoordinatorStore.Open(_address, Options(onCommit), time);
 
         public IPartyStore OpenParty(SecretsKey secrets, Action<CommitStage> onCommit) => PostgresPartyStore.Open(_address, secrets, Options(onCommit));
 

@@ -1,6 +1,7 @@
 using System.Net;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
+using VertFed.Operations;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
@@ -31,7 +32,7 @@ internal sealed class PartyLife : ILife
     private readonly StringWriter _errors = new();
     private readonly CheckpointSigner _checkpoints;
 
-    public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, ILifeStore database)
+    public PartyLife(RecoveryCase job, Role role, string folder, int port, KillPoint? point, ILifeStore database, TimeProvider time)
     {
         Folder = folder;
         Database = database;
@@ -42,16 +43,17 @@ internal sealed class PartyLife : ILife
         Store = new SeededStore(database.OpenParty(secrets, Gate.OnCommit), job.Attempts.GetValueOrDefault(role));
         PartyHost host = Host = new(
             config,
-            new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role)), _checkpoints)),
+            new NodeKeys(new NodeKey(TestTls.CredentialOf(job.IdentityOf(role), made: RecoveryCase.Made), _checkpoints)),
             Store,
             new ProgressWriter(TextWriter.Synchronized(_output)),
             new NodeLog(TextWriter.Synchronized(_errors), TimeProvider.System),
-            TimeProvider.System,
+            time,
             new RelayOptions
             {
                 Coordinator = config.Coordinator,
                 CoordinatorFingerprints = config.CoordinatorFingerprints,
                 Party = config.Name,
+                Time = time,
                 FirstWait = TimeSpan.FromMilliseconds(10),
                 LongestWait = TimeSpan.FromMilliseconds(80),
             });
@@ -103,14 +105,17 @@ internal sealed class CoordinatorLife : ILife
 
     public string Address => _host.Address;
 
+    /// <summary>Where the operator's pages are; null without them.</summary>
+    public IPEndPoint? Pages => _host.AdminAddress;
+
     public int Port => new Uri(_host.Address).Port;
 
     public string Log => "";
 
-    public static async Task<CoordinatorLife> StartAsync(RecoveryCase job, string folder, KillPoint? point, ILifeStore database)
+    public static async Task<CoordinatorLife> StartAsync(RecoveryCase job, string folder, KillPoint? point, ILifeStore database, TimeProvider time, bool hasPages)
     {
         DurableGate gate = new(point, database.Log);
-        ICoordinatorStore store = database.OpenCoordinator(gate.OnCommit);
+        ICoordinatorStore store = database.OpenCoordinator(gate.OnCommit, time);
         CoordinatorConfig config = new()
         {
             Listen = new IPEndPoint(IPAddress.Loopback, 0),
@@ -123,8 +128,9 @@ internal sealed class CoordinatorLife : ILife
             },
             Principals = [new Principal("ann", [job.Analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.None, Json: false),
+            Operations = new OperationsSettings { Admin = hasPages ? new IPEndPoint(IPAddress.Loopback, 0) : null },
         };
-        CoordinatorHost host = await CoordinatorHost.StartAsync(config, store, TimeProvider.System, CancellationToken.None);
+        CoordinatorHost host = await CoordinatorHost.StartAsync(config, store, time, CancellationToken.None);
         return new CoordinatorLife(host, store, database, gate, folder);
     }
 

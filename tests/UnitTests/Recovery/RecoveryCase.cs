@@ -22,7 +22,7 @@ internal sealed class RecoveryCase : IAsyncDisposable
     public RecoveryCase(Family family, uint maxIterations, uint deadlineSeconds = 60)
     {
         WriteData(family, "K", missing: 0);
-        TestTls.Save(_coordinator, CoordinatorIdentityPath);
+        TestTls.Save(_coordinator, CoordinatorIdentityPath, Made);
         JobSpec spec = new()
         {
             Version = 1,
@@ -39,6 +39,9 @@ internal sealed class RecoveryCase : IAsyncDisposable
         };
         Job = SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
     }
+
+    /// <summary>When the certificates were made: long enough ago for a clock that is behind.</summary>
+    public static TimeProvider Made { get; } = new OtherClock(TimeSpan.FromDays(-1));
 
     public SignedJob Job { get; private set; }
 

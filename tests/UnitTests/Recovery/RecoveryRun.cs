@@ -39,13 +39,13 @@ internal sealed class RecoveryRun : IAsyncDisposable
     private readonly Dictionary<Actor, Cable> _links = new() { [Actor.Label] = Cable.Open(), [Actor.Feature] = Cable.Open() };
     private readonly List<Cable> _cut = [];
     private readonly List<ILife> _dead = [];
-    private readonly IRunStores _stores;
+    private readonly RunPlan _plan;
     private readonly SemaphoreSlim _changing = new(1);
     private int _begun;
 
-    private RecoveryRun(RecoveryCase job, IRunStores stores, Kill[] kills)
+    private RecoveryRun(RecoveryCase job, RunPlan plan, Kill[] kills)
     {
-        (_job, _stores) = (job, stores);
+        (_job, _plan) = (job, plan);
         _folder = job.NewFolder();
         _points = kills.ToDictionary(kill => kill.Actor, kill => kill.Point);
         _together = kills.ToDictionary(kill => kill.Actor, kill => kill.Together);
@@ -72,19 +72,19 @@ internal sealed class RecoveryRun : IAsyncDisposable
     private CoordinatorLife Coordinator => (CoordinatorLife)_lives[Actor.Coordinator];
 
     /// <summary>Starts the three processes, on SQLite.</summary>
-    public static Task<RecoveryRun> StartAsync(RecoveryCase job, params Kill[] kills) => StartAsync(job, new SqliteStores([]), kills);
+    public static Task<RecoveryRun> StartAsync(RecoveryCase job, params Kill[] kills) => StartAsync(job, new RunPlan(), kills);
 
     /// <summary>As above, where the first life of one has a store that fails.</summary>
     public static Task<RecoveryRun> StartAsync(RecoveryCase job, Actor actor, SqliteOptions failing) =>
-        StartAsync(job, new SqliteStores(new Dictionary<Actor, SqliteOptions> { [actor] = failing }));
+        StartAsync(job, new RunPlan { Stores = new SqliteStores(new Dictionary<Actor, SqliteOptions> { [actor] = failing }) });
 
-    /// <summary>Starts the three processes on the given stores, and on the folders that the job begins with.</summary>
-    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, IRunStores stores, params Kill[] kills)
+    /// <summary>Starts the three processes as planned, on the folders that the job begins with.</summary>
+    public static async Task<RecoveryRun> StartAsync(RecoveryCase job, RunPlan plan, params Kill[] kills)
     {
-        RecoveryRun run = new(job, stores, kills);
+        RecoveryRun run = new(job, plan, kills);
         foreach (Actor actor in new[] { Actor.Coordinator, Actor.Label, Actor.Feature })
         {
-            string folder = run.NewFolder(actor);
+            string folder = plan.Homes.TryGetValue(actor, out string? home) ? home : run.NewFolder(actor);
             if (job.Beginnings.TryGetValue(actor, out string? before))
             {
                 Copy(before, folder);
@@ -139,6 +139,18 @@ internal sealed class RecoveryRun : IAsyncDisposable
 
     /// <summary>Called with an actor and the folder that its next life begins on: what happens to the files meanwhile.</summary>
     public Action<Actor, string>? BetweenLives { get; set; }
+
+    /// <summary>Called when a party has ended by itself, before it is started again.</summary>
+    public Action? BeforeRevival { get; set; }
+
+    /// <summary>A party's present life; faults when it ends by an error.</summary>
+    public Task RunningOf(Actor party) => ((PartyLife)_lives[party]).Running;
+
+    /// <summary>A channel of the analyst's to the coordinator.</summary>
+    public GrpcChannel Connect() => TestTls.Connect(Coordinator.Address, _job.Analyst, _job.CoordinatorFingerprint);
+
+    /// <summary>The coordinator's page of readiness.</summary>
+    public Uri ReadyPage => new($"http://{Coordinator.Pages}/healthz/ready");
 
     /// <summary>What happens while a process stands at its point, which then goes on, where it is not killed.</summary>
     public Func<Task>? InsteadOfDeath { get; set; }
@@ -259,10 +271,11 @@ internal sealed class RecoveryRun : IAsyncDisposable
     {
         bool isFirst = !_lives.ContainsKey(actor);
         KillPoint? point = isFirst && _points.TryGetValue(actor, out KillPoint planned) ? planned : null;
-        ILifeStore database = _stores.Begin(actor, folder);
+        ILifeStore database = _plan.Stores.Begin(actor, folder);
+        TimeProvider time = _plan.Clock(actor);
         if (actor == Actor.Coordinator)
         {
-            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point, database);
+            CoordinatorLife life = await CoordinatorLife.StartAsync(_job, folder, point, database, time, _plan.HasPages);
             _lives[actor] = life;
             foreach (Cable link in _links.Values)
             {
@@ -281,7 +294,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
         }
 
         _links[actor].Join(Coordinator.Port);
-        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point, database);
+        _lives[actor] = new PartyLife(_job, actor == Actor.Label ? Role.LabelParty : Role.FeatureParty, folder, _links[actor].Port, point, database, time);
     }
 
     private string NewFolder(Actor actor)
@@ -298,7 +311,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
         {
             try
             {
-                using GrpcChannel channel = TestTls.Connect(Coordinator.Address, _job.Analyst, _job.CoordinatorFingerprint);
+                using GrpcChannel channel = Connect();
                 JobService.JobServiceClient client = new(channel);
                 await client.SubmitAsync(
                     new SubmitRequest { Job = _job.Job.Message }, deadline: DateTime.UtcNow.AddSeconds(2), cancellationToken: cancellationToken);
@@ -363,6 +376,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
                 {
                     Faults.Add(ended.Exception.InnerException!);
                     await life.DisposeAsync();
+                    BeforeRevival?.Invoke();
                     await BeginLifeAsync(actor, life.Folder);
                 }
             }

@@ -85,7 +85,8 @@ public sealed class ScoreJobTests
         string bankFile = Path.Combine(fixture.Folder, "bank.csv");
         string text = await File.ReadAllTextAsync(bankFile);
         await File.WriteAllTextAsync(bankFile, text.Replace("b1", "b2", StringComparison.Ordinal));
-        await RefusedAsync(model, "BadInput", "bank.csv, line 1: feature column 'b1' is missing", "bank");
+        await RefusedAsync(model, "BadInput", "the input of 'bank' does not fit", "bank");
+        Assert.Contains("bank.csv, line 1: feature column 'b1' is missing", bank.Log, StringComparison.Ordinal);
         await File.WriteAllTextAsync(bankFile, text);
 
         await retailer.Store.SetModelStateAsync(model, ModelState.Archived, default);

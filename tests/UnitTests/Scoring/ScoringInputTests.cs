@@ -31,8 +31,8 @@ public sealed class ScoringInputTests : IDisposable
         Assert.Equal([1, 0, 0, 0, 0], rows.Features[2]);
         Assert.Equal([0, 0, 0, 0, 1], rows.Features[3]);
         Assert.Equal(2, Assert.Single(unseen).Value);
-        Guard warning = Assert.Single(PolicyGuards.UnseenLevels(Config(), unseen));
-        Assert.Equal(("bank: unseen_levels of region", 2.0, "warn"), (warning.Name, warning.Value, warning.Verdict));
+        Guard warning = Assert.IsType<Guard>(PolicyGuards.UnseenLevels(Config(), unseen));
+        Assert.Equal(("bank: unseen_levels", 2.0, "warn"), (warning.Name, warning.Value, warning.Verdict));
     }
 
     [Theory]

@@ -14,6 +14,8 @@ public abstract partial class CoordinatorStoreContract
         JobRecord job = (await Store.AddJobAsync(queued, None)).Job;
         Assert.Equal((JobState.Queued, true, 0L, JobKind.Score, "credit-risk"), (job.State, job.IsOpen, job.OfferedUnixMs, job.Kind, job.Purpose));
         Assert.Equal([Id(1)], (await Store.ListOpenJobsAsync(None)).Select(open => open.Job));
+        Assert.Equal([Id(1)], (await Store.ListOpenJobsAsync("retailer", None)).Select(open => open.Job));
+        Assert.Empty(await Store.ListOpenJobsAsync("insurer", None));
         Assert.Empty(await Store.ListUnclosedAsync(0, None));
         Assert.Equal(JobState.Queued, (await Store.RecordAnswerAsync(Id(1), 1, Role.LabelParty, null, 5, None))!.State);
         Assert.Equal(Answer.None, (await Store.FindJobAsync(Id(1), None))!.LabelAnswer);

@@ -1,3 +1,5 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
 using System.Net;
 using Grpc.Core;
 using Grpc.Net.Client;
@@ -159,6 +161,26 @@ public sealed class FloodTests
         {
             Assert.Equal(StatusCode.NotFound, (await RefusalOfAsync(call))!.StatusCode);
         }
+    }
+
+    [Fact]
+    public async Task A_message_that_is_small_because_it_is_compressed_is_held_to_the_same_limit()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        using MemoryStream packed = new();
+        await using (GZipStream gzip = new(packed, CompressionLevel.Optimal, leaveOpen: true))
+            await gzip.WriteAsync(new byte[16 * 1024 * 1024]);
+        byte[] message = [1, 0, 0, 0, 0, .. packed.ToArray()];
+        BinaryPrimitives.WriteInt32BigEndian(message.AsSpan(1), message.Length - 5);
+        using HttpMessageInvoker raw = Raw(fixture, fixture.Submitter);
+        using HttpRequestMessage request = HalfRequest(fixture);
+        request.Content = new ByteArrayContent(message);
+        request.Content.Headers.ContentType = new System.Net.Http.Headers.MediaTypeHeaderValue("application/grpc");
+        request.Headers.Add("grpc-encoding", "gzip");
+        using HttpResponseMessage answer = await raw.SendAsync(request, CancellationToken.None);
+        await answer.Content.CopyToAsync(Stream.Null);
+        IEnumerable<string> status = answer.Headers.TryGetValues("grpc-status", out IEnumerable<string>? early) ? early : answer.TrailingHeaders.GetValues("grpc-status");
+        Assert.Equal(((int)StatusCode.ResourceExhausted).ToString(System.Globalization.CultureInfo.InvariantCulture), Assert.Single(status));
     }
 
     private static HttpMessageInvoker Raw(CoordinatorFixture fixture, Identity caller) => new(new SocketsHttpHandler

@@ -129,6 +129,39 @@ public sealed class ShareTests
             await stranger.DisposeAsync();
     }
 
+    [Fact]
+    public async Task Words_of_a_party_count_as_calls_and_envelopes_do_not()
+    {
+        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 8 });
+        (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
+        for (int i = 0; i < 10; i++)
+            await bank.DepositAsync(job, [1]);
+        for (int i = 0; i < 8; i++)
+            await bank.SendAsync(new PartyFrame { Model = new ModelNotice { Job = job, State = ModelState.Active } });
+        Assert.Equal(StatusCode.ResourceExhausted, (await bank.ExpectStatusAsync()).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_job_takes_no_more_envelopes_than_its_limit_allows()
+    {
+        await using CoordinatorFixture fixture = await StartAsync(
+            limits => limits with { MaxJobGigabytes = 1 },
+            (call, _, store) => call == nameof(ICoordinatorStore.DepositAsync) ? LargeAsync(store) : store());
+        (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
+        await bank.DepositAsync(job, [1]);
+        await bank.SendAsync(job, Step.BlindedIds);
+        RpcException closed = await bank.ExpectStatusAsync();
+        Assert.Equal(nameof(ErrorCode.ProtocolViolation), closed.Trailers.GetValue("vertfed-code"));
+        Assert.Contains("max_job_gigabytes", closed.Status.Detail, StringComparison.Ordinal);
+
+        // As if nearly all had come before.
+        static async Task<DepositResult> LargeAsync(Func<Task> store)
+        {
+            DepositResult result = await (Task<DepositResult>)store();
+            return result with { Job = result.Job! with { Bytes = 1L << 30 } };
+        }
+    }
+
     private static Task<CoordinatorFixture> StartAsync(Func<CoordinatorLimits, CoordinatorLimits> change, WatchedStore.Hand? hand = null) =>
         CoordinatorFixture.StartAsync(config => config with { Limits = change(config.Limits) }, hand);
 
