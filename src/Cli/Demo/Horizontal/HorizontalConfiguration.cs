@@ -70,8 +70,7 @@ internal sealed class HorizontalConfiguration
         }
     }
 
-    /// <param name="trainRows">Of all nodes together.</param>
-    public void WriteJob(int trainRows) => DemoConfiguration.Write(_folder.JobSpec, string.Create(CultureInfo.InvariantCulture, $"""
+    public void WriteJob() => DemoConfiguration.Write(_folder.JobSpec, string.Create(CultureInfo.InvariantCulture, $"""
         kind: horizontal
         title: demo, horizontal
         parties:
@@ -80,7 +79,7 @@ internal sealed class HorizontalConfiguration
           model: logistic
           strategy: {DemoConfiguration.Quote(_options.Strategy)}
           rounds: {_options.Rounds}
-          epochs: {HorizontalDemoOptions.EpochsOf(trainRows)}
+          epochs: {HorizontalDemoOptions.Epochs}
           batch: {HorizontalDemoOptions.Batch}
           rate: {HorizontalDemoOptions.Rate:r}
           l2: {HorizontalDemoOptions.L2:0.######}

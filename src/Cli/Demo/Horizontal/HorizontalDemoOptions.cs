@@ -21,14 +21,10 @@ internal sealed record HorizontalDemoOptions(
     /// <summary>λ of λ/2 ‖w‖² in the job and in the centralised fit; it keeps the optimum finite.</summary>
     public const double L2 = 1e-4;
 
-    public const int Batch = 64;
-    public const double Rate = 0.05;
+    /// <summary>Steps of a round, each over all of a node's rows: without chance, so that a run comes to the same model again.</summary>
+    public const int Epochs = 20;
+    public const int Batch = 0;
+    public const double Rate = 0.5;
     public const int RoundDeadlineSeconds = 60;
     public const int DeadlineSeconds = 900;
-    private const int RowsARound = 40_000;
-
-    /// <summary>Local passes of a round: more over a small table, whose few steps would leave the model short of its optimum.</summary>
-    /// <param name="trainRows">Of all nodes together, at least 1.</param>
-    /// <returns>2 to 20.</returns>
-    public static int EpochsOf(int trainRows) => Math.Clamp(RowsARound / trainRows, 2, 20);
 }

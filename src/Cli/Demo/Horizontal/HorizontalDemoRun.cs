@@ -63,7 +63,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         }
 
         configuration.WriteCoordinator(port: 0);
-        configuration.WriteJob(table.Train.Count);
+        configuration.WriteJob();
         await using DemoNodes nodes = new(_folder, OnEvent);
         Uri address = await nodes.StartCoordinatorAsync(interrupted);
         configuration.WriteCoordinator(address.Port);
