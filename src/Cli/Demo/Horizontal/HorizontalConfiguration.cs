@@ -1,5 +1,4 @@
 using System.Globalization;
-using VertFed.Protocol;
 
 namespace VertFed.Cli.Demo.Horizontal;
 

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Spectre.Console;
-using VertFed.Cli.Jobs;
 using VertFed.Protocol;
 
 namespace VertFed.Cli.Demo.Horizontal;
