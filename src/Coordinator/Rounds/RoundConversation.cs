@@ -223,14 +223,13 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
         {
             Refuse(place, $"{said}: it was not asked");
         }
-        else if (!waiting.Contains(place))
+        else if (!waiting.Remove(place))
         {
             Refuse(place, $"{said}: it has answered already");
         }
         else
         {
             // Whatever it is, it is this party's answer: another one is not waited for.
-            waiting.Remove(place);
             _outstanding.Remove(place);
             try
             {

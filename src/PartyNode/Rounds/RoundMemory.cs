@@ -1,4 +1,3 @@
-using VertFed.Horizontal;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;

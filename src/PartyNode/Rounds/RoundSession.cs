@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using System.Threading.Channels;
 using Google.Protobuf;
 using VertFed.Horizontal;

@@ -2,7 +2,6 @@ using System.Text.Json;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Updates;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.UnitTests.PartyNode;
 using Xunit;
