@@ -6,7 +6,7 @@ using VertFed.Bench;
 
 // In this process: benchmarks reach internals of the projects, and the build's output folder is not where the tool would look.
 IConfig config = DefaultConfig.Instance.WithOptions(ConfigOptions.DisableOptimizationsValidator);
-Type[] micro = [typeof(TransformBenchmarks), typeof(LatticeBenchmarks), typeof(PsiBenchmarks), typeof(IterationBenchmarks), typeof(VerificationBenchmarks)];
+Type[] micro = [typeof(TransformBenchmarks), typeof(LatticeBenchmarks), typeof(PsiBenchmarks), typeof(IterationBenchmarks), typeof(VerificationBenchmarks), typeof(SimulationBenchmarks)];
 BenchmarkSwitcher.FromTypes(micro).Run(args, config);
 
 namespace VertFed.Bench

@@ -9,7 +9,7 @@ namespace VertFed.Storage;
 /// </summary>
 /// <remarks>Every method throws <see cref="Protocol.VertFedException"/> with code Storage where the store cannot do it. Writes are
 /// idempotent, so that a caller who did not hear the result may repeat them.</remarks>
-public interface ICoordinatorStore : ITranscriptStore, IAsyncDisposable
+public interface ICoordinatorStore : ITranscriptStore, IRoundStore, IAsyncDisposable
 {
     /// <summary>How its writes go; null where nobody counts.</summary>
     StoreActivity? Activity => null;

@@ -10,15 +10,15 @@ public sealed class ProjectGraphTests
         ["Primitives"] = [],
         ["Lattice"] = ["Primitives"],
         ["Models"] = [],
-        ["Horizontal"] = ["Models", "Primitives"],
+        ["Horizontal"] = ["Models", "Primitives", "Protocol"],
         ["Protocol"] = ["Primitives"],
         ["Psi"] = ["Primitives", "Protocol"],
         ["Vertical"] = ["Lattice", "Models", "Primitives", "Protocol"],
         ["Transcript"] = ["Protocol"],
         ["Storage"] = ["Protocol", "Transcript"],
         ["Operations"] = ["Protocol"],
-        ["PartyNode"] = ["Lattice", "Models", "Operations", "Primitives", "Protocol", "Psi", "Storage", "Transcript", "Vertical"],
-        ["Coordinator"] = ["Operations", "Protocol", "Storage", "Transcript"],
+        ["PartyNode"] = ["Horizontal", "Lattice", "Models", "Operations", "Primitives", "Protocol", "Psi", "Storage", "Transcript", "Vertical"],
+        ["Coordinator"] = ["Horizontal", "Models", "Operations", "Primitives", "Protocol", "Storage", "Transcript"],
         ["Cli"] = ["Horizontal", "Models", "Protocol", "Transcript"],
     };
 

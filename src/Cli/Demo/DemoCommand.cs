@@ -26,6 +26,7 @@ internal static class DemoCommand
         {
             data, output, family, l2, holdout, seed, rows, accept, score, json,
         };
+        command.Subcommands.Add(Horizontal.HorizontalDemoCommand.Create(terminal));
         command.SetAction(async (result, cancellationToken) =>
         {
             DemoOptions options = new(

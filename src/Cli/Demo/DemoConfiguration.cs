@@ -25,10 +25,10 @@ internal sealed class DemoConfiguration
     {
         _folder = folder;
         _options = options;
-        _bankFingerprint = CreateIdentity(Bank);
-        _retailerFingerprint = CreateIdentity(Retailer);
-        _analystFingerprint = CreateIdentity(Analyst);
-        CoordinatorFingerprint = CreateIdentity(Coordinator);
+        _bankFingerprint = CreateIdentity(folder, Bank);
+        _retailerFingerprint = CreateIdentity(folder, Retailer);
+        _analystFingerprint = CreateIdentity(folder, Analyst);
+        CoordinatorFingerprint = CreateIdentity(folder, Coordinator);
     }
 
     public string CoordinatorFingerprint { get; }
@@ -123,13 +123,17 @@ internal sealed class DemoConfiguration
         ? $"\ndatasets:\n  {DemoScoring.Dataset}:\n    csv: {Quote(Path.Combine(new DemoScoring(_folder, _options).Data, party + ".csv"))}"
         : "";
 
-    private string CreateIdentity(string name)
+    /// <summary>Makes a key with its certificate.</summary>
+    /// <returns>The fingerprint.</returns>
+    internal static string CreateIdentity(DemoFolder folder, string name)
     {
-        using Credential credential = Credential.Create(_folder.Identity(name), new CertificateTerms(name));
+        using Credential credential = Credential.Create(folder.Identity(name), new CertificateTerms(name));
         return credential.Fingerprint;
     }
 
-    private static void Write(string path, string text)
+    /// <summary>Writes a file of text with lines ended by \n.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: it cannot be written.</exception>
+    internal static void Write(string path, string text)
     {
         try
         {

@@ -11,11 +11,11 @@ internal sealed class DemoFolder
 
     public string Transcript => Path.Combine(Root, "transcript.vft");
 
-    public string CoordinatorConfig => Path.Combine(Root, "coordinator.yaml");
+    public string CoordinatorConfig => Config(DemoConfiguration.Coordinator);
 
-    public string BankConfig => Path.Combine(Root, "bank.yaml");
+    public string BankConfig => Config(DemoConfiguration.Bank);
 
-    public string RetailerConfig => Path.Combine(Root, "retailer.yaml");
+    public string RetailerConfig => Config(DemoConfiguration.Retailer);
 
     public string JobSpec => Path.Combine(Root, "job.yaml");
 
@@ -23,11 +23,17 @@ internal sealed class DemoFolder
 
     public string SampleData => Path.Combine(Root, "data");
 
-    public string CoordinatorData => Path.Combine(Root, "coordinator");
+    public string CoordinatorData => NodeData(DemoConfiguration.Coordinator);
 
-    public string BankData => Path.Combine(Root, "bank");
+    public string BankData => NodeData(DemoConfiguration.Bank);
 
-    public string RetailerData => Path.Combine(Root, "retailer");
+    public string RetailerData => NodeData(DemoConfiguration.Retailer);
+
+    /// <summary>A process's configuration file.</summary>
+    public string Config(string name) => Path.Combine(Root, name + ".yaml");
+
+    /// <summary>A process's data folder.</summary>
+    public string NodeData(string name) => Path.Combine(Root, name);
 
     public string Identity(string name) => Path.Combine(Root, "identities", name + ".pem");
 

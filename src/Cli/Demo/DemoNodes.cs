@@ -5,8 +5,8 @@ using VertFed.Protocol;
 namespace VertFed.Cli.Demo;
 
 /// <summary>
-/// The demo's three processes: started one after the other, stopped together. One that is killed while the job runs is started again, as a
-/// service manager would, and takes the job up from its store.
+/// The demo's processes, a coordinator and the parties: started one after the other, stopped together. One that is killed while the job runs is
+/// started again, as a service manager would, and takes the job up from its store.
 /// </summary>
 internal sealed class DemoNodes(DemoFolder folder, Action<string, NodeEvent> onEvent) : IAsyncDisposable
 {
@@ -19,17 +19,17 @@ internal sealed class DemoNodes(DemoFolder folder, Action<string, NodeEvent> onE
     /// <summary>Starts the coordinator and returns the address it listens on.</summary>
     public async Task<Uri> StartCoordinatorAsync(CancellationToken cancellationToken)
     {
-        Node coordinator = Add("coordinator", HostLocator.Coordinator, folder.CoordinatorConfig);
+        Node coordinator = Add(DemoConfiguration.Coordinator, HostLocator.Coordinator, folder.CoordinatorConfig);
         NodeEvent ready = await coordinator.Process.ReadyAsync(s_startTimeout, cancellationToken);
         return Jobs.CoordinatorConnection.ParseAddress(ready.Text("address"));
     }
 
-    /// <summary>Starts both parties and waits until both have registered with the coordinator.</summary>
-    public async Task StartPartiesAsync(CancellationToken cancellationToken)
+    /// <summary>Starts the parties and waits until all have registered with the coordinator.</summary>
+    /// <param name="names">Each has its configuration in the demo's folder.</param>
+    public async Task StartPartiesAsync(IReadOnlyList<string> names, CancellationToken cancellationToken)
     {
-        HostProcess bank = Add(DemoConfiguration.Bank, HostLocator.PartyNode, folder.BankConfig).Process;
-        HostProcess retailer = Add(DemoConfiguration.Retailer, HostLocator.PartyNode, folder.RetailerConfig).Process;
-        await Task.WhenAll(bank.ReadyAsync(s_startTimeout, cancellationToken), retailer.ReadyAsync(s_startTimeout, cancellationToken));
+        HostProcess[] parties = [.. names.Select(name => Add(name, HostLocator.PartyNode, folder.Config(name)).Process)];
+        await Task.WhenAll(parties.Select(party => party.ReadyAsync(s_startTimeout, cancellationToken)));
     }
 
     /// <summary>Starts again whatever ends, until one of the processes is given up.</summary>

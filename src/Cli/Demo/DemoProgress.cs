@@ -103,6 +103,26 @@ internal sealed class DemoProgress
         Raise(string.Create(CultureInfo.InvariantCulture, $"train: iteration {iteration.Round}{norm}, {bytes / 1e6:0.0} MB so far"));
     }
 
+    /// <summary>The coordinator's view of a horizontal job.</summary>
+    public void OnRound(JobStatus status)
+    {
+        string step = status.Round == 0
+            ? "preparing"
+            : string.Create(CultureInfo.InvariantCulture, $"round {status.Round} of {status.Rounds}");
+        lock (_gate)
+        {
+            _bytes = status.Bytes;
+            if (string.Equals(_step, step, StringComparison.Ordinal))
+            {
+                return;
+            }
+
+            _step = step;
+        }
+
+        Raise(string.Create(CultureInfo.InvariantCulture, $"train: {step}, {status.Bytes / 1e3:0.0} kB so far"));
+    }
+
     private static string Describe(PhaseProgress phase) => string.Create(
         CultureInfo.InvariantCulture,
         $"{phase.Name.ToLowerInvariant()}: {phase.End - phase.Start:0.0} s, {(phase.BytesAfter - phase.BytesBefore) / 1e6:0.0} MB");

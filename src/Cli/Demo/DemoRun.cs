@@ -16,8 +16,6 @@ namespace VertFed.Cli.Demo;
 /// </summary>
 internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
 {
-    private static readonly TimeSpan s_cancelPatience = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(200);
     private readonly DemoFolder _folder = new(options.Out);
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly DemoProgress _progress = new();
@@ -37,26 +35,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         ErrorCode? failure;
         await using (ProgressView.Start(_progress, terminal))
         {
-            try
-            {
-                error = await ComposeAsync(interrupted);
-                failure = error is null ? null : JobOutcomes.Code(error.Code, ErrorCode.Internal);
-            }
-            catch (OperationCanceledException) when (interrupted.IsCancellationRequested)
-            {
-                failure = ErrorCode.Cancelled;
-                error = new ReportError(nameof(ErrorCode.Cancelled), "demo", "", "Cancelled by a signal.");
-            }
-            catch (VertFedException e)
-            {
-                failure = e.Code;
-                error = new ReportError(e.Code.ToString(), e.Party.Length > 0 ? e.Party : "demo", e.Step, Error.OneLine(e.Message));
-            }
-            catch (Exception e) when (!Program.Debug)
-            {
-                failure = ErrorCode.Internal;
-                error = new ReportError(nameof(ErrorCode.Internal), "demo", "", Error.OneLine($"{e.GetType().Name}: {e.Message}"));
-            }
+            (failure, error) = await DemoFailure.CatchAsync(() => ComposeAsync(interrupted), interrupted);
         }
 
         Report report = Assemble(failure, error);
@@ -76,7 +55,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         Uri address = await nodes.StartCoordinatorAsync(interrupted);
         configuration.WriteCoordinator(address.Port);
         configuration.WriteParties(address.GetLeftPart(UriPartial.Authority), bankCsv, retailerCsv);
-        await nodes.StartPartiesAsync(interrupted);
+        await nodes.StartPartiesAsync([DemoConfiguration.Bank, DemoConfiguration.Retailer], interrupted);
         _progress.Note($"Coordinator, bank and retailer run as three processes; the coordinator listens on {address.Authority}");
 
         using CoordinatorAccess access = new(
@@ -86,16 +65,17 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst, clientToken: null, out _job);
         using CancellationTokenSource following = new();
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
+        DemoFollower follower = new(client, analyst, givenUp, _allPartiesDone.Task, _progress.Note);
         try
         {
-            await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
-            ReportError? error = await FollowAsync(client, analyst, _job, givenUp, interrupted);
+            await follower.WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), interrupted);
+            ReportError? error = await follower.FollowAsync(_job, _progress.OnStatus, interrupted);
             if (error is null)
             {
-                JobStatus settled = await WhileSupervisedAsync(
-                    () => DemoTranscript.ExportAsync(client, access, _job, _folder.Transcript, interrupted), givenUp, interrupted);
+                JobStatus settled = await follower.WhileSupervisedAsync(
+                    () => DemoTranscript.ExportAsync(client, access, _job, _folder.Transcript, interrupted), interrupted);
                 _notCoSigned = [.. settled.NotCoSigned];
-                error = options.Score ? await ScoreAsync(client, analyst, configuration, givenUp, interrupted) : null;
+                error = options.Score ? await ScoreAsync(client, analyst, configuration, follower, interrupted) : null;
             }
 
             return error;
@@ -108,30 +88,14 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
     }
 
-    /// <summary>Repeats a call for as long as the coordinator cannot be reached and is not given up.</summary>
-    private static async Task<T> WhileSupervisedAsync<T>(Func<Task<T>> call, Task givenUp, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                return await call();
-            }
-            catch (VertFedException e) when (e.Code == ErrorCode.PeerUnavailable && !givenUp.IsCompleted)
-            {
-                await Task.Delay(s_retry, cancellationToken);
-            }
-        }
-    }
-
     /// <summary>The second job: new customers, scored with the model of the first.</summary>
     private async Task<ReportError?> ScoreAsync(
-        JobClient client, Identity analyst, DemoConfiguration configuration, Task<VertFedException> givenUp, CancellationToken interrupted)
+        JobClient client, Identity analyst, DemoConfiguration configuration, DemoFollower follower, CancellationToken interrupted)
     {
         configuration.WriteScoreJob(_job);
         SignedJobSpec signed = JobFiles.LoadAndSign(_folder.ScoreSpec, analyst, clientToken: null, out _scoreJob);
-        await WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), givenUp, interrupted);
-        if (await FollowAsync(client, analyst, _scoreJob, givenUp, interrupted) is { } error)
+        await follower.WhileSupervisedAsync(() => client.SubmitAsync(signed, interrupted), interrupted);
+        if (await follower.FollowAsync(_scoreJob, _progress.OnStatus, interrupted) is { } error)
         {
             return error;
         }
@@ -142,59 +106,6 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
 
         return null;
-    }
-
-    private async Task<ReportError?> FollowAsync(JobClient client, Identity analyst, string job, Task<VertFedException> givenUp, CancellationToken interrupted)
-    {
-        using CancellationTokenSource watching = new();
-        Task<JobStatus> watch = WhileSupervisedAsync(() => client.WatchAsync(job, _progress.OnStatus, watching.Token), givenUp, watching.Token);
-        await Task.WhenAny(watch, givenUp, Task.Delay(Timeout.InfiniteTimeSpan, interrupted));
-        if (interrupted.IsCancellationRequested && !watch.IsCompleted)
-        {
-            _progress.Note("Cancelling the job...");
-            await CancelAsync(client, analyst, job, watch);
-            throw new OperationCanceledException(interrupted);
-        }
-
-        if (!watch.IsCompleted)
-        {
-            // A process was given up. The coordinator may be about to tell the job's end with a better reason.
-            if (await Task.WhenAny(watch, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None)) != watch)
-            {
-                await watching.CancelAsync();
-                throw await givenUp;
-            }
-        }
-
-        JobStatus status = await watch;
-        await Task.WhenAny(_allPartiesDone.Task, givenUp, Task.Delay(s_cancelPatience, CancellationToken.None));
-        if (status.State == JobState.Done)
-        {
-            return null;
-        }
-
-        ErrorCode code = (ErrorCode)JobOutcomes.ExitCode(status);
-        return new ReportError(
-            code.ToString(),
-            status.Error?.Party is { Length: > 0 } party ? party : "coordinator",
-            status.Error?.Step ?? "",
-            Error.OneLine(status.Error?.Message is { Length: > 0 } message ? message : $"The job ended as {JobOutcomes.Word(status.State)}."));
-    }
-
-    // Tells the coordinator, which tells the parties; whoever has not followed after five seconds is ended with its tree.
-    private async Task CancelAsync(JobClient client, Identity analyst, string job, Task<JobStatus> watch)
-    {
-        using CancellationTokenSource patience = new(s_cancelPatience);
-        try
-        {
-            await client.CancelAsync(job, JobFiles.SignCancellation(job, analyst), patience.Token);
-            await watch.WaitAsync(patience.Token);
-            await _allPartiesDone.Task.WaitAsync(patience.Token);
-        }
-        catch (Exception e) when (e is VertFedException or OperationCanceledException)
-        {
-            _progress.Note($"The job was not cancelled in order: {Error.OneLine(e.Message)}");
-        }
     }
 
     private (string BankCsv, string RetailerCsv) Data(CancellationToken interrupted)

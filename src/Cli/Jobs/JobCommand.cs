@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using VertFed.Cli.Reports;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -113,10 +115,31 @@ internal static class JobCommand
             using CoordinatorAccess caller = access.Open(result);
             using JobClient client = new(caller);
             ReportResponse response = await client.ReportAsync(result.GetRequiredValue(id), cancellationToken);
-            JobSpecification? specification = result.GetValue(spec) is { } file ? JobSpecificationYaml.Load(file) : null;
+            JobSpecification? specification = result.GetValue(spec) is { } yaml ? JobSpecificationYaml.Load(yaml) : null;
             if (specification is null)
             {
                 terminal.Info("Without --spec the parts' signers are not compared with the job's parties.");
+            }
+
+            if (response.Status?.Kind == JobKind.Horizontal)
+            {
+                JsonObject rounds = HorizontalReport.Open(response, caller.Identity, specification);
+                string text = rounds.ToJsonString(new JsonSerializerOptions { WriteIndented = true });
+                if (result.GetValue(output) is { } file)
+                {
+                    ReportFile.WriteText(file, text);
+                }
+
+                if (result.GetValue(json))
+                {
+                    terminal.Output.WriteLine(text);
+                }
+                else
+                {
+                    HorizontalReport.Write(terminal.OutputConsole(), rounds);
+                }
+
+                return 0;
             }
 
             Report report = SealedReports.Open(response, caller.Identity, specification);

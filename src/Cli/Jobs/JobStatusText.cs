@@ -29,7 +29,9 @@ internal sealed record JobStatusView(
     string? Started,
     uint QueuePosition,
     uint EtaSeconds,
-    IReadOnlyList<string> AwaitingApproval)
+    IReadOnlyList<string> AwaitingApproval,
+    IReadOnlyList<string> Parties,
+    uint Rounds)
 {
     public static JobStatusView Of(JobStatus status) => new(
         status.Job,
@@ -55,7 +57,9 @@ internal sealed record JobStatusView(
         Time(status.StartedUnixMs),
         status.QueuePosition,
         status.EtaSeconds,
-        [.. status.AwaitingApproval]);
+        [.. status.AwaitingApproval],
+        [.. status.Parties],
+        status.Rounds);
 
     internal static string? Time(long unixMilliseconds) => unixMilliseconds <= 0
         ? null
@@ -87,7 +91,7 @@ internal static class JobStatusText
                 Markup.Escape(job.Job),
                 Markup.Escape(Error.OneLine(JobOutcomes.Describe(job))),
                 DateTimeOffset.FromUnixTimeMilliseconds(job.SubmittedUnixMs).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture),
-                Markup.Escape(Error.OneLine($"{job.LabelParty}, {job.FeatureParty}")),
+                Markup.Escape(Error.OneLine(job.Kind == JobKind.Horizontal ? string.Join(", ", job.Parties) : $"{job.LabelParty}, {job.FeatureParty}")),
                 Markup.Escape(At(job)),
                 (job.Bytes / 1e6).ToString("0.0", CultureInfo.InvariantCulture),
                 Markup.Escape(Error.OneLine(job.Title)));
@@ -108,6 +112,12 @@ internal static class JobStatusText
             }
 
             line += Waiting(status);
+        }
+
+        if (status.Kind == JobKind.Horizontal)
+        {
+            line += string.Create(CultureInfo.InvariantCulture, $"  {status.Bytes / 1e6:0.0} MB");
+            return Error.OneLine(status.Error is { Message.Length: > 0 } fault ? $"{line}  {Describe(fault)}" : line);
         }
 
         line += string.Create(CultureInfo.InvariantCulture, $"  {status.Bytes / 1e6:0.0} MB in {status.Envelopes} envelopes");
@@ -141,6 +151,11 @@ internal static class JobStatusText
 
     private static string At(JobStatus job)
     {
+        if (job.Kind == JobKind.Horizontal)
+        {
+            return job.Round > 0 ? string.Create(CultureInfo.InvariantCulture, $"round {job.Round} of {job.Rounds}") : "";
+        }
+
         string step = JobOutcomes.Name(job.Step);
         return job.Round > 0 ? string.Create(CultureInfo.InvariantCulture, $"{step} {job.Round}") : step;
     }

@@ -84,7 +84,7 @@ internal sealed record JobCheck
     public static JobCheck Open(DryRunResponse response, JobSpecification spec, Identity analyst)
     {
         List<PreflightPart> parts = [];
-        foreach (PartyReference party in (PartyReference[])[spec.LabelParty, spec.FeatureParty])
+        foreach (PartyReference party in spec.Parties)
         {
             SealedReport[] own = [.. response.Parts.Where(part => string.Equals(part.Party, party.Name, StringComparison.Ordinal))];
             if (own.Length > 1)
@@ -98,7 +98,7 @@ internal sealed record JobCheck
             }
         }
 
-        string[] missing = [.. new[] { spec.LabelParty.Name, spec.FeatureParty.Name }.Except(parts.Select(part => part.Party), StringComparer.Ordinal)];
+        string[] missing = [.. spec.Parties.Select(party => party.Name).Except(parts.Select(part => part.Party), StringComparer.Ordinal)];
         PreflightEstimate[] estimates = [.. parts.Select(part => part.Estimate).OfType<PreflightEstimate>()];
         string[] verdicts = [.. parts.Select(part => part.Verdict), .. missing.Select(_ => Unanswered)];
         return new JobCheck

@@ -66,14 +66,17 @@ internal static class ReportFile
     /// Writes the file as a whole: a reader sees the old content or the new, never a part. The bytes are on the disk before
     /// the name points to them.
     /// </summary>
-    public static void Write(string path, Report report)
+    public static void Write(string path, Report report) => WriteText(path, Serialise(report));
+
+    /// <summary>The same of a report that is text already.</summary>
+    public static void WriteText(string path, string report)
     {
         string temporary = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
             using (FileStream stream = new(temporary, FileMode.Create, FileAccess.Write, FileShare.None))
             {
-                stream.Write(Encoding.UTF8.GetBytes(Serialise(report)));
+                stream.Write(Encoding.UTF8.GetBytes(report));
                 stream.Flush(flushToDisk: true);
             }
 

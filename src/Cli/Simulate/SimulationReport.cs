@@ -28,6 +28,18 @@ internal sealed record SimulationReport(
     /// <summary>By the values of the column that --by names; empty without.</summary>
     public IReadOnlyList<GroupScore> Groups { get; init; } = [];
 
+    /// <summary>Whether updates were added by the secure sum.</summary>
+    public bool Secure { get; init; }
+
+    /// <summary>Whether clients are measured on rows kept for their own test, or on those that they trained on.</summary>
+    public bool OwnTest { get; init; }
+
+    /// <summary>Personal models; null without.</summary>
+    public PersonalReport? Personal { get; init; }
+
+    /// <summary>Clustered training: clients by cluster; else empty.</summary>
+    public IReadOnlyList<int> ClusterSizes { get; init; } = [];
+
     public static SimulationReport Of(SimulationOptions options, SimulationResult result, int trainRows, int testRows)
     {
         long up = 0;
@@ -39,14 +51,21 @@ internal sealed record SimulationReport(
             down += round.BytesDown;
             rounds.Add(new SimulatedRound(
                 round.Round, round.Invited, round.Answered, Finite(round.Test.Loss), Finite(round.Test.Score), Finite(round.Test.Accuracy), round.BytesUp,
-                round.BytesDown, (up + down) / 1e6, [.. round.Refusals.Select(refusal => refusal.Reason)], [.. round.Outliers.Select(outlier => outlier.Client)], Finite(round.Epsilon)));
+                round.BytesDown, (up + down) / 1e6, [.. round.Refusals.Select(refusal => refusal.Reason)], [.. round.Outliers.Select(outlier => outlier.Client)], Finite(round.Epsilon), Finite(round.Staleness), round.Failure));
         }
 
-        ClientSpread spread = result.Spread;
         return new SimulationReport(
-            options.Model.Head.Name, options.Strategy.Name, options.Partition.Name, options.Codec.Name, options.Clients, result.RowsOfClients.Min(),
-            result.RowsOfClients.Max(), trainRows, testRows, options.Seed, Evaluation.ScoreName(options.Model.Head), rounds,
-            new SpreadReport(spread.Measure, spread.Mean, spread.Deviation, spread.WorstDecile, spread.Worst, spread.Best), result.Parameters);
+            options.Model.Head.Name, options.Method?.Name ?? options.Strategy.Name, options.Partition.Name, options.Codec.Name, options.Clients, result.RowsOfClients.Min(),
+            result.RowsOfClients.Max(), trainRows, testRows, options.Seed, Evaluation.ScoreName(options.Model.Head), rounds, SpreadReport.Of(result.Spread), result.Parameters)
+        {
+            Secure = options.Secure,
+            OwnTest = options.OwnTest > 0,
+            ClusterSizes = result.ClusterSizes,
+            Personal = result.Personal is not { } own
+                ? null
+                : new PersonalReport(
+                    own.Name, SpreadReport.Of(own.Shared), SpreadReport.Of(own.Personal), Finite(own.SharedPooled.Score), Finite(own.PersonalPooled.Score), Finite(own.SharedPooled.Loss), Finite(own.PersonalPooled.Loss)),
+        };
     }
 
     /// <summary>The table for people: some rounds, then the clients.</summary>
@@ -66,14 +85,26 @@ internal sealed record SimulationReport(
         }
 
         console.Write(table);
-        console.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{OverClients.Measure} on clients' own rows: mean {OverClients.Mean:0.0000}, deviation {OverClients.Deviation:0.0000}, worst decile {OverClients.WorstDecile:0.0000}"));
-    }
+        if (Rounds.Count(round => round.Failure is not null) is int failed and > 0)
+        {
+            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{failed} rounds left the model as it was, the last because: {Rounds.Last(round => round.Failure is not null).Failure}"));
+        }
 
-    /// <summary>The scores by the values of a column.</summary>
-    public void PrintGroups(IAnsiConsole console)
-    {
+        console.WriteLine($"{OverClients.Measure} of clients, each on {(OwnTest ? "the rows that it kept for its test" : "its own training rows")}:");
+        console.WriteLine($"  {OverClients}");
+        if (Personal is not null)
+        {
+            console.WriteLine($"  with personal models ({Personal.Name}): {Personal.Own}");
+            console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  {Score} on all these rows together: shared {Text(Personal.SharedScore)}, personal {Text(Personal.OwnScore)}; loss {Text(Personal.SharedLoss)} and {Text(Personal.OwnLoss)}"));
+        }
+
+        if (ClusterSizes.Count > 0)
+        {
+            console.WriteLine($"clients by cluster: {string.Join(", ", ClusterSizes)}");
+        }
+
         foreach (GroupScore group in Groups)
         {
             console.WriteLine(string.Create(
@@ -83,13 +114,21 @@ internal sealed record SimulationReport(
 
     public string Plot()
     {
-        string heading = string.Create(CultureInfo.InvariantCulture, $"{Model}, {Strategy}, {Partition}, {Clients} clients");
-        return SvgPlot.Render(
-            heading,
-            [
-                new PlotPanel($"{Score} by round", "round", [.. Rounds.Select(round => ((double)round.Round, round.Score ?? double.NaN))]),
-                new PlotPanel($"{Score} by traffic", "megabytes up and down", [.. Rounds.Select(round => (round.Megabytes, round.Score ?? double.NaN))]),
-            ]);
+        string heading = string.Create(CultureInfo.InvariantCulture, $"{Model} · {Strategy} · {Partition} · {Clients} clients");
+        return SvgPlot.Render(heading, [Panel("round", "round", static round => round.Round), Panel("traffic", "megabytes, up and down", static round => round.Megabytes)]);
+    }
+
+    // Accuracy beside the score, where the score is another.
+    private PlotPanel Panel(string by, string label, Func<SimulatedRound, double> x)
+    {
+        List<PlotSeries> series = [new PlotSeries(Score, [.. Rounds.Select(round => new PlotPoint(x(round), round.Score ?? double.NaN, 0))])];
+        if (Score == "auc")
+        {
+            series.Add(new PlotSeries("accuracy", [.. Rounds.Select(round => new PlotPoint(x(round), round.Accuracy ?? double.NaN, 0))]));
+        }
+
+        string what = Score == "auc" ? "auc and accuracy" : Score;
+        return new PlotPanel($"{what} by {by}", label, what, series);
     }
 
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;
@@ -103,6 +142,8 @@ internal sealed record SimulationReport(
 /// <param name="Megabytes">Up and down, up to this round.</param>
 /// <param name="Outliers">Clients that the strategy set aside or weakened.</param>
 /// <param name="Epsilon">ε spent so far, where updates are clipped and noisy.</param>
+/// <param name="Staleness">fedbuff: of the updates taken, in versions, their mean.</param>
+/// <param name="Failure">Why the round left the model as it was.</param>
 internal sealed record SimulatedRound(
     int Round,
     int Invited,
@@ -115,10 +156,24 @@ internal sealed record SimulatedRound(
     double Megabytes,
     IReadOnlyList<string> Refusals,
     IReadOnlyList<int> Outliers,
-    double? Epsilon);
+    double? Epsilon,
+    double? Staleness,
+    string? Failure);
 
-internal sealed record SpreadReport(string Measure, double Mean, double Deviation, double WorstDecile, double Worst, double Best);
+/// <summary>Over clients, each alike.</summary>
+internal sealed record SpreadReport(string Measure, double Mean, double Deviation, double WorstDecile, double Worst, double Best)
+{
+    public static SpreadReport Of(ClientSpread spread) => new(spread.Measure, spread.Mean, spread.Deviation, spread.WorstDecile, spread.Worst, spread.Best);
+
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"mean {Mean:0.0000} (worst {Worst:0.0000}, best {Best:0.0000}), deviation {Deviation:0.0000}, worst decile {WorstDecile:0.0000}");
+}
+
+/// <summary>Personal models beside the shared one, on the rows that clients keep for their own test: over clients, and on all these rows together.</summary>
+internal sealed record PersonalReport(
+    string Name, SpreadReport Shared, SpreadReport Own, double? SharedScore, double? OwnScore, double? SharedLoss, double? OwnLoss);
 
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, WriteIndented = true)]
 [JsonSerializable(typeof(SimulationReport))]
+[JsonSerializable(typeof(ComparisonReport))]
 internal sealed partial class SimulationJson : JsonSerializerContext;

@@ -10,6 +10,7 @@ using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Operations;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Coordinator.Services.Reflection;
@@ -248,11 +249,13 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<JobQueue>();
         builder.Services.AddSingleton<JobHub>();
         builder.Services.AddSingleton<DryRuns>();
+        builder.Services.AddSingleton<RoundHub>();
         builder.Services.AddSingleton(new ConnectionGate(
             new GateLimit(config.Limits.MaxUnregistered, "max_unregistered"), new GateLimit(RelayEndpoint.MostUnregistered), "connections that have not registered"));
         builder.Services.AddSingleton<WatchGate>();
         builder.Services.AddSingleton<ReflectionStreams>();
         builder.Services.AddHostedService<DeadlineMonitor>();
+        builder.Services.AddHostedService(services => services.GetRequiredService<RoundHub>());
         builder.Services.AddHostedService<QueuePump>();
         builder.Services.AddHostedService<CheckpointKeeper>();
         builder.Services.AddHostedService<StoreProbe>();

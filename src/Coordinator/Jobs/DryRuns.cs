@@ -31,7 +31,7 @@ internal sealed class DryRuns(JobHub hub, TimeProvider time)
     {
         Enter(submitter);
         string request = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
-        string[] parties = [job.Specification.LabelParty.Name, job.Specification.FeatureParty.Name];
+        string[] parties = [.. job.Specification.Parties.Select(party => party.Name)];
         var pending = new Pending(parties);
         try
         {

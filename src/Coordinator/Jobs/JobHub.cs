@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Google.Protobuf;
@@ -69,8 +70,8 @@ internal sealed class JobHub(
         JobSpecification spec = signed.Specification;
         if (!caller.Principal.Holds(signed.Submitter.Fingerprint))
             throw new VertFedException(ErrorCode.Refused, $"submitter {signed.Submitter.Fingerprint} is not '{caller.Name}', who calls");
-        RequireAdmitted(spec.LabelParty, "label_party");
-        RequireAdmitted(spec.FeatureParty, "feature_party");
+        for (int i = 0; i < spec.Parties.Count; i++)
+            RequireAdmitted(spec.Parties[i], spec.Horizontal is not null ? string.Create(CultureInfo.InvariantCulture, $"parties[{i + 1}]") : i == 0 ? "label_party" : "feature_party");
         return signed;
     }
 
@@ -85,7 +86,7 @@ internal sealed class JobHub(
 
         // A repeated request needs no place.
         JobRecord? known = await store.FindJobAsync(spec.Job, cancellationToken);
-        if (known is not null && !caller.MaySee(known))
+        if ((known is not null && !caller.MaySee(known)) || await store.FindRoundJobAsync(spec.Job, cancellationToken) is not null)
             throw UnusableId();
         bool takesPlace = known is null;
         if (takesPlace)

@@ -32,6 +32,9 @@ internal sealed class PartyKeys(string party, PartyKey current, IReadOnlyList<Pa
         return previous.FirstOrDefault(key => key.Identity.Fingerprint == fingerprint && IsTrusted(key)) ?? current;
     }
 
+    /// <summary>The key of this fingerprint, if the party has proved it and it is trusted; else null.</summary>
+    public PartyKey? Find(string fingerprint) => previous.Prepend(current).FirstOrDefault(key => key.Identity.Fingerprint == fingerprint && IsTrusted(key));
+
     /// <summary>Whether a message names one of the keys as its author's.</summary>
     /// <param name="subjectPublicKeyInfo">DER.</param>
     public bool Hold(ReadOnlySpan<byte> subjectPublicKeyInfo)

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Rounds;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Transcript;
@@ -16,7 +17,7 @@ namespace VertFed.Coordinator.Relay;
 /// restart needs no memory. The one writer of the stream; an envelope's chunks are never interrupted.
 /// </summary>
 internal sealed class PartySender(
-    string party, PartyKeys keys, JobHub hub, IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger)
+    string party, PartyKeys keys, JobHub hub, RoundHub rounds, IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger)
 {
     /// <summary>Envelopes of a job that may be on their way without an acknowledgement.</summary>
     private const int WindowEnvelopes = 16;
@@ -37,6 +38,9 @@ internal sealed class PartySender(
     private readonly ConcurrentDictionary<string, bool> _proposals = new(StringComparer.Ordinal);
     private readonly Channel<PreflightRequest> _preflights = Channel.CreateBounded<PreflightRequest>(
         new BoundedChannelOptions(MaxPreflights) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+
+    // Bounded by the jobs: each has one question at a time for a party.
+    private readonly ConcurrentQueue<CoordinatorFrame> _rounds = new();
     private readonly HashSet<(string Job, Phase Phase)> _proposed = [];
     private readonly Queue<string> _turns = new();
 
@@ -66,6 +70,13 @@ internal sealed class PartySender(
     public void AskPreflight(PreflightRequest request)
     {
         _preflights.Writer.TryWrite(request);
+        _wake.Writer.TryWrite(true);
+    }
+
+    /// <summary>Sends a frame of a horizontal job after those before it.</summary>
+    public void Send(CoordinatorFrame frame)
+    {
+        _rounds.Enqueue(frame);
         _wake.Writer.TryWrite(true);
     }
 
@@ -101,6 +112,7 @@ internal sealed class PartySender(
             _proposals[job] = true;
         var registered = new Registered();
         registered.RunningJobs.AddRange(mine.Where(job => job.State == JobState.Running).Select(job => job.Job));
+        registered.RunningJobs.AddRange(rounds.RunningOf(party));
         await writer.WriteAsync(new CoordinatorFrame { Registered = registered }, cancellationToken);
         foreach (JobRecord job in ended)
             await SendEndAsync(job, cancellationToken);
@@ -113,6 +125,8 @@ internal sealed class PartySender(
                 await writer.WriteAsync(new CoordinatorFrame { Deposited = reference }, cancellationToken);
             while (_preflights.Reader.TryRead(out PreflightRequest? question))
                 await writer.WriteAsync(new CoordinatorFrame { Preflight = question }, cancellationToken);
+            while (_rounds.TryDequeue(out CoordinatorFrame? frame))
+                await writer.WriteAsync(frame, cancellationToken);
             foreach (string job in _changed.Keys)
             {
                 // Removed first: a change that comes while it is looked at is looked at again.

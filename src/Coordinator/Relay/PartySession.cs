@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -29,6 +30,7 @@ internal sealed class PartySession : IDisposable
 
     private readonly JobHub _hub;
     private readonly DryRuns _dryRuns;
+    private readonly RoundHub _rounds;
     private readonly FrameReader _frames;
     private readonly PartyKeys _keys;
     private readonly EnvelopeReceiver _receiver;
@@ -45,16 +47,17 @@ internal sealed class PartySession : IDisposable
 
     /// <param name="take">Counts a word of the party: zero, or how long until there is one for it.</param>
     public PartySession(
-        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, CoordinatorConfig config, Func<TimeSpan> take, FrameReader frames,
+        string party, PartyKeys keys, JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, Func<TimeSpan> take, FrameReader frames,
         IServerStreamWriter<CoordinatorFrame> writer, TimeProvider time, ILogger logger, CancellationToken cancellationToken)
     {
         Party = party;
         _keys = keys;
         _hub = hub;
         _dryRuns = dryRuns;
+        _rounds = rounds;
         _frames = frames;
         _receiver = new EnvelopeReceiver(frames, TimeSpan.FromSeconds(config.Limits.FrameSeconds));
-        _sender = new PartySender(party, keys, hub, writer, time, logger);
+        _sender = new PartySender(party, keys, hub, rounds, writer, time, logger);
         _logger = logger;
         _take = take;
         _time = time;
@@ -72,6 +75,9 @@ internal sealed class PartySession : IDisposable
 
     /// <summary>Asks the party what its policy says of a job. Never blocks.</summary>
     public void AskPreflight(PreflightRequest request) => _sender.AskPreflight(request);
+
+    /// <summary>Sends a frame of a horizontal job. Never blocks.</summary>
+    public void Send(CoordinatorFrame frame) => _sender.Send(frame);
 
     /// <summary>Ends the session with a status for the party. Never blocks; the first reason counts.</summary>
     public void Close(RpcException reason)
@@ -158,6 +164,9 @@ internal sealed class PartySession : IDisposable
                     break;
                 case PartyFrame.FrameOneofCase.Preflight:
                     Preflight(frame.Preflight);
+                    break;
+                case PartyFrame.FrameOneofCase.Round:
+                    await RoundAsync(frame.Round, cancellationToken);
                     break;
                 case PartyFrame.FrameOneofCase.Model:
                     await ModelAsync(frame.Model, cancellationToken);
@@ -270,8 +279,32 @@ internal sealed class PartySession : IDisposable
         _sender.Acknowledged(job.Job, sequence);
     }
 
+    private async Task RoundAsync(Envelope message, CancellationToken cancellationToken)
+    {
+        RoundEnvelope envelope = RoundCodec.Parse(message);
+        RoundJobRecord job = await _rounds.OwnAsync(envelope.Header.Job, Party, cancellationToken)
+            ?? throw Violation("a frame is about a job that this party has no part in");
+        uint place = job.PlaceOf(Party);
+        if (envelope.Header.Sender != place)
+            throw Violation($"job {job.Job}: an envelope of place {envelope.Header.Sender} came from the party of place {place}");
+        RoundCodec.Verify(envelope, KeyFor(job).Identity);
+        await _rounds.TellAsync(job, Party, new EnvelopeEvent(place, envelope), cancellationToken);
+    }
+
+    private PartyKey KeyFor(RoundJobRecord job) =>
+        RoundHub.KeyOf(job, Party, _keys) ?? throw Violation($"job {job.Job} names another key of this party than its connection has proved");
+
     private async Task AnswerAsync(JobAnswer answer, CancellationToken cancellationToken)
     {
+        if (await _rounds.OwnAsync(answer.Job, Party, cancellationToken) is { } rounds)
+        {
+            PartyKey key = KeyFor(rounds);
+            JobError? objection = answer.Accepted ? null : CheckError(answer.Error, "a refusal");
+            await _rounds.TellAsync(
+                rounds, Party, new AnswerEvent(rounds.PlaceOf(Party), objection, key.Identity.SubjectPublicKeyInfo.ToArray(), key.CheckpointKey), cancellationToken);
+            return;
+        }
+
         (JobRecord job, Role role) = await OwnJobAsync(answer.Job, answer.Attempt, cancellationToken);
         JobError? refusal = answer.Accepted ? null : CheckError(answer.Error, "a refusal");
         if (job.IsOpen)
@@ -282,6 +315,12 @@ internal sealed class PartySession : IDisposable
 
     private async Task HeldAsync(JobHeld held, CancellationToken cancellationToken)
     {
+        if (await _rounds.OwnAsync(held.Job, Party, cancellationToken) is { } rounds && held.ApprovalSeconds is > 0 and <= MaxApprovalSeconds)
+        {
+            await _rounds.TellAsync(rounds, Party, new HeldEvent(rounds.PlaceOf(Party), TimeSpan.FromSeconds(held.ApprovalSeconds)), cancellationToken);
+            return;
+        }
+
         (JobRecord job, Role role) = await OwnJobAsync(held.Job, held.Attempt, cancellationToken);
         if (held.ApprovalSeconds is 0 or > MaxApprovalSeconds)
             throw Violation($"job {job.Job}: approval_seconds is not between 1 and {MaxApprovalSeconds}");
@@ -303,6 +342,9 @@ internal sealed class PartySession : IDisposable
 
     private async Task ModelAsync(ModelNotice notice, CancellationToken cancellationToken)
     {
+        // A horizontal job's model is each party's own: the coordinator keeps no list of who has it.
+        if (await _rounds.OwnAsync(notice.Job, Party, cancellationToken) is not null)
+            return;
         (JobRecord job, Role role) = await OwnJobAsync(notice.Job, attempt: null, cancellationToken);
         if (notice.State is not (ModelState.Active or ModelState.Archived or ModelState.Deleted))
             throw Violation($"job {job.Job}: {notice.State} is no state of a model");
@@ -311,6 +353,18 @@ internal sealed class PartySession : IDisposable
 
     private async Task OutcomeAsync(JobOutcome outcome, CancellationToken cancellationToken)
     {
+        if (await _rounds.OwnAsync(outcome.Job, Party, cancellationToken) is { } rounds)
+        {
+            if (outcome.State is not (JobState.Done or JobState.Failed or JobState.Refused or JobState.Cancelled))
+                throw Violation($"job {rounds.Job}: {outcome.State} is no outcome");
+            if (outcome.State != JobState.Done)
+                outcome.Error = CheckError(outcome.Error, "an outcome without a result");
+            if (outcome.Report is { } part && (part.Party != Party || !part.IdentityKey.Span.SequenceEqual(KeyFor(rounds).Identity.SubjectPublicKeyInfo)))
+                throw Violation($"job {rounds.Job}: the report is another party's");
+            await _rounds.TellAsync(rounds, Party, new OutcomeEvent(rounds.PlaceOf(Party), outcome), cancellationToken);
+            return;
+        }
+
         (JobRecord job, Role role) = await OwnJobAsync(outcome.Job, outcome.Attempt, cancellationToken);
         if (outcome.State is not (JobState.Done or JobState.Failed or JobState.Refused or JobState.Cancelled))
             throw Violation($"job {job.Job}: {outcome.State} is no outcome");

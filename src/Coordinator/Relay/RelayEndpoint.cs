@@ -5,6 +5,7 @@ using Grpc.Core;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Protocol;
@@ -18,7 +19,7 @@ namespace VertFed.Coordinator.Relay;
 /// <see cref="PartySession"/>.
 /// </summary>
 internal sealed class RelayEndpoint(
-    JobHub hub, DryRuns dryRuns, CoordinatorConfig config, TrustBook trust, CallBudget budget, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
+    JobHub hub, DryRuns dryRuns, RoundHub rounds, CoordinatorConfig config, TrustBook trust, CallBudget budget, CoordinatorKeys keys, TimeProvider time, IHostApplicationLifetime lifetime, ConnectionGate gate,
     ILogger<RelayEndpoint> logger)
     : RelayService.RelayServiceBase
 {
@@ -39,11 +40,12 @@ internal sealed class RelayEndpoint(
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         Caller caller = Caller.Of(context);
         (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, caller, ending.Token);
-        using var session = new PartySession(party, proved, hub, dryRuns, config, () => budget.WaitFor(caller.Principal), frames, responseStream, time, logger, ending.Token);
+        using var session = new PartySession(party, proved, hub, dryRuns, rounds, config, () => budget.WaitFor(caller.Principal), frames, responseStream, time, logger, ending.Token);
         hub.Attach(session);
         await hub.RecordPresenceAsync(party, DeliveryEvent.Connected);
         try
         {
+            await rounds.AttachedAsync(party, ending.Token);
             await session.RunAsync();
         }
         finally

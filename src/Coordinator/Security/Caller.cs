@@ -20,11 +20,19 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string
     /// <summary>Whether the caller may know that a job exists, and how it goes.</summary>
     public bool MaySee(JobRecord job) => Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(job) || TakesPart(job);
 
-    /// <summary>Of which jobs and models a list may tell the caller, as <see cref="MaySee"/>; null: of all.</summary>
+    /// <summary>Of which jobs and models a list may tell the caller, as <see cref="MaySee(JobRecord)"/>; null: of all.</summary>
     public Sight? Sight => Is(CallerRoles.Auditor | CallerRoles.Operator) ? null : Own;
 
-    /// <summary>Of which transcripts, as <see cref="MayAudit"/>.</summary>
+    /// <summary>Of which transcripts, as <see cref="MayAudit(JobRecord)"/>.</summary>
     public Sight? AuditSight => Is(CallerRoles.Auditor) ? null : Own;
+
+    /// <summary>Whether the caller may know of a horizontal job with this submitter and these parties.</summary>
+    public bool MaySee(string submitter, IEnumerable<string> parties) =>
+        Is(CallerRoles.Auditor | CallerRoles.Operator) || Submitted(submitter) || (Is(CallerRoles.Party) && parties.Contains(Name, StringComparer.Ordinal));
+
+    /// <summary>Whether the caller may read a horizontal job's record.</summary>
+    public bool MayAudit(string submitter, IEnumerable<string> parties) =>
+        Is(CallerRoles.Auditor) || Submitted(submitter) || (Is(CallerRoles.Party) && parties.Contains(Name, StringComparer.Ordinal));
 
     /// <summary>Whether the caller may read a job's record: entries, proofs, the file.</summary>
     public bool MayAudit(JobRecord job) => Is(CallerRoles.Auditor) || Submitted(job) || TakesPart(job);
@@ -51,4 +59,7 @@ internal sealed record Caller(PeerIdentity Key, Principal Principal, Func<string
     private Sight Own => new(Is(CallerRoles.Analyst) ? Principal.Fingerprints : [], Is(CallerRoles.Party) ? Name : null);
 
     private bool TakesPart(JobRecord job) => Is(CallerRoles.Party) && (Name == job.LabelParty || Name == job.FeatureParty);
+
+    /// <summary>Whether a submitter's key is one of the caller's.</summary>
+    public bool Submitted(string submitter) => Is(CallerRoles.Analyst) && Principal.Holds(submitter);
 }

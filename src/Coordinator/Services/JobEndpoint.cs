@@ -1,5 +1,6 @@
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -9,7 +10,7 @@ namespace VertFed.Coordinator.Services;
 
 /// <summary>What analysts call, and whoever else may see a job. A job that the caller may not know of is answered as one that is not there.
 /// Submitting and cancelling are signed besides.</summary>
-internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
+internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, TimeProvider time, WatchGate watchers, IHostApplicationLifetime lifetime) : JobService.JobServiceBase
 {
     private const int MaxTokenLength = 64;
     private static readonly TimeSpan Coalesce = TimeSpan.FromMilliseconds(100);
@@ -18,7 +19,9 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     private static readonly TimeSpan CoSigning = TimeSpan.FromSeconds(5);
 
     public override async Task<JobStatus> Submit(SubmitRequest request, ServerCallContext context) =>
-        hub.Describe(await hub.SubmitAsync(Required(request.Job), ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken));
+        RoundHub.IsHorizontal(Required(request.Job))
+            ? rounds.Describe(await rounds.SubmitAsync(request.Job, ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken))
+            : hub.Describe(await hub.SubmitAsync(request.Job, ClientToken(request.ClientToken), Caller.Of(context), context.CancellationToken));
 
     public override async Task<DryRunResponse> DryRun(DryRunRequest request, ServerCallContext context)
     {
@@ -29,7 +32,9 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     }
 
     public override async Task<JobStatus> Get(GetJobRequest request, ServerCallContext context) =>
-        hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
+        await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal
+            ? rounds.Describe(horizontal)
+            : hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
 
     public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
     {
@@ -37,6 +42,15 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
         JobPage page = await hub.Store.ListJobsAsync(
             asked.Size, asked.Before, FilterOf(request) with { Sight = Caller.Of(context).Sight }, context.CancellationToken);
         var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
+        if (asked.Before is null)
+        {
+            // Kept apart and few: the newest of them stand before the first page's others.
+            JobFilter filter = FilterOf(request);
+            IReadOnlyList<RoundJobRecord> horizontal = await rounds.ListAsync(
+                Caller.Of(context), new JobFilterOfRounds(filter.Submitter, filter.Party, filter.State), asked.Size, context.CancellationToken);
+            response.Jobs.AddRange(horizontal.Select(rounds.Describe));
+        }
+
         response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
         return response;
     }
@@ -54,6 +68,13 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     {
         Caller caller = Caller.Of(context);
         using IDisposable place = watchers.Enter(caller);
+        if (await rounds.FindAsync(request.Job, caller, context.CancellationToken) is not null)
+        {
+            await caller.AllowedAsync(request.Job);
+            await WatchRoundsAsync(request.Job, responseStream, context);
+            return;
+        }
+
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         JobStatus? last = null;
         Task? patience = null;
@@ -93,18 +114,54 @@ internal sealed class JobEndpoint(JobHub hub, DryRuns dryRuns, TimeProvider time
     }
 
     public override async Task<JobStatus> Cancel(CancelRequest request, ServerCallContext context) =>
-        EnvelopeCodec.IsJobId(request.Job)
+        await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal
+            ? rounds.Describe(await rounds.CancelAsync(horizontal, request.Signature, Caller.Of(context)))
+            : EnvelopeCodec.IsJobId(request.Job)
             ? hub.Describe(await hub.CancelAsync(request.Job, request.Signature, Caller.Of(context), context.CancellationToken))
             : throw GrpcErrors.UnknownJob();
 
     public override async Task<ReportResponse> Report(GetJobRequest request, ServerCallContext context)
     {
+        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal)
+        {
+            await Caller.Of(context).AllowedAsync(horizontal.Job);
+            return rounds.Report(horizontal);
+        }
+
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         await Caller.Of(context).AllowedAsync(job.Job);
         var response = new ReportResponse { Status = hub.Describe(job) };
         foreach (byte[] report in await hub.Store.ReadReportsAsync(job.Job, context.CancellationToken))
             response.Parts.Add(SealedReport.Parser.ParseFrom(report));
         return response;
+    }
+
+    private async Task WatchRoundsAsync(string job, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        JobStatus? last = null;
+        try
+        {
+            while (true)
+            {
+                // Taken before the look, so that a change during the look is not missed.
+                Task? next = rounds.ChangesOf(job)?.Next;
+                RoundJobRecord record = await rounds.FindAsync(job, Caller.Of(context), ending.Token) ?? throw GrpcErrors.UnknownJob();
+                JobStatus status = rounds.Describe(record);
+                if (!status.Equals(last))
+                    await responseStream.WriteAsync(status, ending.Token);
+                last = status;
+                if (!record.IsOpen)
+                    return;
+                if (next is not null)
+                    await next.WaitAsync(ending.Token);
+                await Task.Delay(Coalesce, time, ending.Token);
+            }
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
+        }
     }
 
     private static SignedJobSpec Required(SignedJobSpec? job) => job ?? throw GrpcErrors.BadField("job", "is missing: the request holds no job");

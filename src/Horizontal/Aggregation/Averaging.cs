@@ -204,6 +204,11 @@ public sealed class FedNova() : SumStrategy("fednova")
 /// both the models and the control variates, every client alike: x ← x + η_g/|S| Σ Δ_i, c ← c + 1/N Σ (c_i⁺ − c_i). Contribution:
 /// (Δ_i, c_i⁺ − c_i). A client keeps its c_i between rounds (option II).
 /// </summary>
+/// <remarks>
+/// Every client alike, as the paper has it: c has to stay the mean of all c_i, and the model that the corrected steps lead to is the optimum of the mean
+/// of clients' losses, each alike. Weights by rows in the one sum and not in the other would lead to neither optimum; so a client of few rows counts as much
+/// as one of many, which FedAvg's loss over all rows does not.
+/// </remarks>
 public sealed class Scaffold : SumStrategy
 {
     private readonly double _rate;

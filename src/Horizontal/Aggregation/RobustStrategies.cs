@@ -117,7 +117,8 @@ public sealed class Krum : IndividualStrategy
 
 /// <summary>
 /// Geometric median, RFA (Pillutla et al. 2022): v = argmin Σ w_i ||v − Δ_i||, w_i = n_i / Σ n, by the smoothed Weiszfeld iteration
-/// β_i = w_i / max(ν, ||v − Δ_i||), v ← Σ β_i Δ_i / Σ β_i from the weighted mean. Outvotes clients with less than half of the weight.
+/// β_i = w_i / max(ν, ||v − Δ_i||), v ← Σ β_i Δ_i / Σ β_i. It starts from the mean of updates shortened to their median norm, and ν goes by the median
+/// distance from there: both are of the size of honest updates, however long a hostile one is. Outvotes clients with less than half of the weight.
 /// </summary>
 public sealed class GeometricMedian : IndividualStrategy
 {
@@ -125,7 +126,7 @@ public sealed class GeometricMedian : IndividualStrategy
     private readonly double _smoothing;
 
     /// <param name="iterations">Weiszfeld steps, 1 to 1000; the paper finds 3 enough.</param>
-    /// <param name="smoothing">ν, above 0, by the largest distance from the mean.</param>
+    /// <param name="smoothing">ν by the median distance from the start, above 0.</param>
     public GeometricMedian(int iterations = 32, double smoothing = 1e-6)
         : base("geometric-median")
     {
@@ -138,24 +139,37 @@ public sealed class GeometricMedian : IndividualStrategy
     private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster)
     {
         double[] weights = [.. updates.Select(static update => (double)update.Examples)];
-        double[] centre = Coordinates.Mean(updates, weights);
-        double farthest = updates.Max(update => Math.Sqrt(Kernels.SquaredDistance(centre, update.Delta)));
-        if (farthest > 0)
+        double[] centre = Start(updates, weights);
+        double smallest = _smoothing * Coordinates.Median([.. updates.Select(update => Distance(centre, update))]);
+        for (int iteration = 0; iteration < _iterations && smallest > 0; iteration++)
         {
-            for (int iteration = 0; iteration < _iterations; iteration++)
+            double[] beta = new double[weights.Length];
+            for (int i = 0; i < beta.Length; i++)
             {
-                double[] beta = new double[weights.Length];
-                for (int i = 0; i < beta.Length; i++)
-                {
-                    beta[i] = weights[i] / Math.Max(_smoothing * farthest, Math.Sqrt(Kernels.SquaredDistance(centre, updates[i].Delta)));
-                }
-
-                centre = Coordinates.Mean(updates, beta);
+                beta[i] = weights[i] / Math.Max(smallest, Distance(centre, updates[i]));
             }
+
+            centre = Coordinates.Mean(updates, beta);
         }
 
         return new Aggregated(state.Next(state.Moved(1, centre)), []);
     }
+
+    private static double[] Start(IReadOnlyList<ClientUpdate> updates, double[] weights)
+    {
+        double[] norms = [.. updates.Select(static update => Kernels.Norm(update.Delta))];
+        double bound = Coordinates.Median(norms);
+        double total = weights.Sum();
+        double[] start = new double[updates[0].Delta.Length];
+        for (int i = 0; i < norms.Length; i++)
+        {
+            Kernels.AddScaled(weights[i] / total * (norms[i] > bound ? bound / norms[i] : 1), updates[i].Delta, start);
+        }
+
+        return start;
+    }
+
+    private static double Distance(double[] centre, ClientUpdate update) => Kernels.Norm(Kernels.Subtract(centre, update.Delta));
 }
 
 /// <summary>
@@ -180,7 +194,7 @@ public sealed class NormBounding : IndividualStrategy
     private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster)
     {
         double[] norms = [.. updates.Select(static update => Kernels.Norm(update.Delta))];
-        double bound = _relative ? _bound * Median(norms) : _bound;
+        double bound = _relative ? _bound * Coordinates.Median(norms) : _bound;
         double total = updates.Sum(static update => (double)update.Examples);
         double[] mean = new double[state.Parameters.Length];
         var outliers = new List<Outlier>();
@@ -196,17 +210,18 @@ public sealed class NormBounding : IndividualStrategy
 
         return new Aggregated(state.Next(state.Moved(1, mean)), outliers);
     }
-
-    private static double Median(double[] norms)
-    {
-        double[] sorted = [.. norms.Order()];
-        return 0.5 * (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]);
-    }
 }
 
 /// <summary>Sums over clients, coordinate by coordinate.</summary>
 internal static class Coordinates
 {
+    /// <summary>The middle value; of an even number the mean of the middle two.</summary>
+    public static double Median(double[] values)
+    {
+        double[] sorted = [.. values.Order()];
+        return 0.5 * (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]);
+    }
+
     /// <summary>Of every coordinate the mean of what is left after the <paramref name="trim"/> largest and smallest.</summary>
     public static double[] Trimmed(IReadOnlyList<ClientUpdate> updates, int trim)
     {

@@ -22,45 +22,21 @@ public sealed record Evaluation(int Rows, double Loss, double Score, double Accu
 
     public static Evaluation Of(FederatedModel model, ReadOnlySpan<double> parameters, Examples examples)
     {
-        Objective.Check(model, parameters, examples);
-        if (examples.Count == 0)
+        var pool = new Pool(model, examples.Count);
+        pool.Add(parameters, examples);
+        return pool.Close();
+    }
+
+    /// <summary>All rows together, each by the parameters that stand beside them: models of several clients or clusters, measured as one.</summary>
+    public static Evaluation Pooled(FederatedModel model, IReadOnlyList<(double[] Parameters, Examples Rows)> parts)
+    {
+        var pool = new Pool(model, parts.Sum(static part => part.Rows.Count));
+        foreach ((double[] parameters, Examples rows) in parts)
         {
-            return new Evaluation(0, double.NaN, double.NaN, double.NaN);
+            pool.Add(parameters, rows);
         }
 
-        ModelScratch scratch = model.CreateScratch();
-        double[] predictions = new double[examples.Count];
-        double loss = 0;
-        long right = 0;
-        for (int i = 0; i < predictions.Length; i++)
-        {
-            Span<double> outputs = model.Outputs(parameters, examples.Row(i), scratch);
-            double label = examples.Label(i);
-            loss += model.Head.Loss(outputs, label);
-            if (model.Head.Name == "softmax")
-            {
-                right += Largest(outputs) == (int)label ? 1 : 0;
-            }
-            else
-            {
-                // Ranks and the threshold need no probability; errors need the mean.
-                right += (outputs[0] > 0) == (label == 1) ? 1 : 0;
-                if (model.Head.Name != "logistic")
-                {
-                    model.Head.ToMean(outputs);
-                }
-
-                predictions[i] = outputs[0];
-            }
-        }
-
-        double accuracy = (double)right / predictions.Length;
-        return model.Head.Name switch
-        {
-            "logistic" => new Evaluation(predictions.Length, loss / predictions.Length, Metrics.Auc(predictions, examples.Labels()), accuracy),
-            "softmax" => new Evaluation(predictions.Length, loss / predictions.Length, accuracy, accuracy),
-            _ => new Evaluation(predictions.Length, loss / predictions.Length, Metrics.Rmse(predictions, examples.Labels()), double.NaN),
-        };
+        return pool.Close();
     }
 
     private static int Largest(ReadOnlySpan<double> values)
@@ -72,5 +48,58 @@ public sealed record Evaluation(int Rows, double Loss, double Score, double Accu
         }
 
         return best;
+    }
+
+    private sealed class Pool(FederatedModel model, int rows)
+    {
+        private readonly double[] _predictions = new double[rows];
+        private readonly double[] _labels = new double[rows];
+        private readonly ModelScratch _scratch = model.CreateScratch();
+        private double _loss;
+        private long _right;
+        private int _count;
+
+        public void Add(ReadOnlySpan<double> parameters, Examples examples)
+        {
+            Objective.Check(model, parameters, examples);
+            for (int i = 0; i < examples.Count; i++, _count++)
+            {
+                Span<double> outputs = model.Outputs(parameters, examples.Row(i), _scratch);
+                double label = examples.Label(i);
+                _labels[_count] = label;
+                _loss += model.Head.Loss(outputs, label);
+                if (model.Head.Name == "softmax")
+                {
+                    _right += Largest(outputs) == (int)label ? 1 : 0;
+                    continue;
+                }
+
+                // Ranks and the threshold need no probability; errors need the mean.
+                _right += (outputs[0] > 0) == (label == 1) ? 1 : 0;
+                if (model.Head.Name != "logistic")
+                {
+                    model.Head.ToMean(outputs);
+                }
+
+                _predictions[_count] = outputs[0];
+            }
+        }
+
+        public Evaluation Close()
+        {
+            if (_count == 0)
+            {
+                return new Evaluation(0, double.NaN, double.NaN, double.NaN);
+            }
+
+            double loss = _loss / _count;
+            double accuracy = (double)_right / _count;
+            return model.Head.Name switch
+            {
+                "logistic" => new Evaluation(_count, loss, Metrics.Auc(_predictions, _labels), accuracy),
+                "softmax" => new Evaluation(_count, loss, accuracy, accuracy),
+                _ => new Evaluation(_count, loss, Metrics.Rmse(_predictions, _labels), double.NaN),
+            };
+        }
     }
 }

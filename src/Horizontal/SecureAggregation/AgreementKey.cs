@@ -50,7 +50,12 @@ internal sealed class AgreementKey : IDisposable
     /// <exception cref="HorizontalException">It does not.</exception>
     public static AgreementKey Recover(byte[] scalar, byte[] announced)
     {
-        Throw.If(scalar.Length != Coordinate || !InRange(scalar), HorizontalError.CheckFailed, "Shares gave a number that is no key.");
+        if (scalar.Length != Coordinate || !InRange(scalar))
+        {
+            CryptographicOperations.ZeroMemory(scalar);
+            throw new HorizontalException(HorizontalError.CheckFailed, "Shares gave a number that is no key.");
+        }
+
         AgreementKey key = new(scalar);
         if (!key.PublicKey.AsSpan().SequenceEqual(announced))
         {

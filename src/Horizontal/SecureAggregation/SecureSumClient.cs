@@ -82,6 +82,8 @@ public sealed class SecureSumClient : IDisposable
             else
             {
                 messages.Add(Seal(peers[client], maskKey[i], selfMask[i]));
+                Array.Clear(maskKey[i].Values);
+                Array.Clear(selfMask[i].Values);
             }
         }
 

@@ -131,12 +131,18 @@ public sealed class SecureSumServer
         foreach (int survivor in _vectors.Keys)
         {
             byte[] seed = ShamirField.Combine([.. _unmasking.Values.Select(shares => shares.SelfMasks[survivor])], _plan.Threshold);
-            Throw.If(
-                !SHA256.HashData(seed).AsSpan().SequenceEqual(_keys[survivor].SelfMaskHash),
-                HorizontalError.CheckFailed,
-                $"Shares gave a self mask that client {survivor} has not committed to.");
-            Masks.Apply(seed, Masks.Self, _plan, sum, add: false);
-            CryptographicOperations.ZeroMemory(seed);
+            try
+            {
+                Throw.If(
+                    !SHA256.HashData(seed).AsSpan().SequenceEqual(_keys[survivor].SelfMaskHash),
+                    HorizontalError.CheckFailed,
+                    $"Shares gave a self mask that client {survivor} has not committed to.");
+                Masks.Apply(seed, Masks.Self, _plan, sum, add: false);
+            }
+            finally
+            {
+                CryptographicOperations.ZeroMemory(seed);
+            }
         }
 
         foreach (int lost in _shares.Keys.Where(client => !_vectors.ContainsKey(client)))

@@ -58,8 +58,26 @@ public sealed record SimulationOptions
     /// <summary>Threads that train clients, from 1.</summary>
     public int Threads { get; init; } = 1;
 
-    /// <summary>Client-level privacy: FedAvg becomes <see cref="PrivateFedAvg"/>; needs <see cref="SelectionPolicy.Poisson"/>. Null without.</summary>
+    /// <summary>
+    /// Client-level privacy, null without. Noise of the server makes FedAvg <see cref="PrivateFedAvg"/> and needs <see cref="SelectionPolicy.Poisson"/>;
+    /// noise of the clients makes it <see cref="DistributedFedAvg"/> and needs <see cref="Secure"/>. Record-level privacy is in <see cref="Work"/>.
+    /// </summary>
     public SimulatedPrivacy? Privacy { get; init; }
+
+    /// <summary>δ at which record-level privacy's ε is shown.</summary>
+    public double RecordDelta { get; init; } = 1e-5;
+
+    /// <summary>Another loop than that of rounds: FedBuff, IFCA or distillation; null is the loop of rounds, with <see cref="Strategy"/>.</summary>
+    public SimulatedMethod? Method { get; init; }
+
+    /// <summary>Personal models beside the shared one; null without.</summary>
+    public PersonalMethod? Personal { get; init; }
+
+    /// <summary>Share of its rows that each client keeps for its own test, in [0, 1).</summary>
+    public double OwnTest { get; init; }
+
+    /// <summary>Whether updates are added by the secure sum, with all its steps and with clients lost at each of them.</summary>
+    public bool Secure { get; init; }
 
     /// <summary>Changes a client's answer before it is sent: attackers.</summary>
     public Func<ClientUpdate, ClientUpdate>? Tamper { get; init; }
@@ -79,51 +97,30 @@ public sealed record SimulationOptions
         Throw.Invalid(!(DropoutRate >= 0 && DropoutRate < 1), "The dropout rate is from 0 to below 1.");
         Throw.Invalid(!(Availability > 0 && Availability <= 1), "The availability is above 0 and at most 1.");
         Throw.Invalid(!(Deadline > 0), "A round's deadline is above 0.");
-        Throw.Invalid(
-            Privacy is not null && (Strategy is not FedAvg || Selection != SelectionPolicy.Poisson || OverSelection > 1),
-            "Client-level privacy goes with fedavg, and with selection by poisson without over-selection.");
-        Throw.Invalid(Privacy is { } privacy && !(privacy.Delta > 0 && privacy.Delta < 1), "δ is between 0 and 1.");
+        Throw.Invalid(!(OwnTest >= 0 && OwnTest < 1), "The share of rows that clients keep for their own test is from 0 to below 1.");
+        Throw.Invalid(!(RecordDelta > 0 && RecordDelta < 1), "δ is between 0 and 1.");
+        Privacy?.Validate();
+        Method?.Validate();
+        Personal?.Validate();
         Throw.Invalid(Threads is < 1 or > 1024, "A simulation has 1 to 1024 threads.");
+        Combinations.Check(this);
     }
 }
 
 /// <summary>Client-level privacy of a simulation.</summary>
 /// <param name="Clip">The norm to which updates are clipped; the first one under adaptive clipping.</param>
-/// <param name="NoiseMultiplier">Deviation of the noise by the clip.</param>
+/// <param name="NoiseMultiplier">Deviation of the sum's noise by the clip.</param>
 /// <param name="Delta">δ at which ε is shown.</param>
 /// <param name="TargetQuantile">Adaptive clipping's share of unclipped updates; null keeps the clip.</param>
-public sealed record SimulatedPrivacy(double Clip, double NoiseMultiplier, double Delta, double? TargetQuantile = null);
-
-/// <summary>One round, for the report.</summary>
-/// <param name="Round">From 1.</param>
-/// <param name="Invited">Clients that were sent the model.</param>
-/// <param name="Answered">Clients whose update was taken.</param>
-/// <param name="BytesUp">From clients, in this round.</param>
-/// <param name="BytesDown">To clients, in this round.</param>
-/// <param name="Test">On rows that no client has.</param>
-/// <param name="Refusals">Updates that were refused.</param>
-/// <param name="Outliers">Clients that the strategy set aside or weakened.</param>
-/// <param name="Epsilon">ε spent up to and with this round; NaN without privacy.</param>
-public sealed record RoundRecord(
-    int Round,
-    int Invited,
-    int Answered,
-    long BytesUp,
-    long BytesDown,
-    Evaluation Test,
-    IReadOnlyList<Refusal> Refusals,
-    IReadOnlyList<Outlier> Outliers,
-    double Epsilon);
-
-/// <summary>How the final model does on each client's own rows: on its accuracy where it has one, else on its loss.</summary>
-/// <param name="Measure">"accuracy" or "loss".</param>
-/// <param name="Mean">Over clients, each alike.</param>
-/// <param name="Deviation">Over clients.</param>
-/// <param name="WorstDecile">Mean over the tenth of the clients that fare worst.</param>
-/// <param name="Worst">The client that fares worst.</param>
-/// <param name="Best">The client that fares best.</param>
-public sealed record ClientSpread(string Measure, double Mean, double Deviation, double WorstDecile, double Worst, double Best);
-
-/// <summary>What a simulation found.</summary>
-public sealed record SimulationResult(
-    double[] Parameters, IReadOnlyList<RoundRecord> Rounds, ClientSpread Spread, IReadOnlyList<int> RowsOfClients);
+/// <param name="AtClients">Whether clients add discrete noise before their masks, instead of the server afterwards.</param>
+public sealed record SimulatedPrivacy(double Clip, double NoiseMultiplier, double Delta, double? TargetQuantile = null, bool AtClients = false)
+{
+    /// <exception cref="HorizontalException">A number is out of its range.</exception>
+    public void Validate()
+    {
+        Throw.Invalid(!(Clip > 0 && Clip <= 1e9), "The clip is above 0 and at most 1e9.");
+        Throw.Invalid(!(NoiseMultiplier >= 0 && NoiseMultiplier <= 1e6), "The noise multiplier is from 0 to 1e6.");
+        Throw.Invalid(!(Delta > 0 && Delta < 1), "δ is between 0 and 1.");
+        Throw.Invalid(TargetQuantile is { } quantile && !(quantile > 0 && quantile < 1), "The target quantile is between 0 and 1.");
+    }
+}

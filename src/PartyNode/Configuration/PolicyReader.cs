@@ -49,8 +49,8 @@ internal static class PolicyReader
             PartialScores = map.Flag("partial_scores", standard.PartialScores),
             Peers = Names(map, "peers"),
             Purposes = Names(map, "purposes"),
-            Kinds = Choice(map, "kinds", "train", "score"),
-            Families = Choice(map, "families", "logistic", "linear"),
+            Kinds = Choice(map, "kinds", "train", "score", "horizontal"),
+            Families = Choice(map, "families", "logistic", "linear", "poisson", "softmax"),
             Features = Words(map, "features"),
             Datasets = Names(map, "datasets"),
             ManualApproval = map.Word("approval", "automatic", "automatic", "manual") == "manual",
@@ -118,7 +118,7 @@ internal static class PolicyReader
             Purposes = Names(map, "purposes"),
             Peers = Names(map, "peers"),
             Submitters = Words(map, "submitters"),
-            Kinds = Choice(map, "kinds", "train", "score"),
+            Kinds = Choice(map, "kinds", "train", "score", "horizontal"),
         };
         map.RefuseOthers();
         return exceptions.Submitters?.Words.All(PeerIdentity.IsFingerprint) == false

@@ -70,7 +70,7 @@ internal sealed class DryRuns(
         relay.AnswerPreflight(new PreflightAnswer
         {
             Request = request.Request,
-            Report = ReportSeal.Seal(job.Specification.Job, config.Name, keys.For(job.Specification.Party(config.Role)).Identity, job.Submitter, report.Serialise()),
+            Report = ReportSeal.Seal(job.Specification.Job, config.Name, keys.For(JobParties.Own(job.Specification, config)).Identity, job.Submitter, report.Serialise()),
         });
         log.DryRun(request.Request, report.Verdict);
     }

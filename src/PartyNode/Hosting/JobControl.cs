@@ -98,7 +98,7 @@ internal sealed class JobControl(
             Title = specification.Title,
             Kind = specification.Kind,
             Purpose = specification.Purpose,
-            Peer = specification.Party(job.Role.Other()).Name,
+            Peer = JobParties.PeerNames(specification, config),
             Submitter = signed.Submitter.Fingerprint,
             State = job.State,
             ReceivedUnixMs = job.ReceivedUnixMs,

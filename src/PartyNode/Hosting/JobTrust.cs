@@ -1,4 +1,5 @@
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
 
 namespace VertFed.PartyNode.Hosting;
@@ -9,10 +10,11 @@ internal static class JobTrust
     /// <summary>What speaks against the job's submitter, its peer or the own identity that it names; null where nothing does.</summary>
     public static string? Objection(PartyConfig config, NodeKeys keys, SignedJob job)
     {
-        PartyReference peer = job.Specification.Party(config.Role.Other());
+        PartyReference? stranger = JobParties.Peers(job.Specification, config)
+            .FirstOrDefault(peer => !config.Peers.Any(known => known.Name == peer.Name && known.Holds(peer.Fingerprint)));
         return !config.Submitters.Contains(job.Submitter.Fingerprint, StringComparer.Ordinal) ? $"'{config.Name}' does not trust the job's submitter any more"
-            : !config.Peers.Any(known => known.Name == peer.Name && known.Holds(peer.Fingerprint)) ? $"'{config.Name}' does not trust the key of '{peer.Name}' any more"
-            : !keys.Hold(job.Specification.Party(config.Role).Fingerprint) ? $"'{config.Name}' has given up the identity that the job names"
+            : stranger is not null ? $"'{config.Name}' does not trust the key of '{stranger.Name}' any more"
+            : !keys.Hold(JobParties.Own(job.Specification, config).Fingerprint) ? $"'{config.Name}' has given up the identity that the job names"
             : null;
     }
 

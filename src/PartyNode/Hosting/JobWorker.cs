@@ -5,6 +5,7 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
@@ -82,6 +83,14 @@ internal sealed class JobWorker(
 
             if (!await BeginAsync(entry))
             {
+                return JobTurn.Ended;
+            }
+
+            if (entry.Job.Specification.Horizontal is not null)
+            {
+                RoundRunner rounds = new(config, IdentityOf(entry), store, relay, time);
+                record.Rounds = await rounds.RunAsync(entry.Job, input, round => progress.Round(entry.Id, round), entry.Cancellation);
+                await ConcludeAsync(entry, record, fault: null);
                 return JobTurn.Ended;
             }
 
@@ -187,7 +196,7 @@ internal sealed class JobWorker(
             PreflightReport preflight = entry.Preflight ?? _preflight.OfOffer(entry.Job, entry.Facts);
             SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
             _files.Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
-            _files.Write(entry.Id, "report.json", ReportWriter.Serialise(record.ToPart(fault.State, fault.Error), withCoefficients: true));
+            _files.Write(entry.Id, "report.json", ReportOf(entry, record, fault.State, fault.Error));
             await AddToStoreAsync(entry, JobState.Refused, fault.Error);
             await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
         }
@@ -210,6 +219,11 @@ internal sealed class JobWorker(
     {
         PreparedInput input = entry.Input ?? await LoadAsync(entry);
         entry.Input = null;
+        if (entry.Job.Specification.Horizontal is not null && !entry.IsResumed)
+        {
+            RoundRunner.Check(entry.Job.Specification, input);
+        }
+
         PreflightReport preflight = _preflight.OfInput(entry.Job, input, entry.Facts);
         entry.Preflight = preflight;
         record.Guards = [.. PolicyGuards.Noted(config, preflight.Findings)];
@@ -387,22 +401,25 @@ internal sealed class JobWorker(
     private async Task FinishAsync(JobEntry entry, SessionRecord record, JobFault? fault)
     {
         JobState state = fault?.State ?? JobState.Done;
-        if (state == JobState.Done)
+        if (state == JobState.Done && record.Rounds is null)
         {
             OwnRecord entries = await OwnRecord.ReadAsync(store, entry.Id, entry.Attempt, Phase.Close, CancellationToken.None);
             record.TranscriptRoot = entries.Root(entries.Size);
         }
 
         ReportPart part = record.ToPart(state, fault?.Error);
-        byte[] own = ReportWriter.Serialise(part, withCoefficients: true);
-        byte[]? model = part is { State: JobState.Done, Result: not null } ? ReportWriter.SerialiseModel(part) : null;
+        bool horizontal = part.Specification.Horizontal is not null;
+        byte[] own = ReportOf(entry, record, state, fault?.Error);
+        byte[]? model = record.Rounds is { } rounds ? RoundPart.Model(part.Specification, rounds)
+            : part is { State: JobState.Done, Result: not null } ? ReportWriter.SerialiseModel(part)
+            : null;
         _files.Write(entry.Id, "report.json", own);
         if (model is not null)
         {
             _files.Write(entry.Id, "model.json", model);
         }
 
-        byte[] shared = ReportWriter.Serialise(part with { Error = fault?.Shared }, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
+        byte[] shared = horizontal ? ReportOf(entry, record, state, fault?.Shared) : ReportWriter.Serialise(part with { Error = fault?.Shared }, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
         JobOutcome outcome = new()
         {
             Job = entry.Id,
@@ -412,10 +429,10 @@ internal sealed class JobWorker(
             Report = ReportSeal.Seal(entry.Id, config.Name, IdentityOf(entry), entry.Job.Submitter, shared),
         };
         // The store holds coefficients in one place, the model, so that deleting that erases them.
-        byte[] kept = model is null ? own : ReportWriter.Serialise(part, withCoefficients: false);
+        byte[] kept = model is null || horizontal ? own : ReportWriter.Serialise(part, withCoefficients: false);
         PartyResult result = new(state, fault?.Error, kept, model, [.. part.Ledger], outcome.ToByteArray(), Now());
         await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
-        if (model is not null)
+        if (model is not null && !horizontal)
         {
             await store.BindModelAsync(entry.Id, part.TranscriptRoot!, CancellationToken.None);
         }
@@ -425,6 +442,10 @@ internal sealed class JobWorker(
         log.Ended(entry.Id, status, fault?.Error);
         progress.JobEnded(entry.Id, status, fault?.Error);
     }
+
+    private byte[] ReportOf(JobEntry entry, SessionRecord record, JobState state, JobError? error) => entry.Job.Specification.Horizontal is null
+        ? ReportWriter.Serialise(record.ToPart(state, error), withCoefficients: true)
+        : RoundPart.Report(entry.Job.Specification, config.Name, state, error, record.Rounds);
 
     private Task<PartyJob> AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(
         new PartyJob
@@ -441,7 +462,7 @@ internal sealed class JobWorker(
         CancellationToken.None);
 
     /// <summary>The one that the job names: it may have been replaced since.</summary>
-    private Identity IdentityOf(JobEntry entry) => keys.For(entry.Job.Specification.Party(config.Role)).Identity;
+    private Identity IdentityOf(JobEntry entry) => keys.For(JobParties.Own(entry.Job.Specification, config)).Identity;
 
     private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

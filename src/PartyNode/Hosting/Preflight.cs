@@ -14,7 +14,7 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         Job = job.Specification,
         Config = config,
         NeedsApproval = config.Policy.AsksOperator(job.Specification, job.Submitter.Fingerprint, PeerOf(job)),
-        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, keys.For(job.Specification.Party(config.Role)).Fingerprint, config) { Facts = facts }),
+        Findings = JoinRules.Evaluate(new JobProposal(job.Specification, job.Submitter.Fingerprint, keys.For(JobParties.Own(job.Specification, config)).Fingerprint, config) { Facts = facts }),
     };
 
     /// <summary>By all rules that do not need the peer.</summary>
@@ -30,5 +30,5 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         };
     }
 
-    public string PeerOf(SignedJob job) => job.Specification.Party(config.Role.Other()).Name;
+    public string PeerOf(SignedJob job) => JobParties.PeerNames(job.Specification, config);
 }

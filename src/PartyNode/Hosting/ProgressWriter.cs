@@ -8,7 +8,7 @@ namespace VertFed.PartyNode.Hosting;
 
 /// <summary>
 /// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, held, answer, phase, progress,
-/// aligned, iteration, job_end; under replay, replay_progress and replay. Never an id, a value of a row or a key.
+/// aligned, iteration, round, job_end; under replay, replay_progress and replay. Never an id, a value of a row or a key.
 /// </summary>
 public sealed class ProgressWriter(TextWriter output)
 {
@@ -128,6 +128,13 @@ public sealed class ProgressWriter(TextWriter output)
         json.WriteNumber("pairs", progress.Pairs);
         json.WriteNumber("clipped_rows", progress.ClippedRows);
         json.WriteNumber("bytes", bytes);
+    });
+
+    /// <summary>A round of a horizontal job is worked on.</summary>
+    public void Round(string job, uint round) => Write("round", json =>
+    {
+        json.WriteString("job", job);
+        json.WriteNumber("round", round);
     });
 
     public void JobEnded(string job, string status, JobError? error) => Write("job_end", json =>

@@ -14,9 +14,9 @@ public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerpr
     /// <summary>What this party's record says beside the spec.</summary>
     public PartyFacts Facts { get; init; } = PartyFacts.None;
 
-    internal PartyReference Own => Spec.Party(Config.Role);
+    internal PartyReference Own => JobParties.Own(Spec, Config);
 
-    internal PartyReference Peer => Spec.Party(Config.Role.Other());
+    internal IReadOnlyList<PartyReference> Peers => JobParties.Peers(Spec, Config);
 
     internal PartyPolicy Policy => Config.Policy;
 }
@@ -54,14 +54,20 @@ public static class JoinRules
             ? null
             : string.Create(
                 CultureInfo.InvariantCulture,
-                $"the spec does not name '{job.Config.Name}' with its own fingerprint as {RoleName(job.Config.Role)}")),
-        new("peer-pinned", job => job.Config.Peers.Any(peer => peer.Name == job.Peer.Name && peer.Holds(job.Peer.Fingerprint))
+                $"the spec does not name '{job.Config.Name}' with its own fingerprint{(job.Spec.Horizontal is null ? $" as {RoleName(job.Config.Role)}" : "")}")),
+        new("label-needed", job => job.Spec.Horizontal is null || job.Config.Role == Role.LabelParty
             ? null
-            : $"'{job.Peer.Name}' with the fingerprint in the spec is not among 'peers'"),
-        new("peer-allowed", job => job.Policy.Peers?.Contains(job.Peer.Name) != false ? null : $"the policy does not allow jobs with '{job.Peer.Name}'"),
+            : "a horizontal job needs labels of every party, and this node's role is feature"),
+        new("peer-pinned", job => job.Peers.FirstOrDefault(named => !job.Config.Peers.Any(peer => peer.Name == named.Name && peer.Holds(named.Fingerprint))) is { } stranger
+            ? $"'{stranger.Name}' with the fingerprint in the spec is not among 'peers'"
+            : null),
+        new("peer-allowed", job => job.Peers.FirstOrDefault(named => job.Policy.Peers?.Contains(named.Name) == false) is { } other
+            ? $"the policy does not allow jobs with '{other.Name}'"
+            : null),
         new("purpose", job => Allowed(job.Policy.Purposes, job.Spec.Purpose, "purpose")) { CanWarn = true },
         new("job-kind", job => Allowed(job.Policy.Kinds, PartyPolicy.NameOf(job.Spec.Kind), "kind")),
-        new("family", job => (job.Spec.Kind == JobKind.Train ? job.Spec.Family : job.Facts.ModelFamily) is not { } family ? null
+        new("family", job => job.Spec.Horizontal is { } horizontal ? Allowed(job.Policy.Families, horizontal.Model.Split(':', '/')[0], "family")
+            : (job.Spec.Kind == JobKind.Train ? job.Spec.Family : job.Facts.ModelFamily) is not { } family ? null
             : family is not (Family.Logistic or Family.Linear) ? "only the families logistic and linear are taken"
             : Allowed(job.Policy.Families, family == Family.Linear ? "linear" : "logistic", job.Spec.Kind == JobKind.Train ? "family" : "the model's family")),
         new("dataset", job => job.Config.Datasets.ContainsKey(job.Spec.Dataset)

@@ -66,7 +66,7 @@ public sealed record PartyPolicy
     /// <summary>Purposes that a job may state; without a list none need be stated.</summary>
     public WordList? Purposes { get; init; }
 
-    /// <summary>Kinds of job: train, score.</summary>
+    /// <summary>Kinds of job: train, score, horizontal.</summary>
     public WordList? Kinds { get; init; }
 
     /// <summary>Families of models: logistic, linear.</summary>
@@ -128,7 +128,12 @@ public sealed record PartyPolicy
     public override int GetHashCode() => StringComparer.Ordinal.GetHashCode(CanonicalForm());
 
     /// <summary>The kind's word in a policy.</summary>
-    public static string NameOf(JobKind kind) => kind == JobKind.Score ? "score" : "train";
+    public static string NameOf(JobKind kind) => kind switch
+    {
+        JobKind.Score => "score",
+        JobKind.Horizontal => "horizontal",
+        _ => "train",
+    };
 
     private PolicyValue[] Values() =>
     [

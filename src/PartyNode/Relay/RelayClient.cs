@@ -53,9 +53,11 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     internal const int MaxExpected = PartyHost.MostOpen;
 
     private const int MaxEvents = 1024;
+    private const int MaxRoundFrames = 64;
     private static readonly TimeSpan UnopenedDeadline = TimeSpan.FromMinutes(1);
     private readonly Lock _gate = new();
     private readonly Dictionary<string, RelayTransport> _transports = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Channel<RoundFrame>> _rounds = new(StringComparer.Ordinal);
     private readonly OrderedDictionary<string, PartyFrame> _lastWords = new(StringComparer.Ordinal);
     private readonly OrderedDictionary<string, PartyFrame> _models = new(StringComparer.Ordinal);
     private readonly HashSet<string> _accepted = new(StringComparer.Ordinal);
@@ -229,6 +231,23 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         }
     }
 
+    /// <summary>What the coordinator says of a horizontal job, from the acceptance on.</summary>
+    public ChannelReader<RoundFrame> OpenRounds(string job)
+    {
+        lock (_gate)
+        {
+            if (!_rounds.TryGetValue(job, out Channel<RoundFrame>? channel))
+            {
+                _rounds[job] = channel = Channel.CreateBounded<RoundFrame>(MaxRoundFrames);
+            }
+
+            return channel.Reader;
+        }
+    }
+
+    /// <summary>Sends an envelope of a horizontal job. One that is lost with the connection is asked for again.</summary>
+    public void SendRound(Envelope envelope) => Enqueue(new PartyFrame { Round = envelope });
+
     /// <summary>Ends the envelope traffic of a job; its last word stays until the coordinator knows the end.</summary>
     public void Close(string job)
     {
@@ -278,6 +297,26 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
 
     internal ValueTask PublishAsync(RelayEvent message, CancellationToken cancellationToken) =>
         _events.Writer.WriteAsync(message, cancellationToken);
+
+    /// <summary>Hands on what arrived of a horizontal job; nothing where this party has no part in it.</summary>
+    internal async ValueTask DeliverAsync(RoundFrame frame, string job, CancellationToken cancellationToken)
+    {
+        ChannelWriter<RoundFrame>? writer;
+        lock (_gate)
+        {
+            if (!_rounds.ContainsKey(job) && (_accepted.Contains(job) || _running.Contains(job)))
+            {
+                _ = OpenRounds(job);
+            }
+
+            writer = _rounds.GetValueOrDefault(job)?.Writer;
+        }
+
+        if (writer is not null)
+        {
+            await writer.WriteAsync(frame, cancellationToken);
+        }
+    }
 
     internal bool TryTakeControl(out PartyFrame? frame)
     {
@@ -418,6 +457,7 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
         _accepted.Remove(job);
         _running.Remove(job);
         _transports.Remove(job);
+        _rounds.Remove(job);
     }
 
     private void Enqueue(PartyFrame frame)

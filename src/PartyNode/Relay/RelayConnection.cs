@@ -212,6 +212,13 @@ internal sealed class RelayConnection : IAsyncDisposable
                 case CoordinatorFrame.FrameOneofCase.Deposited:
                     _client.Find(frame.Deposited.Job, frame.Deposited.Attempt)?.Deposited(frame.Deposited);
                     break;
+                case CoordinatorFrame.FrameOneofCase.Round:
+                    RoundEnvelope round = RoundCodec.Parse(frame.Round);
+                    await _client.DeliverAsync(new RoundFrame(round, ResumeFrom: 0, _coordinator!.Identity), round.Header.Job, cancellationToken);
+                    break;
+                case CoordinatorFrame.FrameOneofCase.Resume:
+                    await _client.DeliverAsync(new RoundFrame(null, frame.Resume.Sequence, _coordinator!.Identity), frame.Resume.Job, cancellationToken);
+                    break;
                 case CoordinatorFrame.FrameOneofCase.Begin:
                     await DeliverAsync(_assembler.Begin(frame.Begin), cancellationToken);
                     break;

@@ -1,7 +1,13 @@
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Relay;
+
+/// <summary>Something of a horizontal job: an envelope, or the first own one that is to be sent again.</summary>
+/// <param name="Envelope">Null where something is to be sent again.</param>
+/// <param name="Coordinator">The pinned coordinator's identity, as the connection showed it.</param>
+public sealed record RoundFrame(RoundEnvelope? Envelope, ulong ResumeFrom, PeerIdentity Coordinator);
 
 /// <summary>What the coordinator told this party, besides envelopes.</summary>
 public abstract record RelayEvent;

@@ -35,6 +35,7 @@ internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdL
     {
         LabelKind labels = config.Role == Role.FeatureParty
             ? LabelKind.None
+            : specification.Horizontal is { } horizontal ? LabelsOf(horizontal.Model)
             : specification.Family switch
             {
                 Family.Logistic => LabelKind.Binary,
@@ -46,11 +47,20 @@ internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdL
         return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset));
     }
 
+    /// <summary>The labels of a horizontal job's model: its family comes before the hidden layers.</summary>
+    private static LabelKind LabelsOf(string model) => model.Split(':', '/')[0] switch
+    {
+        "logistic" => LabelKind.Binary,
+        "poisson" or "softmax" => LabelKind.Count,
+        _ => LabelKind.Number,
+    };
+
     private static IdList Normalise(RawTable table, JobSpecification specification)
     {
         try
         {
-            return IdList.Create(table.Ids, specification.ToMessage().Align);
+            // A horizontal job has no use for ids: one that is there twice is no fault.
+            return IdList.Create(table.Ids, specification.ToMessage().Align ?? new AlignSpec { Duplicates = DuplicateIds.KeepFirst });
         }
         catch (VertFedException error) when (error.Code == ErrorCode.BadInput)
         {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Rounds;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Vertical;
@@ -24,6 +25,9 @@ internal sealed class SessionRecord(JobSpecification specification, string party
     public IReadOnlyDictionary<string, int>? Unseen { get; set; }
 
     public VerticalResult? Result { get; set; }
+
+    /// <summary>The result of a horizontal job; null in any other, and before its end.</summary>
+    public RoundResult? Rounds { get; set; }
 
     /// <summary>The result of a score job; null in a job that trains.</summary>
     public ScoreResult? Score { get; set; }

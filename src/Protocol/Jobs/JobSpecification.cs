@@ -25,10 +25,11 @@ public sealed class JobSpecification
     {
         Job = spec.Job;
         Kind = spec.Kind;
-        LabelParty = new PartyReference(spec.LabelParty.Name, Convert.ToHexStringLower(spec.LabelParty.Fingerprint.Span));
-        FeatureParty = new PartyReference(spec.FeatureParty.Name, Convert.ToHexStringLower(spec.FeatureParty.Fingerprint.Span));
-        Normalisation = [.. spec.Align.Normalisation];
-        Duplicates = spec.Align.Duplicates;
+        PartyRef[] parties = spec.Kind == JobKind.Horizontal ? [.. spec.Parties] : [spec.LabelParty, spec.FeatureParty];
+        Parties = [.. parties.Select(party => new PartyReference(party.Name, Convert.ToHexStringLower(party.Fingerprint.Span)))];
+        Horizontal = spec.Horizontal is null ? null : new HorizontalSpecification(spec.Horizontal, Parties.Count);
+        Normalisation = [.. spec.Align?.Normalisation ?? []];
+        Duplicates = spec.Align?.Duplicates ?? DuplicateIds.Unspecified;
         Family = spec.Train?.Family ?? Family.Unspecified;
         L2 = spec.Train?.L2 ?? 0;
         MaxIterations = (int)(spec.Train?.MaxIterations ?? 0);
@@ -47,9 +48,17 @@ public sealed class JobSpecification
 
     public JobKind Kind { get; }
 
-    public PartyReference LabelParty { get; }
+    /// <summary>All parties: the label party and the feature party, or those of a horizontal job in the order of their places.</summary>
+    public IReadOnlyList<PartyReference> Parties { get; }
 
-    public PartyReference FeatureParty { get; }
+    /// <summary>What a horizontal job trains and how; null in any other.</summary>
+    public HorizontalSpecification? Horizontal { get; }
+
+    /// <exception cref="InvalidOperationException">The job is horizontal: it has no such party.</exception>
+    public PartyReference LabelParty => Vertical(0);
+
+    /// <exception cref="InvalidOperationException">The job is horizontal: it has no such party.</exception>
+    public PartyReference FeatureParty => Vertical(1);
 
     /// <summary>Steps of id normalisation in ascending order; empty: ids are taken as they stand.</summary>
     public IReadOnlyList<IdNormalisation> Normalisation { get; }
@@ -119,9 +128,9 @@ public sealed class JobSpecification
         Version = CurrentVersion,
         Job = Job,
         Kind = Kind,
-        LabelParty = Message(LabelParty),
-        FeatureParty = Message(FeatureParty),
-        Align = new AlignSpec { Normalisation = { Normalisation }, Duplicates = Duplicates },
+        LabelParty = Horizontal is null ? Message(LabelParty) : null,
+        FeatureParty = Horizontal is null ? Message(FeatureParty) : null,
+        Align = Horizontal is null ? new AlignSpec { Normalisation = { Normalisation }, Duplicates = Duplicates } : null,
         Train = Kind == JobKind.Train ? new TrainSpec { Family = Family, L2 = L2, MaxIterations = (uint)MaxIterations } : null,
         Score = Model is null ? null : new ScoreSpec { Model = Model },
         Holdout = Holdout,
@@ -131,6 +140,8 @@ public sealed class JobSpecification
         Payloads = Payloads,
         Purpose = Purpose,
         Dataset = Dataset == DefaultDataset ? "" : Dataset,
+        Parties = { Horizontal is null ? [] : Parties.Select(Message) },
+        Horizontal = Horizontal?.ToMessage(),
     };
 
     /// <summary>The title, or the job id where there is none.</summary>
@@ -143,15 +154,8 @@ public sealed class JobSpecification
         [
             (spec.Version == CurrentVersion, "version", $"is {spec.Version}; this software knows {CurrentVersion}"),
             (EnvelopeCodec.IsJobId(spec.Job), "job", "is not 32 lower-case hexadecimal digits"),
-            (spec.Kind is JobKind.Train or JobKind.Score, "kind", "is neither train nor score"),
-            .. PartyRules(spec.LabelParty, "label_party"),
-            .. PartyRules(spec.FeatureParty, "feature_party"),
-            (spec.LabelParty?.Name != spec.FeatureParty?.Name, "feature_party.name", "is the label party's"),
-            (spec.LabelParty?.Fingerprint != spec.FeatureParty?.Fingerprint, "feature_party.fingerprint", "is the label party's"),
-            (spec.Align is not null, "align", "is missing"),
-            (IsAscending(spec.Align), "align.normalisation", "is not a list of known steps in their order, each once"),
-            (spec.Align?.Duplicates is DuplicateIds.Refuse or DuplicateIds.KeepFirst, "align.duplicates", "is neither refuse nor keep_first"),
-            .. spec.Kind == JobKind.Score ? ScoreRules(spec) : TrainRules(spec),
+            (spec.Kind is JobKind.Train or JobKind.Score or JobKind.Horizontal, "kind", "is none of train, score, horizontal"),
+            .. spec.Kind == JobKind.Horizontal ? HorizontalSpecification.Rules(spec) : VerticalRules(spec),
             (spec.Holdout is >= 0 and <= 0.9, "holdout", "is not between 0 and 0.9"),
             (spec.DeadlineSeconds is >= 1 and <= 86400, "deadline_seconds", "is not between 1 and 86400"),
             (spec.Payloads is Payloads.Full or Payloads.Hashes, "payloads", "is neither full nor hashes"),
@@ -172,6 +176,20 @@ public sealed class JobSpecification
         return null;
     }
 
+    private static IEnumerable<(bool Holds, string Field, string Wrong)> VerticalRules(JobSpec spec) =>
+    [
+        .. PartyRules(spec.LabelParty, "label_party"),
+        .. PartyRules(spec.FeatureParty, "feature_party"),
+        (spec.LabelParty?.Name != spec.FeatureParty?.Name, "feature_party.name", "is the label party's"),
+        (spec.LabelParty?.Fingerprint != spec.FeatureParty?.Fingerprint, "feature_party.fingerprint", "is the label party's"),
+        (spec.Parties.Count == 0, "parties", "belongs in a horizontal job"),
+        (spec.Horizontal is null, "horizontal", "belongs in a horizontal job"),
+        (spec.Align is not null, "align", "is missing"),
+        (IsAscending(spec.Align), "align.normalisation", "is not a list of known steps in their order, each once"),
+        (spec.Align?.Duplicates is DuplicateIds.Refuse or DuplicateIds.KeepFirst, "align.duplicates", "is neither refuse nor keep_first"),
+        .. spec.Kind == JobKind.Score ? ScoreRules(spec) : TrainRules(spec),
+    ];
+
     private static IEnumerable<(bool Holds, string Field, string Wrong)> TrainRules(JobSpec spec) =>
     [
         (spec.Train is not null, "train", "is missing"),
@@ -190,12 +208,16 @@ public sealed class JobSpecification
         (spec.Holdout == 0, "holdout", "is not 0, as a score job needs"),
     ];
 
-    private static IEnumerable<(bool Holds, string Field, string Wrong)> PartyRules(PartyRef? party, string field) =>
+    internal static IEnumerable<(bool Holds, string Field, string Wrong)> PartyRules(PartyRef? party, string field) =>
     [
         (party is not null, field, "is missing"),
         (PartyReference.IsName(party?.Name), $"{field}.name", "is not 1 to 64 of a-z, 0-9, - and _, starting with a letter"),
         (party?.Fingerprint.Length == EnvelopeCodec.HashBytes, $"{field}.fingerprint", "is not 32 bytes (64 lower-case hexadecimal digits)"),
     ];
+
+    private PartyReference Vertical(int place) => Horizontal is null
+        ? Parties[place]
+        : throw new InvalidOperationException("A horizontal job has neither a label party nor a feature party.");
 
     private static bool IsAscending(AlignSpec? align)
     {

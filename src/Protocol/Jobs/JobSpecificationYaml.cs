@@ -8,7 +8,7 @@ namespace VertFed.Protocol;
 /// <code>
 /// version: 1
 /// job: 0123456789abcdef0123456789abcdef   # drawn if absent
-/// kind: train                             # or score
+/// kind: train                             # or score, or horizontal (HorizontalYaml)
 /// purpose: credit-risk                    # a word that the parties' policies may ask for; default none
 /// dataset: default                        # which of the parties' data sources
 /// title: Uplift of retail data
@@ -31,7 +31,12 @@ namespace VertFed.Protocol;
 /// </summary>
 public static class JobSpecificationYaml
 {
-    private static readonly Dictionary<string, JobKind> Kinds = new(StringComparer.Ordinal) { ["train"] = JobKind.Train, ["score"] = JobKind.Score };
+    private static readonly Dictionary<string, JobKind> Kinds = new(StringComparer.Ordinal)
+    {
+        ["train"] = JobKind.Train,
+        ["score"] = JobKind.Score,
+        ["horizontal"] = JobKind.Horizontal,
+    };
 
     private static readonly Dictionary<string, Family> Families = new(StringComparer.Ordinal)
     {
@@ -95,19 +100,23 @@ public static class JobSpecificationYaml
     public static JobSpecification Parse(string text, string file, string? otherwise = null)
     {
         YamlFields root = new(StrictYaml.Parse(text, file), file, "");
-        YamlFields? align = root.Map("align");
         JobKind kind = root.Word("kind", JobKind.Train, Kinds);
-        YamlFields? train = root.Map("train");
-        YamlFields? score = root.Map("score");
+        bool vertical = kind != JobKind.Horizontal;
+        YamlFields? align = vertical ? root.Map("align") : null;
+        YamlFields? horizontal = vertical ? null : root.Map("horizontal") ?? throw root.Wrong("horizontal", "is missing");
+        YamlFields? train = vertical ? root.Map("train") : null;
+        YamlFields? score = vertical ? root.Map("score") : null;
         string dataset = root.Text("dataset") ?? "";
         JobSpec spec = new()
         {
             Version = root.Count("version", JobSpecification.CurrentVersion),
             Job = root.Text("job") ?? otherwise ?? JobIds.Draw(),
             Kind = kind,
-            LabelParty = Party(root, "label_party"),
-            FeatureParty = Party(root, "feature_party"),
-            Align = new AlignSpec { Duplicates = align?.Word("duplicates", DuplicateIds.Refuse, DuplicateRules) ?? DuplicateIds.Refuse },
+            LabelParty = vertical ? Party(root, "label_party") : null,
+            FeatureParty = vertical ? Party(root, "feature_party") : null,
+            Align = vertical ? new AlignSpec { Duplicates = align?.Word("duplicates", DuplicateIds.Refuse, DuplicateRules) ?? DuplicateIds.Refuse } : null,
+            Parties = { vertical ? [] : root.Maps("parties").Select(Party) },
+            Horizontal = horizontal is null ? null : HorizontalYaml.Read(horizontal),
             Train = train is null ? null : new TrainSpec
             {
                 Family = train.Has("family") ? train.Word("family", Family.Logistic, Families) : throw train.Wrong("family", "is missing"),
@@ -125,29 +134,36 @@ public static class JobSpecificationYaml
         };
         foreach (string word in align?.Words("normalisation") ?? [])
         {
-            spec.Align.Normalisation.Add(align!.Meaning("normalisation", word, Normalisations));
+            spec.Align!.Normalisation.Add(align!.Meaning("normalisation", word, Normalisations));
         }
 
         align?.Done();
         train?.Done();
         score?.Done();
+        horizontal?.Done();
         root.Done();
         if (JobSpecification.FirstFault(spec) is not var (field, wrong))
         {
             return JobSpecification.FromMessage(spec);
         }
 
-        YamlFields? owner = field.StartsWith("train.", StringComparison.Ordinal) ? train
-            : field.StartsWith("align.", StringComparison.Ordinal) ? align
-            : field.StartsWith("score.", StringComparison.Ordinal) ? score
-            : null;
-        long line = owner?.LineOf(field[6..]) ?? root.LineOf(field.Split('.')[0]);
+        string[] names = field.Split('.');
+        YamlFields? owner = names[0] switch
+        {
+            "train" => train,
+            "align" => align,
+            "score" => score,
+            "horizontal" => horizontal,
+            _ => null,
+        };
+        long line = (names.Length > 1 ? owner?.LineOf(names[1]) : null) ?? root.LineOf(names[0].Split('[')[0]);
         throw StrictYaml.Wrong(file, line, $"{field} {wrong}");
     }
 
-    private static PartyRef Party(YamlFields root, string key)
+    private static PartyRef Party(YamlFields root, string key) => Party(root.Map(key) ?? throw root.Wrong(key, "is missing"));
+
+    private static PartyRef Party(YamlFields party)
     {
-        YamlFields party = root.Map(key) ?? throw root.Wrong(key, "is missing");
         string fingerprint = party.Text("fingerprint") ?? throw party.Wrong("fingerprint", "is missing");
         if (!PeerIdentity.IsFingerprint(fingerprint))
         {

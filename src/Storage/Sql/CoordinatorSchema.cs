@@ -165,5 +165,47 @@ internal static class CoordinatorSchema
             filling BLOB NOT NULL
         );
         """,
+        """
+        -- Horizontal jobs: between the coordinator and many parties. A place counts from 1; sender 0 is the coordinator.
+        CREATE TABLE round_jobs (
+            ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+            job TEXT NOT NULL UNIQUE,
+            state INTEGER NOT NULL,
+            signed_spec BLOB NOT NULL,
+            spec_hash BLOB NOT NULL,
+            submitter TEXT NOT NULL,
+            client_token TEXT,
+            submitted_ms BIGINT NOT NULL,
+            started_ms BIGINT NOT NULL DEFAULT 0,
+            ended_ms BIGINT NOT NULL DEFAULT 0,
+            error BLOB,
+            round_checkpoint BLOB
+        );
+        CREATE UNIQUE INDEX round_jobs_client_token ON round_jobs (submitter, client_token);
+        CREATE TABLE round_parties (
+            job TEXT NOT NULL REFERENCES round_jobs (job),
+            place INTEGER NOT NULL,
+            name TEXT NOT NULL,
+            accepted INTEGER NOT NULL DEFAULT 0,
+            identity_key BLOB,
+            checkpoint_key BLOB,
+            outcome BLOB,
+            PRIMARY KEY (job, place)
+        );
+        CREATE INDEX round_parties_name ON round_parties (name);
+        CREATE TABLE round_entries (
+            job TEXT NOT NULL REFERENCES round_jobs (job),
+            position BIGINT NOT NULL,
+            sender INTEGER NOT NULL,
+            sequence BIGINT NOT NULL,
+            core BLOB NOT NULL,
+            attestation BLOB NOT NULL,
+            payload BLOB,
+            payload_size BIGINT NOT NULL,
+            recorded_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, position)
+        );
+        CREATE UNIQUE INDEX round_entries_sender ON round_entries (job, sender, sequence);
+        """,
     ]);
 }

@@ -26,7 +26,7 @@ public sealed class SimulateCommandTests
         Assert.Equal((320, 80), (json.RootElement.GetProperty("train_rows").GetInt32(), json.RootElement.GetProperty("test_rows").GetInt32()));
         XNamespace svg = "http://www.w3.org/2000/svg";
         XDocument plot = XDocument.Load(folder.File("a.svg"));
-        Assert.Equal(2, plot.Descendants(svg + "polyline").Count());
+        Assert.Equal(4, plot.Descendants(svg + "polyline").Count());
         Assert.Equal(8, plot.Descendants(svg + "polyline").First().Attribute("points")!.Value.Split(' ').Length);
     }
 
@@ -58,6 +58,56 @@ public sealed class SimulateCommandTests
         Assert.Equal(2, (await Run("--data", data, "--clients", "20", "--clip", "1")).Code);
     }
 
+    [Fact]
+    public async Task Several_strategies_and_seeds_make_one_table_against_all_rows_in_one_place()
+    {
+        using TemporaryPath folder = new();
+        string data = Write(folder, Rows(300));
+        string[] run = ["--data", data, "--clients", "6", "--rounds", "3", "--partition", "shards:1", "--strategy", "fedavg", "--strategy", "median", "--strategy", "fedbuff:2", "--seeds", "2"];
+        (int code, string table, string error) = await Run([.. run, "--plot", folder.File("c.svg")]);
+        Assert.Equal(0, code);
+        Assert.Contains("run 7 of 8", error, StringComparison.Ordinal);
+        Assert.Equal(["strategy", "---", "all rows in one place", "`fedavg`", "`median`", "`fedbuff:2`"], table.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => line.Split('|')[1].Trim()));
+        XNamespace svg = "http://www.w3.org/2000/svg";
+        XDocument plot = XDocument.Load(folder.File("c.svg"));
+        Assert.Equal((6, 6), (plot.Descendants(svg + "polyline").Count(), plot.Descendants(svg + "polygon").Count()));
+        Assert.Subset(plot.Descendants(svg + "text").Select(text => text.Value).ToHashSet(StringComparer.Ordinal), new HashSet<string>(["fedavg", "median", "fedbuff:2", "round", "auc"], StringComparer.Ordinal));
+
+        using JsonDocument json = JsonDocument.Parse((await Run([.. run, "--json"])).Output);
+        JsonElement[] strategies = [.. json.RootElement.GetProperty("strategies").EnumerateArray()];
+        Assert.InRange(strategies.Sum(strategy => strategy.GetProperty("best").GetInt32()), 2, 6);
+        Assert.All(strategies, strategy => Assert.True(strategy.GetProperty("score").GetProperty("deviation").GetDouble() > 0));
+        Assert.Equal(2, (await Run([.. run, "--strategy", "fedavg"])).Code);
+        Assert.Equal(2, (await Run([.. run, "--secure"])).Code);
+    }
+
+    [Fact]
+    public async Task What_the_library_has_can_be_run_by_an_option()
+    {
+        using TemporaryPath folder = new();
+        string data = Write(folder, Rows(200));
+        string[] plain = ["--data", data, "--clients", "6", "--rounds", "2", "--json"];
+        JsonElement secure = await Json("--secure", "--clip", "1", "--noise-at", "clients");
+        Assert.True(secure.GetProperty("secure").GetBoolean());
+        Assert.True(secure.GetProperty("rounds")[1].GetProperty("epsilon").GetDouble() > 0);
+        JsonElement personal = await Json("--personal", "fine-tune:2");
+        Assert.Equal("fine-tune:2", personal.GetProperty("personal").GetProperty("name").GetString());
+        Assert.True(personal.GetProperty("own_test").GetBoolean());
+        Assert.Equal(2, (await Json("--strategy", "ifca:2")).GetProperty("cluster_sizes").GetArrayLength());
+        Assert.True((await Json("--strategy", "fedbuff:3", "--slowest", "0.2")).GetProperty("rounds")[1].GetProperty("staleness").GetDouble() >= 0);
+        Assert.Equal("fedmd:20", (await Json("--strategy", "fedmd", "--public", "0.3")).GetProperty("strategy").GetString());
+        Assert.True((await Json("--record-privacy", "1.5")).GetProperty("rounds")[0].GetProperty("epsilon").GetDouble() > 0);
+        Assert.True((await Json("--selection", "by-availability", "--availability", "0.3")).GetProperty("rounds").EnumerateArray().Sum(round => round.GetProperty("answered").GetInt32()) < 12);
+        Assert.True((await Json("--selection", "poisson", "--clip", "1", "--clip-quantile", "0.5")).GetProperty("rounds")[1].GetProperty("epsilon").GetDouble() > 0);
+
+        async Task<JsonElement> Json(params string[] more)
+        {
+            (int code, string output, string error) = await Run([.. plain, .. more]);
+            Assert.True(code == 0, error);
+            return JsonDocument.Parse(output).RootElement;
+        }
+    }
+
     [Theory]
     [InlineData("y,a\n1,2\n0\n", 3, "line 3: the line has fewer cells")]
     [InlineData("y,a\n1,2\n0,1,1\n", 3, "line 3: the line has more cells")]
@@ -84,6 +134,11 @@ public sealed class SimulateCommandTests
     [InlineData("--clients", "1000")]
     [InlineData("--fraction", "2")]
     [InlineData("--selection", "best")]
+    [InlineData("--availability", "0.5")]
+    [InlineData("--noise-at", "clients")]
+    [InlineData("--personal", "ditto")]
+    [InlineData("--strategy", "fedbuff")]
+    [InlineData("--seeds", "0")]
     public async Task Options_that_cannot_work_are_a_usage_error(string option, string value)
     {
         using TemporaryPath folder = new();

@@ -209,6 +209,17 @@ public sealed class AggregationTests
         Given.AssertClose([0.5, height / 3], Apply(strategy, start, far).Parameters, 1e-4);
     }
 
+    [Theory]
+    [InlineData(1e3)]
+    [InlineData(1e12)]
+    [InlineData(1e200)]
+    public void However_long_a_hostile_update_is_the_geometric_median_stays_among_the_others(double length)
+    {
+        ClientUpdate[] updates = [Update(0, [0, 0]), Update(1, [1, 0]), Update(2, [0, 1]), Update(3, [1, 1]), Update(4, [length, length])];
+        double[] found = Apply(new GeometricMedian(), ServerState.Start([0, 0]), updates).Parameters;
+        Assert.All(found, value => Assert.InRange(value, 0.5, 1));
+    }
+
     [Fact]
     public void Norm_bounding_shortens_what_is_too_long_and_names_it()
     {

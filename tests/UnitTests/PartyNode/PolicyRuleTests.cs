@@ -176,7 +176,7 @@ public sealed class PolicyRuleTests
     [InlineData("rules: {no-such-rule: warn}", "party.yaml, line 13: policy.rules.no-such-rule: there is no rule of this name")]
     [InlineData("rules: {submitter-allowed: warn}", "party.yaml, line 13: policy.rules.submitter-allowed: this rule always refuses")]
     [InlineData("rules: {purpose: ignore}", "party.yaml, line 13: policy.rules.purpose: refuse or warn is expected")]
-    [InlineData("kinds: [train, evaluate]", "party.yaml, line 13: policy.kinds: a list of train and score is expected")]
+    [InlineData("kinds: [train, evaluate]", "party.yaml, line 13: policy.kinds: a list of train and score and horizontal is expected")]
     [InlineData("kinds: []", "party.yaml, line 13: policy.kinds: the list is empty")]
     [InlineData("purposes: [Credit Risk]", "party.yaml, line 13: policy.purposes: names of 1 to 64")]
     [InlineData("approval: perhaps", "party.yaml, line 13: policy.approval: automatic or manual is expected")]

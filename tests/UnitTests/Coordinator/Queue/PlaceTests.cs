@@ -78,7 +78,7 @@ public sealed class PlaceTests
     public async Task Questions_to_a_party_that_does_not_read_do_not_pile_up()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        PartySender sender = new("bank", keys: null!, fixture.Host.Service<JobHub>(), writer: null!, TimeProvider.System, NullLogger.Instance);
+        PartySender sender = new("bank", keys: null!, fixture.Host.Service<JobHub>(), rounds: null!, writer: null!, TimeProvider.System, NullLogger.Instance);
         for (int i = 0; i < 100; i++)
             sender.AskPreflight(new PreflightRequest());
         Assert.Equal(16, sender.Questions);

@@ -1,0 +1,295 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Google.Protobuf;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Jobs;
+using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Security;
+using VertFed.Coordinator.Services;
+using VertFed.Horizontal.Service;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Rounds;
+
+/// <summary>
+/// The coordinator's horizontal jobs: takes them on, runs each in a task of its own, and hands what the parties' connections say to the job that it
+/// is about. Not queued: a job is offered as it is submitted. At a start it takes up those that were open.
+/// </summary>
+internal sealed class RoundHub(
+    JobHub hub, ICoordinatorStore store, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, ILogger<RoundHub> logger)
+    : IHostedService, IDisposable
+{
+    private readonly OpenPlaces _places = new(config.Limits);
+    private readonly ConcurrentDictionary<string, RoundJob> _live = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Task> _tasks = new(StringComparer.Ordinal);
+    private readonly CancellationTokenSource _stop = new();
+
+    private static ReadOnlySpan<byte> CancelLabel => "vertfed/v1/cancel"u8;
+
+    /// <summary>Whether a submitted spec is of a horizontal job. One that cannot be read is not: whoever verifies it says what is wrong.</summary>
+    public static bool IsHorizontal(SignedJobSpec job)
+    {
+        try
+        {
+            return JobSpec.Parser.ParseFrom(job.Spec).Kind == JobKind.Horizontal;
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            return false;
+        }
+    }
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        foreach (RoundJobRecord job in await store.ListOpenRoundJobsAsync(cancellationToken))
+        {
+            _places.TakeRegardless(job.Submitter);
+            Run(job);
+        }
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stop.CancelAsync();
+        await Task.WhenAll(_tasks.Values);
+    }
+
+    public void Dispose() => _stop.Dispose();
+
+    /// <summary>Keeps a job and offers it; a repeated request returns the job of the first.</summary>
+    public async Task<RoundJobRecord> SubmitAsync(SignedJobSpec message, string? clientToken, Caller caller, CancellationToken cancellationToken)
+    {
+        SignedJob signed = hub.Check(message, caller);
+        JobSpecification spec = signed.Specification;
+        JobPlan plan = JobPlan.Of(spec);
+        RequireBudget(plan);
+        string submitter = signed.Submitter.Fingerprint;
+        byte[] hash = SHA256.HashData([.. signed.SpecHash, .. signed.Submitter.SubjectPublicKeyInfo]);
+        RoundJobRecord? known = await store.FindRoundJobAsync(spec.Job, cancellationToken);
+        if (await store.FindJobAsync(spec.Job, cancellationToken) is not null || (known is not null && !MaySee(caller, known)))
+            throw new VertFedException(ErrorCode.Refused, "this job id cannot be used; draw another at random");
+        if (known is null)
+            _places.Take(submitter);
+        AddJobOutcome outcome = AddJobOutcome.Different;
+        RoundJobRecord job;
+        try
+        {
+            await caller.AllowedAsync(spec.Job);
+            (outcome, job) = await store.AddRoundJobAsync(
+                new NewRoundJob(spec.Job, message.ToByteArray(), hash, submitter, clientToken, [.. spec.Parties.Select(party => party.Name)], time.GetUtcNow().ToUnixTimeMilliseconds()),
+                CancellationToken.None);
+        }
+        finally
+        {
+            if (known is null && outcome != AddJobOutcome.Added)
+                _places.GiveBack(submitter);
+        }
+
+        if (outcome == AddJobOutcome.Different)
+            throw GrpcErrors.Make(Grpc.Core.StatusCode.AlreadyExists, ErrorCode.Refused, "another spec was submitted under this job id or client token before");
+        if (outcome == AddJobOutcome.Added)
+        {
+            Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
+            Run(job);
+        }
+
+        return job;
+    }
+
+    public async Task<RoundJobRecord> CancelAsync(RoundJobRecord job, ByteString signature, Caller caller)
+    {
+        bool byOperator = caller.Is(CallerRoles.Operator);
+        if (!byOperator && !caller.Submitted(job.Submitter))
+            throw GrpcErrors.UnknownJob();
+        byte[] signed = [.. CancelLabel, .. Encoding.ASCII.GetBytes(job.Job)];
+        PeerIdentity submitter = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Submitter;
+        if (!byOperator && !submitter.Verify(signed, signature.Span) && !caller.Key.Verify(signed, signature.Span))
+            throw new VertFedException(ErrorCode.DoesNotVerify, "the cancellation is not signed by the job's submitter");
+        await caller.AllowedAsync(job.Job);
+        if (_live.TryGetValue(job.Job, out RoundJob? live))
+        {
+            string by = caller.Submitted(job.Submitter) ? "the submitter" : "the coordinator's operator";
+            live.Cancel(new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" });
+            if (_tasks.TryGetValue(job.Job, out Task? task))
+                await task;
+        }
+
+        return (await store.FindRoundJobAsync(job.Job, CancellationToken.None))!;
+    }
+
+    /// <summary>The job, if the caller may see it; null where it is no horizontal job or not the caller's to see.</summary>
+    public async Task<RoundJobRecord?> FindAsync(string job, Caller caller, CancellationToken cancellationToken) =>
+        EnvelopeCodec.IsJobId(job) && await store.FindRoundJobAsync(job, cancellationToken) is { } record && MaySee(caller, record) ? record : null;
+
+    /// <summary>The newest jobs that the caller may see.</summary>
+    public async Task<IReadOnlyList<RoundJobRecord>> ListAsync(Caller caller, JobFilterOfRounds filter, int limit, CancellationToken cancellationToken) =>
+    [
+        .. (await store.ListRoundJobsAsync(limit, null, cancellationToken)).Where(job => MaySee(caller, job)
+            && (filter.State is null || job.State == filter.State) && (filter.Party is null || job.PlaceOf(filter.Party) > 0)
+            && (filter.Submitter is null || job.Submitter == filter.Submitter)),
+    ];
+
+    /// <summary>What tells of an open job's changes; null where it is not open.</summary>
+    public Pulse? ChangesOf(string job) => _live.TryGetValue(job, out RoundJob? live) ? live.Changed : null;
+
+    public JobStatus Describe(RoundJobRecord job)
+    {
+        JobSpecification spec = SpecOf(job);
+        RoundJob? live = _live.GetValueOrDefault(job.Job);
+        RoundCheckpoint? checkpoint = job.Checkpoint;
+        JobStatus status = new()
+        {
+            Job = job.Job,
+            State = job.State,
+            Title = spec.Title,
+            SubmittedUnixMs = job.SubmittedUnixMs,
+            StartedUnixMs = job.StartedUnixMs,
+            EndedUnixMs = job.EndedUnixMs,
+            Round = live?.Round ?? checkpoint?.Rounds ?? 0,
+            Rounds = (uint)spec.Horizontal!.Rounds,
+            Bytes = (ulong)(checkpoint?.Summaries.Sum(round => (long)(round.BytesUp + round.BytesDown)) ?? 0),
+            Kind = JobKind.Horizontal,
+            Submitter = job.Submitter,
+            Purpose = spec.Purpose,
+            Error = job.Error?.Clone(),
+        };
+        status.Parties.AddRange(job.Parties.Select(party => party.Name));
+        if (job.IsOpen && live is not null)
+        {
+            status.Awaited.AddRange(live.Awaited);
+            status.AwaitingApproval.AddRange(live.Held);
+        }
+
+        return status;
+    }
+
+    /// <summary>The parties' sealed parts and the coordinator's own.</summary>
+    public ReportResponse Report(RoundJobRecord job)
+    {
+        ReportResponse response = new() { Status = Describe(job), Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job))) };
+        response.Parts.AddRange(job.Parties.Select(party => party.Outcome?.Report).OfType<SealedReport>());
+        return response;
+    }
+
+    /// <summary>Whether frames about a job belong here: it is open or known as a horizontal one of this party.</summary>
+    public async ValueTask<RoundJobRecord?> OwnAsync(string job, string party, CancellationToken cancellationToken)
+    {
+        if (!EnvelopeCodec.IsJobId(job))
+            return null;
+        RoundJobRecord? record = _live.TryGetValue(job, out RoundJob? live) ? live.Record : await store.FindRoundJobAsync(job, cancellationToken);
+        return record?.PlaceOf(party) > 0 ? record : null;
+    }
+
+    /// <summary>Hands on what a party's connection said; a job that has ended says its end again.</summary>
+    public async ValueTask TellAsync(RoundJobRecord job, string party, RoundEvent what, CancellationToken cancellationToken)
+    {
+        if (_live.TryGetValue(job.Job, out RoundJob? live))
+        {
+            await live.TellAsync(what, cancellationToken);
+            return;
+        }
+
+        if (what is OutcomeEvent { Outcome: var outcome })
+            await store.SaveRoundOutcomeAsync(job.Job, what.Place, outcome, cancellationToken);
+        RoundJobRecord record = (await store.FindRoundJobAsync(job.Job, cancellationToken))!;
+        if (!record.IsOpen)
+            Send(party, new CoordinatorFrame { End = RoundJob.EndOf(record) });
+    }
+
+    /// <summary>The party's identity in a job, if its connection proved it.</summary>
+    public static PartyKey? KeyOf(RoundJobRecord job, string party, PartyKeys proved)
+    {
+        uint place = job.PlaceOf(party);
+        return place == 0 ? null : proved.Find(SpecOf(job).Parties[(int)place - 1].Fingerprint);
+    }
+
+    /// <summary>Jobs that run and that the party takes part in.</summary>
+    public IEnumerable<string> RunningOf(string party) =>
+        _live.Values.Select(live => live.Record).Where(job => job.State == JobState.Running && job.PlaceOf(party) > 0).Select(job => job.Job);
+
+    /// <summary>A party has connected: its open jobs say again what it is to know, and the ends that it has not answered are told.</summary>
+    public async Task AttachedAsync(string party, CancellationToken cancellationToken)
+    {
+        long since = time.GetUtcNow().Subtract(CheckpointKeeper.Kept).ToUnixTimeMilliseconds();
+        foreach (RoundJobRecord ended in await store.ListRoundJobsWithoutWordAsync(party, since, cancellationToken))
+            Send(party, new CoordinatorFrame { End = RoundJob.EndOf(ended) });
+        foreach (RoundJob live in _live.Values)
+        {
+            if (live.Record.PlaceOf(party) is > 0 and var place)
+                await live.TellAsync(new AttachedEvent(place), cancellationToken);
+        }
+    }
+
+    private static JobSpecification SpecOf(RoundJobRecord job) => JobSpecification.Parse(SignedJobSpec.Parser.ParseFrom(job.SignedSpec).Spec.Span);
+
+    private static bool MaySee(Caller caller, RoundJobRecord job) => caller.MaySee(job.Submitter, [.. job.Parties.Select(party => party.Name)]);
+
+    private static void RequireBudget(JobPlan plan)
+    {
+        if (plan.Specification.Privacy is not { Level: PrivacyLevel.Client } privacy)
+            return;
+        double epsilon = plan.ClientEpsilon(plan.Specification.Rounds);
+        if (epsilon > privacy.Budget)
+        {
+            throw new VertFedException(
+                ErrorCode.Refused, FormattableString.Invariant($"the job would come to epsilon {epsilon:0.###} at delta {privacy.Delta:g2}, its budget is {privacy.Budget:0.###}"))
+            {
+                Field = "horizontal.privacy.budget",
+            };
+        }
+    }
+
+    private void Run(RoundJobRecord job)
+    {
+        RoundJob live = new(job, store, keys.Credential.Identity, Send, time);
+        _live[job.Job] = live;
+        _tasks[job.Job] = Task.Run(() => RunAsync(live));
+    }
+
+    private async Task RunAsync(RoundJob live)
+    {
+        string job = live.Record.Job;
+        try
+        {
+            RoundJobRecord? ended;
+            try
+            {
+                ended = await live.RunAsync(_stop.Token);
+            }
+            catch (Exception error) when (error is not VertFedException)
+            {
+                // A fault of this software: the job would meet it again at every start.
+                string incident = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(8));
+                Log.Unexpected(logger, error, nameof(RoundJob), incident);
+                ended = await live.FailAsync(incident);
+            }
+
+            if (ended is not null)
+            {
+                Log.RoundJobEnded(logger, job, ended.State, ended.Error?.Code ?? "", ended.Error?.Message ?? "");
+                _places.GiveBack(ended.Submitter);
+                _live.TryRemove(job, out _);
+                live.Changed.Signal();
+                live.Dispose();
+            }
+        }
+        catch (VertFedException error)
+        {
+            // The store failed: the job stays open there, and the next start takes it up.
+            Log.StoreFailed(logger, nameof(RoundJob), error.Message);
+        }
+        finally
+        {
+            _tasks.TryRemove(job, out _);
+        }
+    }
+
+    private void Send(string party, CoordinatorFrame frame) => hub.SessionOf(party)?.Send(frame);
+}
+
+/// <summary>Conditions of a list that all must hold; null does not count.</summary>
+internal sealed record JobFilterOfRounds(string? Submitter, string? Party, JobState? State);

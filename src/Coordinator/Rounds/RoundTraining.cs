@@ -1,0 +1,300 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using VertFed.Horizontal;
+using VertFed.Horizontal.Aggregation;
+using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.SecureAggregation;
+using VertFed.Horizontal.Service;
+using VertFed.Horizontal.Simulation;
+using VertFed.Horizontal.Updates;
+using VertFed.Primitives;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.Coordinator.Rounds;
+
+/// <summary>
+/// The training of one horizontal job: columns compared → scaling → rounds → final model. What it carries is kept before and after each of
+/// them, so that it goes on where it was after a crash, with the open one begun again.
+/// </summary>
+internal sealed class RoundTraining(JobSpecification job, byte[] specHash, RoundConversation conversation, IRoundStore store, RoundCheckpoint checkpoint) : IDisposable
+{
+    private const int MostRows = 100_000_000;
+
+    private readonly JobPlan _plan = JobPlan.Of(job);
+    private readonly RandomStreams _streams = new(checkpoint.Seed.Span);
+    private readonly uint[] _all = [.. Enumerable.Range(1, job.Parties.Count).Select(place => (uint)place)];
+
+    private HorizontalSpecification Spec => _plan.Specification;
+
+    /// <summary>What it carries now.</summary>
+    public RoundCheckpoint Checkpoint => checkpoint;
+
+    /// <summary>What a job carries that has not begun.</summary>
+    public static RoundCheckpoint Fresh() => new() { Seed = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(RandomStream.KeyBytes)) };
+
+    /// <summary>Runs to the final model, and waits until the parties have it.</summary>
+    /// <exception cref="VertFedException">PeerUnavailable: too few parties. BadInput: their columns differ.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        if (checkpoint.Columns == 0)
+            await CompareColumnsAsync(cancellationToken);
+        FederatedModel model = _plan.ModelOf((int)checkpoint.Columns);
+        if (Spec.Scaling == ScalingChoice.Federated && checkpoint.Means.Count == 0)
+            await ScaleAsync(cancellationToken);
+        if (checkpoint.Parameters.Count == 0)
+        {
+            using RandomStream initial = _streams.For("initial", 0, RandomStreams.Server);
+            checkpoint.Parameters.AddRange(model.Initial(initial));
+        }
+
+        AggregationStrategy strategy = _plan.WithNoise(_streams);
+        while (checkpoint.Rounds < Spec.Rounds && !checkpoint.Converged)
+            await RoundAsync(strategy, cancellationToken);
+        await FinishAsync(cancellationToken);
+    }
+
+    public void Dispose() => _streams.Dispose();
+
+    private async Task CompareColumnsAsync(CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        SortedDictionary<uint, Schema> schemas = [];
+        Question question = new(
+            RoundStep.SchemaOrder, 0, checkpoint.Attempt, _all, _ => new SchemaOrder { SpecHash = ByteString.CopyFrom(specHash) }, IsForAll: true,
+            RoundStep.Schema, _all.Length, _all.Length, job.Deadline);
+        await conversation.AskAsync(
+            question,
+            envelope =>
+            {
+                Schema schema = RoundCodec.Payload(envelope, Schema.Parser);
+                if (!schema.SpecHash.Span.SequenceEqual(specHash) || schema.Columns is 0 or > Limits.MaxColumns || schema.ColumnsHash.Length != 32 || schema.Rows > MostRows)
+                    throw new VertFedException(ErrorCode.ProtocolViolation, "the schema is of another spec, or a field is out of range");
+                schemas[envelope.Header.Sender] = schema;
+            },
+            cancellationToken);
+
+        // Most parties are taken to be right: whoever differs from them is named, and which column differs it can find in its own log.
+        ByteString usual = schemas.Values.GroupBy(schema => schema.ColumnsHash).OrderByDescending(group => group.Count()).First().Key;
+        string[] others = [.. schemas.Where(pair => pair.Value.ColumnsHash != usual).Select(pair => conversation.NameOf(pair.Key))];
+        if (others.Length > 0)
+        {
+            throw new VertFedException(ErrorCode.BadInput, $"The columns of {string.Join(", ", others)} are not those of the other parties: names, order, encoding and the kind of label must be the same.")
+            {
+                Party = others[0], Step = nameof(RoundStep.Schema),
+            };
+        }
+
+        checkpoint.Columns = schemas.Values.First().Columns;
+        checkpoint.Attempt = 0;
+        _ = conversation.TakeCounts(out _, out _);
+        await SaveAsync(cancellationToken);
+    }
+
+    private async Task ScaleAsync(CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        int length = 1 + (2 * (int)checkpoint.Columns);
+        double[] sum = new double[length];
+        IReadOnlyList<uint> counted;
+        if (Spec.IsSecure)
+        {
+            SecureSumPlan plan = PlanOf(0, _all.Length, WideEncoding.Limbs * length);
+            SecureSumRun run = new(conversation, plan, _all, 0, checkpoint.Attempt, Spec.RoundDeadline);
+            (ulong[] masked, counted) = await run.RunAsync(
+                RoundStep.ScalingOrder, new ScalingOrder { Invited = { _all }, Threshold = (uint)plan.Threshold }, cancellationToken);
+            sum = WideEncoding.Decode(masked);
+        }
+        else
+        {
+            Question question = new(
+                RoundStep.ScalingOrder, 0, checkpoint.Attempt, _all, _ => new ScalingOrder { Invited = { _all } }, IsForAll: true,
+                RoundStep.ScalingSums, _all.Length, Spec.MinimumClients, Spec.RoundDeadline);
+            SortedDictionary<uint, double[]> parts = [];
+            counted = await conversation.AskAsync(
+                question,
+                envelope =>
+                {
+                    double[] part = [.. RoundCodec.Payload(envelope, ScalingSums.Parser).Sums];
+                    if (part.Length != length || !part.All(double.IsFinite) || part[0] is < 1 or > MostRows)
+                        throw new VertFedException(ErrorCode.ProtocolViolation, "the sums for scaling have another length, or a number that is out of range");
+                    parts[envelope.Header.Sender] = part;
+                },
+                cancellationToken);
+            foreach (double[] part in parts.Values)
+            {
+                for (int i = 0; i < length; i++)
+                    sum[i] += part[i];
+            }
+        }
+
+        FederatedScaling scaling = FederatedScaling.FromSum(sum);
+        checkpoint.Means.AddRange(scaling.Means.ToArray());
+        checkpoint.Deviations.AddRange(scaling.Deviations.ToArray());
+        Conclude(Summary(0, _all, counted));
+        await SaveAsync(cancellationToken);
+    }
+
+    private async Task RoundAsync(AggregationStrategy strategy, CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        uint round = checkpoint.Rounds + 1;
+        ServerState state = new(
+            (int)checkpoint.Rounds, [.. checkpoint.Parameters], checkpoint.Slots.ToDictionary(slot => slot.Name, slot => slot.Values.ToArray(), StringComparer.Ordinal));
+        uint[] invited = Invite(round);
+        RoundOrder order = strategy.Order(state, _plan.Work);
+        ModelOrder said = new()
+        {
+            Invited = { invited }, Parameters = { order.Parameters }, Control = { order.Control ?? [] }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations },
+            Clip = order.Clip ?? 0, Taken = { checkpoint.Taken },
+        };
+        (ServerState after, RoundSummary summary, uint[] counted) = Spec.IsSecure
+            ? await SumAsync((SumStrategy)strategy, state, said, round, invited, cancellationToken)
+            : await UpdatesAsync(strategy, state, said, round, invited, cancellationToken);
+        summary.Movement = Movement(state.Parameters, after.Parameters);
+        summary.Epsilon = _plan.ClientEpsilon((int)round);
+        checkpoint.Rounds = round;
+        checkpoint.Converged = Spec.Tolerance > 0 && summary.Movement <= Spec.Tolerance;
+        Replace(checkpoint.Parameters, after.Parameters);
+        checkpoint.Slots.Clear();
+        checkpoint.Slots.AddRange(after.Slots.OrderBy(slot => slot.Key, StringComparer.Ordinal).Select(slot => new NamedVector { Name = slot.Key, Values = { slot.Value } }));
+        checkpoint.Taken.Clear();
+        checkpoint.Taken.AddRange(counted);
+        Conclude(summary);
+        await SaveAsync(cancellationToken);
+    }
+
+    private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> UpdatesAsync(
+        AggregationStrategy strategy, ServerState state, ModelOrder order, uint round, uint[] invited, CancellationToken cancellationToken)
+    {
+        UpdateLimits limits = new(state.Parameters.Length, state.Round, double.PositiveInfinity, MostRows, _plan.Work.StepLimit, strategy.UsesControl);
+        RoundInbox inbox = new(limits, invited.Select(place => (int)place - 1));
+        Question question = new(
+            RoundStep.ModelOrder, round, checkpoint.Attempt, invited, _ => order, IsForAll: true, RoundStep.ModelUpdate,
+            Math.Min(Spec.ClientsPerRound, invited.Length), Math.Min(Spec.MinimumClients, invited.Length), Spec.RoundDeadline);
+        IReadOnlyList<uint> counted = await conversation.AskAsync(question, envelope => inbox.Take(UpdateOf(envelope, state)), cancellationToken);
+        IReadOnlyList<ClientUpdate> updates = inbox.Close(1);
+        Aggregated aggregated = strategy.Aggregate(state, updates, _all.Length);
+        RoundSummary summary = Summary(round, invited, counted);
+        foreach (Outlier outlier in aggregated.Outliers)
+            summary.Outliers.Add(new RoundNote { Party = conversation.NameOf((uint)outlier.Client + 1), Reason = outlier.Reason });
+        if (updates.All(update => update.LossBefore is not null))
+        {
+            summary.HasLoss = true;
+            summary.Loss = updates.Sum(update => update.Examples * update.LossBefore!.Value) / updates.Sum(update => update.Examples);
+        }
+
+        return (aggregated.State, summary, [.. counted]);
+    }
+
+    private ClientUpdate UpdateOf(RoundEnvelope envelope, ServerState state)
+    {
+        ModelUpdate update = RoundCodec.Payload(envelope, ModelUpdate.Parser);
+        if (update.Examples > MostRows || update.Steps > int.MaxValue)
+            throw new VertFedException(ErrorCode.ProtocolViolation, "a count of the update is out of range");
+        return new ClientUpdate
+        {
+            Client = (int)envelope.Header.Sender - 1,
+            Round = state.Round,
+            Delta = _plan.Codec.Decode(update.Delta.Span, state.Parameters.Length),
+            Examples = (long)update.Examples,
+            Steps = (int)update.Steps,
+            NormalisedSteps = update.NormalisedSteps,
+            ControlDelta = update.ControlDelta.Count == 0 ? null : [.. update.ControlDelta],
+            LossBefore = update.HasLosses ? update.LossBefore : null,
+            LossAfter = update.HasLosses ? update.LossAfter : null,
+        };
+    }
+
+    private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> SumAsync(
+        SumStrategy strategy, ServerState state, ModelOrder order, uint round, uint[] invited, CancellationToken cancellationToken)
+    {
+        // Behind the strategy's own numbers: rows times loss, and rows.
+        SecureSumPlan plan = PlanOf((int)round, invited.Length, strategy.ContributionLength(state.Parameters.Length) + 2);
+        order.Threshold = (uint)plan.Threshold;
+        SecureSumRun run = new(conversation, plan, invited, round, checkpoint.Attempt, Spec.RoundDeadline);
+        (ulong[] masked, uint[] counted) = await run.RunAsync(RoundStep.ModelOrder, order, cancellationToken);
+        double[] sum = _plan.Encoding.Decode(masked);
+        ServerState after = strategy.Apply(state, sum.AsSpan()[..^2], counted.Length, _all.Length);
+        RoundSummary summary = Summary(round, invited, counted);
+        if (_plan.Work.Privacy is null && sum[^1] >= 1)
+        {
+            summary.HasLoss = true;
+            summary.Loss = sum[^2] / sum[^1];
+        }
+
+        return (after, summary, counted);
+    }
+
+    private async Task FinishAsync(CancellationToken cancellationToken)
+    {
+        checkpoint.Finished = true;
+        await BeginAsync(cancellationToken);
+        FinalModel model = new()
+        {
+            Rounds = checkpoint.Rounds, Converged = checkpoint.Converged, Parameters = { checkpoint.Parameters }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations },
+        };
+        uint[] left = [.. _all.Where(place => !conversation.Outcomes.ContainsKey(place))];
+        Question question = new(
+            RoundStep.FinalModel, 0, checkpoint.Attempt, left, _ => model, IsForAll: true, RoundStep.Unspecified, left.Length, 0, job.Deadline);
+        await conversation.WaitForOutcomesAsync(left, question, cancellationToken);
+    }
+
+    /// <summary>Drawn by round alone, so that a round that is begun again invites the same; whoever has left is not invited.</summary>
+    private uint[] Invite(uint round)
+    {
+        using RandomStream stream = _streams.For("selection", round, RandomStreams.Server);
+        int count = ClientSelection.Invitations(Spec.ClientsPerRound, Spec.OverSelection, _all.Length);
+        int[] chosen = ClientSelection.Choose(SelectionPolicy.Uniform, count, new int[_all.Length], available: null, stream);
+        uint[] invited = [.. chosen.Select(client => (uint)client + 1).Where(place => !conversation.Outcomes.ContainsKey(place))];
+        return invited.Length >= Math.Max(1, Spec.MinimumClients)
+            ? invited
+            : throw new VertFedException(ErrorCode.PeerUnavailable, $"Round {round} needs {Spec.MinimumClients} parties; {invited.Length} of those it would invite are left.")
+            {
+                Step = nameof(RoundStep.ModelOrder),
+            };
+    }
+
+    private SecureSumPlan PlanOf(int round, int roster, int length)
+    {
+        SecureSumPlan plan = SecureSumPlan.For(round, roster, length);
+        return plan with { Threshold = Math.Max(plan.Threshold, Math.Min(Spec.MinimumClients, roster)) };
+    }
+
+    private RoundSummary Summary(uint round, IEnumerable<uint> invited, IEnumerable<uint> counted) => new()
+    {
+        Round = round, Attempts = checkpoint.Attempt, Invited = { invited.Select(conversation.NameOf) }, Counted = { counted.Select(conversation.NameOf) },
+    };
+
+    private void Conclude(RoundSummary summary)
+    {
+        summary.Refusals.AddRange(conversation.TakeCounts(out ulong up, out ulong down));
+        (summary.BytesUp, summary.BytesDown) = (up, down);
+        checkpoint.Summaries.Add(summary);
+        checkpoint.Attempt = 0;
+    }
+
+    // An attempt is counted before it is begun: after a crash nothing of it is mistaken for the next one's.
+    private Task BeginAsync(CancellationToken cancellationToken)
+    {
+        checkpoint.Attempt++;
+        return SaveAsync(cancellationToken);
+    }
+
+    private Task SaveAsync(CancellationToken cancellationToken) => store.SaveRoundCheckpointAsync(job.Job, checkpoint.Clone(), cancellationToken);
+
+    private static double Movement(double[] before, double[] after)
+    {
+        double most = 0;
+        for (int i = 0; i < before.Length; i++)
+            most = Math.Max(most, Math.Abs(after[i] - before[i]));
+        return most;
+    }
+
+    private static void Replace(Google.Protobuf.Collections.RepeatedField<double> field, double[] values)
+    {
+        field.Clear();
+        field.AddRange(values);
+    }
+}

@@ -1,0 +1,75 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using VertFed.Horizontal;
+using VertFed.Horizontal.Learning;
+using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Sessions;
+using VertFed.Primitives;
+using VertFed.Protocol;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>A party's rows of a horizontal job: encoded, with labels, in training and test rows.</summary>
+/// <param name="Columns">Names of the encoded columns.</param>
+/// <param name="Schema">What the other parties' columns are compared with, 32 bytes.</param>
+internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, Examples Train, Examples Test)
+{
+    /// <summary>Splits and encodes a loaded table, which is used up. Which rows are test rows is drawn from the job's id: a party cannot choose.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: no training rows, or a column that cannot be encoded.</exception>
+    public static RoundInput Of(PreparedInput input, JobSpecification job)
+    {
+        RawTable table = input.Table;
+        double[] labels = table.Labels ?? throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: a horizontal job needs a label column.");
+        bool[] isTest = Split(table.Rows, job);
+        int[] rows = [.. Enumerable.Range(0, table.Rows)];
+        RawColumn[] raw = table.TakeRows(rows);
+        ColumnEncoder encoder = ColumnEncoder.Fit(raw, isTest, input.Dataset, table.Source);
+        EncodedColumns encoded = encoder.Encode(raw, table.Source);
+        double[] features = new double[checked(table.Rows * encoded.Names.Length)];
+        for (int column = 0; column < encoded.Columns.Length; column++)
+        {
+            for (int row = 0; row < table.Rows; row++)
+            {
+                features[(row * encoded.Names.Length) + column] = encoded.Columns[column][row];
+            }
+        }
+
+        Examples all = Examples.FromRows(features, labels, encoded.Names.Length);
+        int[] train = [.. rows.Where(row => !isTest[row])];
+        return train.Length == 0
+            ? throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: no rows are left to train on.")
+            : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]));
+    }
+
+    private static bool[] Split(int rows, JobSpecification job)
+    {
+        bool[] isTest = new bool[rows];
+        if (job.Holdout > 0)
+        {
+            byte[] key = SHA256.HashData(Encoding.ASCII.GetBytes($"vertfed/v1/round-holdout{job.Job}"));
+            using RandomStream stream = new(key);
+            for (int row = 0; row < rows; row++)
+            {
+                isTest[row] = Draws.Uniform(stream) < job.Holdout;
+            }
+        }
+
+        return isTest;
+    }
+
+    private static byte[] HashOf(string[] names, string model)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> length = stackalloc byte[4];
+        foreach (string name in names.Append(model.Split('/')[0]))
+        {
+            byte[] bytes = Encoding.UTF8.GetBytes(name);
+            BinaryPrimitives.WriteInt32BigEndian(length, bytes.Length);
+            hash.AppendData(length);
+            hash.AppendData(bytes);
+        }
+
+        return hash.GetHashAndReset();
+    }
+}

@@ -1,0 +1,107 @@
+using VertFed.PartyNode.Reporting;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>
+/// What a party carries from round to round, in a file of the job's folder that is written before an answer goes out: SCAFFOLD's control variate, the
+/// error of compression, and which secure sums it has entered.
+/// </summary>
+internal sealed class RoundMemory
+{
+    private readonly string _path;
+    private readonly PartyRoundState _state;
+
+    private RoundMemory(string path, PartyRoundState state) => (_path, _state) = (path, state);
+
+    /// <summary>Null before the first round that counted.</summary>
+    public double[]? Control => _state.Control.Count == 0 ? null : [.. _state.Control];
+
+    /// <summary>Null where no error is carried.</summary>
+    public double[]? Residual => _state.Residual.Count == 0 ? null : [.. _state.Residual];
+
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be read.</exception>
+    public static RoundMemory Load(string folder)
+    {
+        AtomicFile.CreateFolder(folder);
+        string path = Path.Combine(folder, "rounds.state");
+        try
+        {
+            return new RoundMemory(path, File.Exists(path) ? PartyRoundState.Parser.ParseFrom(File.ReadAllBytes(path)) : new PartyRoundState());
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or Google.Protobuf.InvalidProtocolBufferException)
+        {
+            throw new VertFedException(ErrorCode.Storage, $"{path} cannot be read: {error.Message}", error);
+        }
+    }
+
+    /// <summary>A later round has come: what is pending moves on if it counted, and is dropped otherwise.</summary>
+    /// <param name="round">Of the order.</param>
+    /// <param name="counted">Whether the update of the round before counted.</param>
+    public void Settle(uint round, bool counted)
+    {
+        if (_state.PendingRound == 0 || _state.PendingRound >= round)
+        {
+            return;
+        }
+
+        if (counted && _state.PendingRound == round - 1)
+        {
+            if (_state.PendingControl.Count > 0)
+            {
+                double[] control = Control ?? new double[_state.PendingControl.Count];
+                _state.Control.Clear();
+                _state.Control.AddRange(control.Zip(_state.PendingControl, (own, change) => own + change));
+            }
+
+            if (_state.PendingResidual.Count > 0)
+            {
+                _state.Residual.Clear();
+                _state.Residual.AddRange(_state.PendingResidual);
+            }
+        }
+
+        _state.PendingRound = 0;
+        _state.PendingControl.Clear();
+        _state.PendingResidual.Clear();
+    }
+
+    /// <summary>Keeps what moves on if this round's update counts.</summary>
+    public void Pend(uint round, double[]? controlDelta, double[]? residual)
+    {
+        _state.PendingRound = round;
+        _state.PendingControl.Clear();
+        _state.PendingControl.AddRange(controlDelta ?? []);
+        _state.PendingResidual.Clear();
+        _state.PendingResidual.AddRange(residual ?? []);
+        if (controlDelta is not null || residual is not null)
+        {
+            Save();
+        }
+    }
+
+    /// <summary>Whether a secure sum may be entered: one that was entered before the node went down is not, since its keys are gone.</summary>
+    public bool MayEnter(uint round, uint attempt) =>
+        !_state.HasSum || round > _state.SumRound || (round == _state.SumRound && attempt > _state.SumAttempt);
+
+    public void Enter(uint round, uint attempt)
+    {
+        (_state.HasSum, _state.SumRound, _state.SumAttempt) = (true, round, attempt);
+        Save();
+    }
+
+    /// <summary>Whether shares may be opened for these survivors: a round's sums over two sets of parties would differ by somebody's numbers.</summary>
+    public bool MayOpen(uint round, IReadOnlyList<uint> survivors) =>
+        !_state.HasOpened || round > _state.OpenedRound || (round == _state.OpenedRound && _state.OpenedSurvivors.SequenceEqual(survivors));
+
+    public void Open(uint round, IReadOnlyList<uint> survivors)
+    {
+        (_state.HasOpened, _state.OpenedRound) = (true, round);
+        _state.OpenedSurvivors.Clear();
+        _state.OpenedSurvivors.AddRange(survivors);
+        Save();
+    }
+
+    private void Save() => AtomicFile.Write(_path, Google.Protobuf.MessageExtensions.ToByteArray(_state));
+}

@@ -1,0 +1,111 @@
+using System.Text.Json;
+using VertFed.Horizontal.Learning;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>What a horizontal job left at this party.</summary>
+/// <param name="Model">As the coordinator said it.</param>
+/// <param name="Columns">Names of the encoded columns, in the model's order.</param>
+/// <param name="TrainRows">Own training rows.</param>
+/// <param name="Measured">On the own test rows, or on the training rows where there are none.</param>
+/// <param name="OnTestRows">Which of the two.</param>
+/// <param name="ScoreName">auc, accuracy or rmse.</param>
+/// <param name="Epsilon">What the own rows have spent under record-level privacy; 0 without.</param>
+internal sealed record RoundResult(
+    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon);
+
+/// <summary>This party's part of a horizontal job's report, and its copy of the model (JSON, UTF-8; docs/horizontal-service.md).</summary>
+internal static class RoundPart
+{
+    private const int SchemaVersion = 1;
+
+    /// <summary>The report. Counts and measures; no column's name and no value of a row.</summary>
+    public static byte[] Report(JobSpecification job, string party, JobState state, JobError? error, RoundResult? result) => Write(json =>
+    {
+        json.WriteNumber("schema", SchemaVersion);
+        json.WriteString("job", job.Job);
+        json.WriteString("kind", "horizontal");
+        json.WriteString("party", party);
+        json.WriteString("status", state.ToString().ToLowerInvariant());
+        if (error is not null)
+        {
+            json.WriteStartObject("error");
+            json.WriteString("code", error.Code);
+            json.WriteString("message", error.Message);
+            json.WriteEndObject();
+        }
+
+        if (result is null)
+        {
+            return;
+        }
+
+        json.WriteNumber("rounds", result.Model.Rounds);
+        json.WriteBoolean("converged", result.Model.Converged);
+        json.WriteNumber("train_rows", result.TrainRows);
+        json.WriteString("measured_on", result.OnTestRows ? "test" : "train");
+        json.WriteNumber("rows", result.Measured.Rows);
+        json.WriteString("score_name", result.ScoreName);
+        Number(json, "score", result.Measured.Score);
+        Number(json, "loss", result.Measured.Loss);
+        Number(json, "accuracy", result.Measured.Accuracy);
+        json.WriteNumber("epsilon", result.Epsilon);
+    });
+
+    /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>
+    public static byte[] Model(JobSpecification job, RoundResult result) => Write(json =>
+    {
+        json.WriteNumber("schema", SchemaVersion);
+        json.WriteString("job", job.Job);
+        json.WriteString("kind", "horizontal");
+        json.WriteString("model", job.Horizontal!.Model);
+        json.WriteStartArray("columns");
+        foreach (string column in result.Columns)
+        {
+            json.WriteStringValue(column);
+        }
+
+        json.WriteEndArray();
+        Numbers(json, "means", result.Model.Means);
+        Numbers(json, "deviations", result.Model.Deviations);
+        Numbers(json, "parameters", result.Model.Parameters);
+    });
+
+    private static byte[] Write(Action<Utf8JsonWriter> content)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter json = new(stream, new JsonWriterOptions { Indented = true }))
+        {
+            json.WriteStartObject();
+            content(json);
+            json.WriteEndObject();
+        }
+
+        return stream.ToArray();
+    }
+
+    private static void Number(Utf8JsonWriter json, string name, double value)
+    {
+        if (double.IsFinite(value))
+        {
+            json.WriteNumber(name, value);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+
+    private static void Numbers(Utf8JsonWriter json, string name, IEnumerable<double> values)
+    {
+        json.WriteStartArray(name);
+        foreach (double value in values)
+        {
+            json.WriteNumberValue(value);
+        }
+
+        json.WriteEndArray();
+    }
+}

@@ -1,0 +1,70 @@
+using System.Security.Cryptography;
+using VertFed.Horizontal.Privacy;
+using VertFed.Horizontal.Service;
+using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Sessions;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.Storage;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>Runs this party's part of a horizontal job: what must be durable first, then the session.</summary>
+internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyStore store, RelayClient relay, TimeProvider time)
+{
+    private const uint JobAttempt = 1;
+
+    /// <summary>What speaks against a job once the data is loaded, before the offer is answered.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the privacy budget does not allow it. <see cref="ErrorCode.ProtocolViolation"/>: a word of the spec means nothing.</exception>
+    public static void Check(JobSpecification job, PreparedInput input)
+    {
+        JobPlan plan = JobPlan.Of(job);
+        if (plan.Specification.Privacy is not { Level: PrivacyLevel.Record } privacy)
+        {
+            return;
+        }
+
+        // Fewer rows sample more of them a step: the worst case of the split is reckoned with.
+        int rows = Math.Max(1, (int)(input.Table.Rows * (1 - job.Holdout) * 0.9));
+        double epsilon = plan.RecordAccount(PrivacyAccountant.Fresh, rows, plan.Specification.Rounds).Epsilon(privacy.Delta);
+        if (epsilon > privacy.Budget)
+        {
+            throw new VertFedException(
+                ErrorCode.Refused,
+                FormattableString.Invariant($"the job would bring this party's rows to epsilon {epsilon:0.###} at delta {privacy.Delta:g2}; its budget is {privacy.Budget:0.###}"));
+        }
+    }
+
+    /// <summary>Runs to the final model.</summary>
+    /// <param name="begun">Told of each round.</param>
+    public async Task<RoundResult> RunAsync(SignedJob job, PreparedInput input, Action<uint> begun, CancellationToken cancellationToken)
+    {
+        JobSpecification spec = job.Specification;
+        uint place = JobParties.PlaceOf(spec, config);
+        AttemptRecord attempt = await AttemptAsync(job, input.Root, cancellationToken);
+        RoundVoice voice = new(spec.Job, place, identity, store, relay, time);
+        await voice.ResumeAsync(cancellationToken);
+        RoundMemory memory = RoundMemory.Load(Path.Combine(config.DataDirectory, "jobs", spec.Job));
+        RoundInput rows = await Task.Run(() => RoundInput.Of(input, spec), cancellationToken);
+        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) { RoundBegun = begun };
+        return await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
+    }
+
+    private async Task<AttemptRecord> AttemptAsync(SignedJob job, byte[] root, CancellationToken cancellationToken)
+    {
+        string id = job.Specification.Job;
+        AttemptRecord? known = await store.LoadAttemptAsync(id, JobAttempt, cancellationToken);
+        if (known is null)
+        {
+            AttemptRecord fresh = new(id, JobAttempt, RandomNumberGenerator.GetBytes(32), job.SpecHash, config.Policy.Hash(), root, SoftwareVersion.Current);
+            await store.SaveAttemptAsync(fresh, cancellationToken);
+            return fresh;
+        }
+
+        return known.SpecHash.AsSpan().SequenceEqual(job.SpecHash) && known.DataRoot.AsSpan().SequenceEqual(root)
+            ? known
+            : throw new VertFedException(ErrorCode.Diverges, "The job's spec or this party's data is not what it was when the job began here.");
+    }
+}

@@ -1,0 +1,328 @@
+using System.Threading.Channels;
+using Google.Protobuf;
+using VertFed.Horizontal;
+using VertFed.Horizontal.Aggregation;
+using VertFed.Horizontal.Compression;
+using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Privacy;
+using VertFed.Horizontal.SecureAggregation;
+using VertFed.Horizontal.Service;
+using VertFed.Horizontal.Updates;
+using VertFed.PartyNode.Relay;
+using VertFed.Primitives;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>
+/// This party's part of a horizontal job, as answers to the coordinator's questions. What it answers follows from the question, the own rows and the own
+/// durable seed, so that a question that comes again, also after a crash, has the same answer.
+/// </summary>
+internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint place, RoundInput input, byte[] seed, RoundMemory memory, RoundVoice voice, Identity identity) : IDisposable
+{
+    private readonly JobPlan _plan = JobPlan.Of(job);
+    private readonly RandomStreams _streams = new(seed);
+    private ulong _heard;
+    private bool _hasHeard;
+    private Examples? _scaled;
+    private SecureSumPart? _sum;
+
+    /// <summary>Told of each round that is worked on.</summary>
+    public Action<uint> RoundBegun { get; init; } = _ => { };
+
+    private HorizontalSpecification Spec => _plan.Specification;
+
+    /// <summary>Answers until the final model is there.</summary>
+    /// <exception cref="VertFedException">The coordinator breaks a rule, or training cannot go on.</exception>
+    public async Task<RoundResult> RunAsync(ChannelReader<RoundFrame> frames, CancellationToken cancellationToken)
+    {
+        FederatedModel model = _plan.ModelOf(input.Columns.Count);
+        await foreach (RoundFrame frame in frames.ReadAllAsync(cancellationToken))
+        {
+            if (frame.Envelope is not { } envelope)
+            {
+                await voice.ResendAsync(frame.ResumeFrom, cancellationToken);
+                continue;
+            }
+
+            RoundHeader header = envelope.Header;
+            RoundCodec.Verify(envelope, frame.Coordinator);
+            if (header.Sender != RoundCodec.Coordinator || (header.Recipient != place && header.Recipient != RoundCodec.Everyone))
+            {
+                throw Broken(header, "it is not the coordinator's to this party");
+            }
+
+            // One that was heard before is asked again, or is overtaken.
+            bool again = _hasHeard && header.Sequence <= _heard;
+            (_hasHeard, _heard) = (true, Math.Max(_heard, header.Sequence));
+            try
+            {
+                if (header.Step == RoundStep.FinalModel)
+                {
+                    return Finish(model, RoundCodec.Payload(envelope, FinalModel.Parser));
+                }
+
+                await AnswerAsync(model, envelope, again, cancellationToken);
+            }
+            catch (HorizontalException error)
+            {
+                throw new VertFedException(ErrorCode.ProtocolViolation, $"{header.Step} of round {header.Round}: {error.Message}", error) { Step = header.Step.ToString() };
+            }
+        }
+
+        throw new VertFedException(ErrorCode.PeerUnavailable, "The coordinator's frames ended before the final model.") { Party = "coordinator" };
+    }
+
+    public void Dispose()
+    {
+        _sum?.Dispose();
+        _streams.Dispose();
+    }
+
+    private async Task AnswerAsync(FederatedModel model, RoundEnvelope question, bool again, CancellationToken cancellationToken)
+    {
+        RoundHeader header = question.Header;
+        RoundStep answer = AnswerTo(header.Step);
+        if (again && voice.TryRepeat(header, answer))
+        {
+            return;
+        }
+
+        IMessage? payload = header.Step switch
+        {
+            RoundStep.SchemaOrder => SchemaOf(RoundCodec.Payload(question, SchemaOrder.Parser)),
+            RoundStep.ScalingOrder => Scaling(header, RoundCodec.Payload(question, ScalingOrder.Parser)),
+            RoundStep.ModelOrder => Work(model, header, RoundCodec.Payload(question, ModelOrder.Parser), cancellationToken),
+            RoundStep.SumKeyList => SumOf(header)?.Share(RoundCodec.Payload(question, SumKeyList.Parser)),
+            RoundStep.SumShareBundle => SumOf(header)?.Mask(RoundCodec.Payload(question, SumShareBundle.Parser)),
+            RoundStep.SumSurvivors => Unmask(header, RoundCodec.Payload(question, SumSurvivors.Parser)),
+            _ => throw Broken(header, "there is no answer to it"),
+        };
+
+        // Nothing to say: not invited, or a secure sum whose keys went with an earlier run of this node.
+        if (payload is not null)
+        {
+            RoundStep step = payload is SumKeys ? RoundStep.SumKeys : answer;
+            await voice.AnswerAsync(header, step, payload, cancellationToken);
+        }
+    }
+
+    private RoundStep AnswerTo(RoundStep question) => question switch
+    {
+        RoundStep.SchemaOrder => RoundStep.Schema,
+        RoundStep.ScalingOrder => Spec.IsSecure ? RoundStep.SumKeys : RoundStep.ScalingSums,
+        RoundStep.ModelOrder => Spec.IsSecure ? RoundStep.SumKeys : RoundStep.ModelUpdate,
+        RoundStep.SumKeyList => RoundStep.SumShares,
+        RoundStep.SumShareBundle => RoundStep.SumMasked,
+        RoundStep.SumSurvivors => RoundStep.SumUnmasking,
+        _ => RoundStep.Unspecified,
+    };
+
+    private Schema SchemaOf(SchemaOrder order)
+    {
+        if (!order.SpecHash.Span.SequenceEqual(specHash))
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "The coordinator asks under another job spec than the one that was accepted.") { Step = nameof(RoundStep.SchemaOrder) };
+        }
+
+        return new Schema
+        {
+            SpecHash = ByteString.CopyFrom(specHash),
+            ColumnsHash = ByteString.CopyFrom(input.Schema),
+            Columns = (uint)input.Columns.Count,
+            Rows = Spec.IsSecure ? 0 : (ulong)input.Train.Count,
+            SoftwareVersion = SoftwareVersion.Current,
+        };
+    }
+
+    private IMessage? Scaling(RoundHeader header, ScalingOrder order)
+    {
+        if (!order.Invited.Contains(place))
+        {
+            return null;
+        }
+
+        double[] sums = FederatedScaling.Contribution(input.Train);
+        return Spec.IsSecure
+            ? Enter(header, [.. order.Invited], order.Threshold, WideEncoding.Encode(sums))
+            : order.Threshold == 0
+            ? new ScalingSums { Sums = { sums } }
+            : throw Broken(header, "it asks for a secure sum, which the job spec does not");
+    }
+
+    private IMessage? Work(FederatedModel model, RoundHeader header, ModelOrder order, CancellationToken cancellationToken)
+    {
+        if (!order.Invited.Contains(place))
+        {
+            return null;
+        }
+
+        if (header.Round is 0 || header.Round > Spec.Rounds)
+        {
+            throw Broken(header, "the job spec has no such round");
+        }
+
+        RoundBegun(header.Round);
+        memory.Settle(header.Round, order.Taken.Contains(place));
+        AggregationStrategy strategy = _plan.WithNoise(_streams);
+        int length = model.Layout.Length;
+        if (order.Parameters.Count != length || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
+        {
+            throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
+        }
+
+        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, strategy.Prepare(_plan.Work))
+        {
+            Clip = order.Clip > 0 ? order.Clip : null,
+        };
+        double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
+        using RandomStream stream = _streams.For("local", header.Round, place);
+        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, Scaled(order.Means, order.Deviations), work, control, stream, cancellationToken);
+        if (!Spec.IsSecure)
+        {
+            return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
+        }
+
+        memory.Pend(header.Round, update.ControlDelta, residual: null);
+        double rows = update.Examples;
+        double[] contribution = [.. ((SumStrategy)strategy).Contribution(update, work.Clip), rows * (update.LossBefore ?? 0), update.LossBefore is null ? 0 : rows];
+        return Enter(header, [.. order.Invited], order.Threshold, _plan.Encoding.Encode(contribution));
+    }
+
+    private ModelUpdate Plain(RoundHeader header, ClientUpdate update)
+    {
+        double[] sent = [.. update.Delta];
+        double[]? residual = null;
+        using RandomStream rounding = _streams.For("codec", header.Round, place);
+        UpdateCodec codec = _plan.Codec;
+        if (codec.KeepsError && memory.Residual is { } carried)
+        {
+            for (int i = 0; i < sent.Length; i++)
+            {
+                sent[i] += carried[i];
+            }
+        }
+
+        byte[] encoded = codec.Encode(sent, rounding);
+        if (codec.KeepsError)
+        {
+            double[] received = codec.Decode(encoded, sent.Length);
+            residual = [.. sent.Zip(received, (own, there) => own - there)];
+        }
+
+        memory.Pend(header.Round, update.ControlDelta, residual);
+        return new ModelUpdate
+        {
+            Delta = UnsafeByteOperations.UnsafeWrap(encoded),
+            ControlDelta = { update.ControlDelta ?? [] },
+            Examples = (ulong)update.Examples,
+            Steps = (uint)update.Steps,
+            NormalisedSteps = update.NormalisedSteps,
+            HasLosses = update.LossBefore is not null && update.LossAfter is not null,
+            LossBefore = update.LossBefore ?? 0,
+            LossAfter = update.LossAfter ?? 0,
+        };
+    }
+
+    private SumKeys? Enter(RoundHeader header, uint[] invited, uint threshold, ulong[] vector)
+    {
+        for (int i = 0; i < invited.Length; i++)
+        {
+            if (invited[i] is 0 || invited[i] > job.Parties.Count || (i > 0 && invited[i] <= invited[i - 1]))
+            {
+                throw Broken(header, "the parties it invites are not places of the job in ascending order");
+            }
+        }
+
+        // The order may not weaken what the job spec promises: a sum over fewer than minimum_clients is none of this party's.
+        if (threshold < Math.Min(Spec.MinimumClients, invited.Length) || invited.Length < 3)
+        {
+            throw Broken(header, "it asks for a secure sum over fewer parties than the job spec allows");
+        }
+
+        if (!memory.MayEnter(header.Round, header.Attempt))
+        {
+            return null;
+        }
+
+        memory.Enter(header.Round, header.Attempt);
+        _sum?.Dispose();
+        SecureSumPlan plan = new((int)header.Round, invited.Length, (int)threshold, vector.Length);
+        _sum = new SecureSumPart(job, plan, invited, place, header, vector, _streams.For("secure-sum", header.Round, header.Attempt));
+        return _sum.Keys(identity);
+    }
+
+    private SecureSumPart? SumOf(RoundHeader header) => _sum is { } sum && sum.Round == header.Round && sum.Attempt == header.Attempt ? sum : null;
+
+    private SumUnmasking? Unmask(RoundHeader header, SumSurvivors survivors)
+    {
+        if (SumOf(header) is not { } sum)
+        {
+            return null;
+        }
+
+        if (!memory.MayOpen(header.Round, survivors.Parties))
+        {
+            throw Broken(header, "shares of this round were opened for other parties before");
+        }
+
+        memory.Open(header.Round, survivors.Parties);
+        return sum.Unmask(survivors);
+    }
+
+    private Examples Scaled(IReadOnlyList<double> means, IReadOnlyList<double> deviations)
+    {
+        if (Spec.Scaling == ScalingChoice.None)
+        {
+            return input.Train;
+        }
+
+        return _scaled ??= ScaledBy(input.Train, means, deviations);
+    }
+
+    private Examples ScaledBy(Examples rows, IReadOnlyList<double> means, IReadOnlyList<double> deviations)
+    {
+        if (Spec.Scaling == ScalingChoice.None)
+        {
+            return rows;
+        }
+
+        int width = input.Columns.Count;
+        if (means.Count != width || deviations.Count != width || !means.All(double.IsFinite) || !deviations.All(deviation => deviation > 0 && double.IsFinite(deviation)))
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "The scaling is not one mean and one deviation above 0 for each column.") { Step = nameof(RoundStep.ModelOrder) };
+        }
+
+        double[] features = new double[rows.Count * width];
+        for (int row = 0; row < rows.Count; row++)
+        {
+            ReadOnlySpan<double> raw = rows.Row(row);
+            for (int column = 0; column < width; column++)
+            {
+                features[(row * width) + column] = (raw[column] - means[column]) / deviations[column];
+            }
+        }
+
+        return Examples.FromRows(features, rows.Labels(), width);
+    }
+
+    private RoundResult Finish(FederatedModel model, FinalModel final)
+    {
+        if (final.Parameters.Count != model.Layout.Length || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "The final model has another length, a number that is not finite, or too many rounds.") { Step = nameof(RoundStep.FinalModel) };
+        }
+
+        bool onTest = input.Test.Count > 0;
+        Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
+        Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
+        double epsilon = Spec.Privacy is { Level: PrivacyLevel.Record } privacy
+            ? _plan.RecordAccount(PrivacyAccountant.Fresh, input.Train.Count, (int)final.Rounds).Epsilon(privacy.Delta)
+            : 0;
+        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon);
+    }
+
+    private static VertFedException Broken(RoundHeader header, string what) =>
+        new(ErrorCode.ProtocolViolation, $"The coordinator's {header.Step} of round {header.Round}: {what}.") { Party = "coordinator", Step = header.Step.ToString() };
+}

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using Xunit;
+
+namespace VertFed.EndToEnd;
+
+/// <summary>`demo horizontal`: a coordinator and five nodes as processes, held to the fit on all rows in one place.</summary>
+[Trait("Speed", "slow")]
+public sealed class HorizontalDemoTests : IDisposable
+{
+    private static readonly string[] s_nodes = ["north", "east", "south", "west", "centre"];
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public async Task Five_nodes_train_one_model_of_which_the_coordinator_learns_sums_alone()
+    {
+        (JsonElement report, ProgramResult result) = await RunAsync("--rows", "2000", "--secure", "--seed", "7");
+
+        RequireNear(report, trainRows: 1600);
+        Assert.Equal("bonawitz", report.GetProperty("secure_aggregation").GetString());
+        Assert.All(report.GetProperty("rounds").EnumerateArray(), round => Assert.Equal(s_nodes, Names(round.GetProperty("counted"))));
+        Assert.Contains("no party's own", report.GetProperty("disclosures")[0].GetProperty("what").GetString(), StringComparison.Ordinal);
+        foreach (string heading in (string[])["Rounds", "Test (400 rows", "Who learned what", "Files"])
+        {
+            Assert.Contains(heading, result.Output, StringComparison.Ordinal);
+        }
+
+        Assert.Contains("of 30", result.Error, StringComparison.Ordinal);
+        Assert.All(report.GetProperty("files").EnumerateObject(), file => Assert.True(Path.Exists(file.Value.GetString()), file.Value.GetString()));
+    }
+
+    [SkippableTheory]
+    [InlineData("iid")]
+    [InlineData("dirichlet:0.3")]
+    public async Task Default_credit_split_by_rows_comes_within_0_002_of_the_AUC_of_the_joined_table(string partition)
+    {
+        string? data = Repository.SharedData("default_credit");
+        Skip.If(data is null, "there is no default_credit in $VERTFED_DATA or ../shared/data");
+        Dictionary<string, string> retailer = File.ReadLines(Path.Combine(data!, "retailer.csv")).ToDictionary(IdOf, line => line[IdOf(line).Length..], StringComparer.Ordinal);
+        string[] joined = [.. File.ReadLines(Path.Combine(data!, "bank.csv")).Where(line => retailer.ContainsKey(IdOf(line))).Select(line => line + retailer[IdOf(line)])];
+        File.WriteAllLines(_folder["all.csv"], joined);
+
+        (JsonElement report, _) = await RunAsync("--data", _folder["all.csv"], "--partition", partition, "--rounds", "30");
+
+        int rows = joined.Length - 1;
+        RequireNear(report, trainRows: rows - (int)Math.Round(0.2 * rows, MidpointRounding.ToEven));
+    }
+
+    private static void RequireNear(JsonElement report, int trainRows)
+    {
+        Assert.Equal("done", report.GetProperty("status").GetString());
+        JsonElement test = report.GetProperty("test");
+        Assert.InRange(test.GetProperty("auc").GetDouble(), test.GetProperty("auc_centralised").GetDouble() - 0.002, test.GetProperty("auc_centralised").GetDouble() + 0.002);
+        Assert.InRange(test.GetProperty("auc").GetDouble(), 0.65, 1);
+        Assert.Equal(31, report.GetProperty("rounds").GetArrayLength());
+        Assert.Equal(s_nodes, report.GetProperty("parties").EnumerateArray().Select(party => party.GetProperty("party").GetString()));
+        Assert.Equal(trainRows, report.GetProperty("parties").EnumerateArray().Sum(party => party.GetProperty("train_rows").GetInt32()));
+        Assert.InRange(report.GetProperty("spread").GetProperty("worst").GetDouble(), 0.5, report.GetProperty("spread").GetProperty("best").GetDouble());
+    }
+
+    private async Task<(JsonElement Report, ProgramResult Result)> RunAsync(params string[] options)
+    {
+        ProgramResult result = await RunningProgram.RunVertfedAsync(["demo", "horizontal", "--out", _folder["out"], .. options]);
+        Assert.True(result.ExitCode == 0, result.ToString());
+        return (JsonDocument.Parse(File.ReadAllText(_folder["out", "report.json"])).RootElement, result);
+    }
+
+    private static string[] Names(JsonElement names) => [.. names.EnumerateArray().Select(name => name.GetString()!)];
+
+    private static string IdOf(string line) => line[..line.IndexOf(',', StringComparison.Ordinal)];
+}

@@ -1,0 +1,223 @@
+using System.Globalization;
+using System.Net;
+using System.Text;
+using System.Text.Json;
+using Google.Protobuf;
+using Grpc.Net.Client;
+using VertFed.Coordinator.Configuration;
+using VertFed.Coordinator.Hosting;
+using VertFed.Horizontal.Learning;
+using VertFed.PartyNode.Configuration;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+using VertFed.UnitTests.PartyNode;
+
+namespace VertFed.UnitTests.Rounds;
+
+/// <summary>A real coordinator on loopback and several party nodes in this process that hold the same columns for different customers.</summary>
+internal sealed class RoundFixture : IAsyncDisposable
+{
+    private static readonly int[] RowsOf = [90, 140, 120, 110, 130];
+    private readonly TemporaryPlace _place = new();
+    private readonly Identity _analyst = Identity.Create();
+    private readonly Identity _coordinatorIdentity = Identity.Create();
+    private readonly List<RunningNode> _nodes = [];
+    private CoordinatorHost? _coordinator;
+    private GrpcChannel? _channel;
+    private int _port;
+
+    private RoundFixture(int parties)
+    {
+        Names = [.. new[] { "north", "south", "east", "west", "centre" }.Take(parties)];
+        Identities = [.. Names.Select(_ => Identity.Create())];
+    }
+
+    public string[] Names { get; }
+
+    public Identity[] Identities { get; }
+
+    public Identity Analyst => _analyst;
+
+    public Identity CoordinatorIdentity => _coordinatorIdentity;
+
+    public JobService.JobServiceClient Jobs { get; private set; } = null!;
+
+    public string Address => _coordinator!.Address;
+
+    /// <summary>All parties' rows, in the order of places.</summary>
+    public Examples Pooled { get; private set; } = null!;
+
+    public static async Task<RoundFixture> StartAsync(int parties)
+    {
+        RoundFixture fixture = new(parties);
+        TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
+        fixture.WriteData();
+        await fixture.StartCoordinatorAsync();
+        return fixture;
+    }
+
+    /// <summary>Starts the coordinator on the data, and the port, that it had before.</summary>
+    public async Task StartCoordinatorAsync()
+    {
+        CoordinatorConfig config = new()
+        {
+            Listen = new IPEndPoint(IPAddress.Loopback, _port),
+            IdentityPath = _place.At("coordinator.pem"),
+            DataFolder = _place.At("coordinator"),
+            Parties = Names.Zip(Identities).ToDictionary(pair => pair.First, pair => new AdmittedParty(pair.First, pair.Second.Fingerprint), StringComparer.Ordinal),
+            Principals = [new Principal("ann", [_analyst.Fingerprint], CallerRoles.Analyst)],
+            Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+        };
+        _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
+        _port = new Uri(_coordinator.Address).Port;
+        _channel = TestTls.Connect(_coordinator.Address, _analyst, _coordinatorIdentity.Fingerprint);
+        Jobs = new JobService.JobServiceClient(_channel);
+    }
+
+    public async Task StopCoordinatorAsync()
+    {
+        _channel?.Dispose();
+        await _coordinator!.DisposeAsync();
+        _coordinator = null;
+    }
+
+    public RunningNode StartNode(int party, string policy = "  minimum_intersection: 2")
+    {
+        IEnumerable<string> peers = Names.Zip(Identities).Where((_, other) => other != party).Select(pair => $"{{name: {pair.First}, fingerprint: {pair.Second.Fingerprint}}}");
+        string text = $$"""
+            name: {{Names[party]}}
+            role: label
+            coordinator: https://127.0.0.1:{{_port}}
+            coordinator_fingerprint: {{_coordinatorIdentity.Fingerprint}}
+            identity: {{Names[party]}}.pem
+            data_dir: {{Names[party]}}
+            peers: [{{string.Join(", ", peers)}}]
+            submitters: [{{_analyst.Fingerprint}}]
+            data: {csv: {{Names[party]}}.csv}
+            policy:
+            {{policy}}
+            """;
+        RunningNode node = RunningNode.Start(PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party]);
+        _nodes.Add(node);
+        return node;
+    }
+
+    /// <summary>Starts a node for each party.</summary>
+    public RunningNode[] StartNodes() => [.. Names.Select((_, party) => StartNode(party))];
+
+    public SignedJob NewJob(Action<HorizontalSpec>? change = null, double holdout = 0)
+    {
+        JobSpec spec = new()
+        {
+            Version = 1,
+            Job = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray()),
+            Kind = JobKind.Horizontal,
+            Holdout = holdout,
+            DeadlineSeconds = 60,
+            Payloads = Payloads.Full,
+            Horizontal = new HorizontalSpec
+            {
+                Model = "logistic",
+                Strategy = "fedavg",
+                Rounds = 4,
+                Epochs = 1,
+                Batch = 0,
+                Rate = 0.5,
+                Optimiser = OptimiserChoice.Sgd,
+                OverSelection = 1,
+                RoundDeadlineSeconds = 20,
+                SecureAggregation = SumProtection.None,
+                Compression = "none",
+                Scaling = ScalingChoice.Federated,
+            },
+        };
+        spec.Parties.AddRange(Names.Zip(Identities).Select(pair => new PartyRef { Name = pair.First, Fingerprint = ByteString.CopyFrom(pair.Second.Public.FingerprintBytes) }));
+        change?.Invoke(spec.Horizontal);
+        return SignedJob.Create(JobSpecification.FromMessage(spec), _analyst);
+    }
+
+    public async Task<string> SubmitAsync(SignedJob job)
+    {
+        await Jobs.SubmitAsync(new SubmitRequest { Job = job.Message });
+        return job.Specification.Job;
+    }
+
+    /// <summary>Watches a job until its status fits.</summary>
+    public async Task<JobStatus> UntilAsync(string job, Func<JobStatus, bool> fits)
+    {
+        using CancellationTokenSource patience = new(NodeFixture.Patience);
+        using Grpc.Core.AsyncServerStreamingCall<JobStatus> watch = Jobs.Watch(new GetJobRequest { Job = job }, cancellationToken: patience.Token);
+        while (await watch.ResponseStream.MoveNext(patience.Token))
+        {
+            if (fits(watch.ResponseStream.Current))
+            {
+                return watch.ResponseStream.Current;
+            }
+        }
+
+        throw new InvalidOperationException("The watch ended before the status came.");
+    }
+
+    public Task<JobStatus> EndOfAsync(string job) => UntilAsync(job, status => status.State is not (JobState.Queued or JobState.Offered or JobState.Running));
+
+    /// <summary>The coordinator's own part of the report.</summary>
+    public async Task<JsonElement> RoundsAsync(string job)
+    {
+        ReportResponse report = await Jobs.ReportAsync(new GetJobRequest { Job = job });
+        using JsonDocument document = JsonDocument.Parse(report.Rounds.ToByteArray());
+        return document.RootElement.Clone();
+    }
+
+    /// <summary>The parameters in a party's copy of the model.</summary>
+    public double[] ParametersAt(int party, string job)
+    {
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, "model.json")));
+        return [.. document.RootElement.GetProperty("parameters").EnumerateArray().Select(value => value.GetDouble())];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (RunningNode node in _nodes)
+        {
+            await node.StopAsync();
+        }
+
+        if (_coordinator is not null)
+        {
+            await StopCoordinatorAsync();
+        }
+
+        foreach (Identity identity in Identities)
+        {
+            identity.Dispose();
+        }
+
+        _analyst.Dispose();
+        _coordinatorIdentity.Dispose();
+        _place.Dispose();
+    }
+
+    private void WriteData()
+    {
+        Random random = new(5);
+        List<double> features = [];
+        List<double> labels = [];
+        for (int party = 0; party < Names.Length; party++)
+        {
+            StringBuilder csv = new("id,y,age,income\n");
+            for (int row = 0; row < RowsOf[party]; row++)
+            {
+                double age = Math.Round(30 + (party * 4) + (10 * random.NextDouble()), 3);
+                double income = Math.Round(1000 * random.NextDouble(), 2);
+                int y = (0.2 * (age - 40)) + ((income - 500) / 200) + random.NextDouble() - 0.5 > 0 ? 1 : 0;
+                csv.Append(CultureInfo.InvariantCulture, $"{party}-{row},{y},{age},{income}\n");
+                features.AddRange([age, income]);
+                labels.Add(y);
+            }
+
+            File.WriteAllText(_place.At(Names[party] + ".csv"), csv.ToString());
+        }
+
+        Pooled = Examples.FromRows([.. features], [.. labels], 2);
+    }
+}
