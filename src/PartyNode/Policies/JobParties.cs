@@ -1,6 +1,5 @@
 using VertFed.PartyNode.Configuration;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Policies;
 
