@@ -54,7 +54,7 @@ public sealed class JobPlan
     public int Parties { get; }
 
     /// <summary>How numbers enter a secure sum of updates.</summary>
-    public RingEncoding Encoding => new(SumBits, SumBound, Parties);
+    public RingEncoding Encoding => new(SumBits, SumBound, Parties) { TowardsZero = Specification.Privacy is { Level: PrivacyLevel.Client } };
 
     /// <summary>Reads a spec's words.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>, naming the field.</exception>
@@ -124,8 +124,7 @@ public sealed class JobPlan
             return spent;
         }
 
-        double sampled = Math.Min(1, (double)Work.BatchSize / rows);
-        return spent.AfterSampledGaussian(sampled, privacy.NoiseMultiplier, checked(Work.Steps(rows) * rounds));
+        return spent.AfterSampledGaussian(Work.Sampling(rows), privacy.NoiseMultiplier, checked(Work.Steps(rows) * rounds));
     }
 
     private static (LossHead Head, Activation Activation, int[] Hidden) Model(string text)
