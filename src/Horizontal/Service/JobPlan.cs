@@ -2,7 +2,6 @@ using System.Globalization;
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
-using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Updates;
 using VertFed.Protocol;
