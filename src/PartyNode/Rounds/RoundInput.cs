@@ -42,7 +42,8 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
             : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]));
     }
 
-    private static bool[] Split(int rows, JobSpecification job)
+    /// <summary>[row]: whether it is a test row.</summary>
+    internal static bool[] Split(int rows, JobSpecification job)
     {
         bool[] isTest = new bool[rows];
         if (job.Holdout > 0)

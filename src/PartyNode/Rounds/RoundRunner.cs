@@ -48,7 +48,11 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
         await voice.ResumeAsync(cancellationToken);
         RoundMemory memory = RoundMemory.Load(Path.Combine(config.DataDirectory, "jobs", spec.Job));
         RoundInput rows = await Task.Run(() => RoundInput.Of(input, spec), cancellationToken);
-        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) { RoundBegun = begun };
+        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) 
+        {
+            RoundBegun = begun,
+            Capacity = memory.FixCapacity(config.LocalWork),
+        };
         return await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
     }
 
