@@ -19,6 +19,10 @@ internal sealed record PartyKey(CheckpointVerifier Checkpoints, byte[] Checkpoin
 /// </summary>
 internal sealed class PartyKeys(string party, PartyKey current, IReadOnlyList<PartyKey> previous, TrustBook trust)
 {
+    // A connection says many envelopes of one job after another, and a spec is read once for all of them. Replaced as a whole: readers and
+    // the sender of the connection are two threads.
+    private volatile Named? _last;
+
     public PartyKey Current => current;
 
     /// <summary>The key under which the party takes part in a job; the current one where the job names none that counts.</summary>
@@ -26,10 +30,8 @@ internal sealed class PartyKeys(string party, PartyKey current, IReadOnlyList<Pa
     {
         if (previous.Count == 0)
             return current;
-        JobSpec spec = JobSpec.Parser.ParseFrom(SignedJobSpec.Parser.ParseFrom(job.SignedSpec).Spec);
-        PartyRef named = job.RoleOf(party) == Role.LabelParty ? spec.LabelParty : spec.FeatureParty;
-        string fingerprint = Convert.ToHexStringLower(named.Fingerprint.Span);
-        return previous.FirstOrDefault(key => key.Identity.Fingerprint == fingerprint && IsTrusted(key)) ?? current;
+        Named named = _last is { } last && last.Job == job.Job ? last : _last = NamedBy(job);
+        return previous.FirstOrDefault(key => key.Identity.Fingerprint == named.Fingerprint && IsTrusted(key)) ?? current;
     }
 
     /// <summary>The key of this fingerprint, if the party has proved it and it is trusted; else null.</summary>
@@ -48,7 +50,17 @@ internal sealed class PartyKeys(string party, PartyKey current, IReadOnlyList<Pa
         return false;
     }
 
+    private Named NamedBy(JobRecord job)
+    {
+        JobSpec spec = JobSpec.Parser.ParseFrom(SignedJobSpec.Parser.ParseFrom(job.SignedSpec).Spec);
+        PartyRef named = job.RoleOf(party) == Role.LabelParty ? spec.LabelParty : spec.FeatureParty;
+        return new Named(job.Job, Convert.ToHexStringLower(named.Fingerprint.Span));
+    }
+
     // Asked each time: trust may be withdrawn while the connection is open.
     private bool IsTrusted(PartyKey key) =>
         trust.Current.Parties.TryGetValue(party, out Configuration.AdmittedParty? admitted) && admitted.Holds(key.Identity.Fingerprint);
+
+    /// <summary>The fingerprint under which a job's spec names the party.</summary>
+    private sealed record Named(string Job, string Fingerprint);
 }

@@ -12,7 +12,7 @@ using Xunit;
 namespace VertFed.UnitTests.PartyNode;
 
 /// <summary>Who gets a lane, and who leaves one.</summary>
-public sealed class JobLanesTests : IAsyncDisposable
+public sealed class JobLanesTests : IAsyncLifetime
 {
     private static readonly CancellationToken None = CancellationToken.None;
     private readonly TemporaryPlace _place = new();
@@ -38,7 +38,9 @@ public sealed class JobLanesTests : IAsyncDisposable
         _lanes = new JobLanes(_worker, 2, entry => _ended.TrySetResult(entry.Id));
     }
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         _entries.ForEach(entry => entry.Dispose());
         await _store.DisposeAsync();

@@ -13,7 +13,7 @@ using Xunit;
 namespace VertFed.UnitTests.Scoring;
 
 /// <summary>What the operator can do with models, and that nothing of a deleted one is left.</summary>
-public sealed class ModelDeskTests : IAsyncDisposable
+public sealed class ModelDeskTests : IAsyncLifetime
 {
     private const string Coefficient = "0.123456789";
     private readonly TemporaryPlace _place = new();
@@ -26,7 +26,9 @@ public sealed class ModelDeskTests : IAsyncDisposable
 
     private ModelDesk Desk => new(_store, _place.Folder, new NodeLog(TextWriter.Null, TimeProvider.System), _told.Add);
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         await _store.DisposeAsync();
         _submitter.Dispose();

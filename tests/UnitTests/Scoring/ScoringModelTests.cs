@@ -14,7 +14,7 @@ using Xunit;
 namespace VertFed.UnitTests.Scoring;
 
 /// <summary>The own half of a model is found, is whole, and is the one that was committed to, or the job is refused by rule.</summary>
-public sealed class ScoringModelTests : IAsyncDisposable
+public sealed class ScoringModelTests : IAsyncLifetime
 {
     private readonly TemporaryPlace _place = new();
     private readonly Identity _submitter = Identity.Create();
@@ -23,7 +23,9 @@ public sealed class ScoringModelTests : IAsyncDisposable
     public ScoringModelTests() =>
         _store = SqlitePartyStore.Open(_place.At("party.db"), SecretsKey.FromBytes(new byte[SecretsKey.KeyBytes]));
 
-    public async ValueTask DisposeAsync()
+    public Task InitializeAsync() => Task.CompletedTask;
+
+    public async Task DisposeAsync()
     {
         await _store.DisposeAsync();
         _submitter.Dispose();
