@@ -2,7 +2,6 @@ using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Personal;
 using VertFed.Horizontal.Service;
-using VertFed.Horizontal.Simulation;
 using VertFed.Primitives;
 
 namespace VertFed.PartyNode.Rounds;
