@@ -30,7 +30,7 @@ namespace VertFed.Protocol;
 ///   selection: uniform          # or by-size, by-availability
 ///   personal: none              # or fine-tune:EPOCHS, ditto:LAMBDA
 ///   staleness: 10               # with fedbuff:SIZE alone: versions that an update may be behind
-///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client; default none
+///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client (also with clip_quantile: 0.5), distributed; default none
 /// </code>
 /// </summary>
 internal static class HorizontalYaml
@@ -58,6 +58,7 @@ internal static class HorizontalYaml
     {
         ["client"] = PrivacyLevel.Client,
         ["record"] = PrivacyLevel.Record,
+        ["distributed"] = PrivacyLevel.Distributed,
     };
 
     private static readonly Dictionary<string, SelectionChoice> Selections = new(StringComparer.Ordinal)
@@ -101,6 +102,7 @@ internal static class HorizontalYaml
                 Noise = privacy.Number("noise", 1),
                 Delta = privacy.Number("delta", 1e-5),
                 Budget = privacy.Has("budget") ? privacy.Number("budget", 0) : throw privacy.Wrong("budget", "is missing"),
+                ClipQuantile = privacy.Number("clip_quantile", 0),
             },
         };
         privacy?.Done();

@@ -47,6 +47,13 @@ internal sealed class RoundFixture : IAsyncDisposable
     /// <summary>All parties' rows, in the order of places.</summary>
     public Examples Pooled { get; private set; } = null!;
 
+    /// <summary>One party's rows.</summary>
+    public Examples RowsAt(int party)
+    {
+        int first = RowsOf.Take(party).Sum();
+        return Pooled.Take([.. Enumerable.Range(first, RowsOf[party])]);
+    }
+
     public static async Task<RoundFixture> StartAsync(int parties)
     {
         RoundFixture fixture = new(parties);
@@ -168,9 +175,6 @@ internal sealed class RoundFixture : IAsyncDisposable
         using JsonDocument document = JsonDocument.Parse(report.Rounds.ToByteArray());
         return document.RootElement.Clone();
     }
-
-    /// <summary>A party's rows.</summary>
-    public Examples RowsAt(int party) => Pooled.Take([.. Enumerable.Range(RowsOf.Take(party).Sum(), RowsOf[party])]);
 
     /// <summary>The parameters in a party's copy of the model.</summary>
     public double[] ParametersAt(int party, string job, string file = "model.json")
