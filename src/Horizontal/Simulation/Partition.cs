@@ -7,7 +7,7 @@ namespace VertFed.Horizontal.Simulation;
 
 /// <summary>
 /// Deals rows to simulated clients. <c>iid</c>: a uniform order, dealt in turn. <c>dirichlet:α</c>: of every class each client gets a share,
-/// shares ~ Dir(α, …, α) (Hsu et al. 2019). <c>shards:k</c>: rows sorted by label are cut into clients × k shards of one size, k random ones a
+/// shares ~ Dir(α, …, α) (Yurochkin et al. 2019). <c>shards:k</c>: rows sorted by label are cut into clients × k shards of one size, k random ones a
 /// client (McMahan et al. 2017). <c>feature-skew</c>: rows sorted along one random direction of the features and cut in blocks. Labels of
 /// regressions count as classes by tenths of their order. No client is left without rows: one is moved from the largest client.
 /// </summary>
@@ -33,7 +33,7 @@ public sealed class Partition
         bool takes = parts[0] is "dirichlet" or "shards";
         Throw.Invalid(
             parts[0] is not ("iid" or "feature-skew") && !takes, $"There is no partition '{text}': iid, dirichlet:ALPHA, shards:K or feature-skew.");
-        Throw.Invalid(takes != (parts.Length == 2), $"Partition '{parts[0]}' takes {(takes ? "a" : "no")} parameter.");
+        Throw.Invalid(takes != (parts.Length == 2), takes ? $"Partition '{parts[0]}' takes a parameter, as in {(parts[0] == "shards" ? "shards:2" : "dirichlet:0.3")}." : $"Partition '{parts[0]}' takes no parameter.");
         Throw.Invalid(
             takes && !double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out parameter),
             $"The parameter of partition '{text}' is not a number.");

@@ -5,7 +5,6 @@ using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.PartyNode.Rounds;
@@ -31,7 +30,12 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
         RoundInput rows = await Task.Run(() => RoundInput.Of(input, spec), cancellationToken);
         PrivacyMeter meter = new(spec.Job, JobPlan.Of(spec).Privacy, rows.Train.Count, store, time) { Told = Spent };
         await meter.ResumeAsync(cancellationToken);
-        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) { RoundBegun = begun, SpendAsync = meter.SpendAsync };
+        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity)
+        {
+            RoundBegun = begun,
+            SpendAsync = meter.SpendAsync,
+            Capacity = memory.FixCapacity(config.LocalWork),
+        };
         RoundResult result = await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
         return result with { Epsilon = meter.Epsilon };
     }

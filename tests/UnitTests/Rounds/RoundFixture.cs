@@ -89,7 +89,8 @@ internal sealed class RoundFixture : IAsyncDisposable
         _coordinator = null;
     }
 
-    public RunningNode StartNode(int party, string policy = "  minimum_intersection: 2", Func<IPartyStore, IPartyStore>? around = null)
+    public RunningNode StartNode(
+        int party, string policy = "  minimum_intersection: 2", double localWork = 1, Func<IPartyStore, IPartyStore>? around = null)
     {
         // A policy that says nothing of horizontal jobs takes none.
         policy += policy.Contains("kinds:", StringComparison.Ordinal) ? "" : "\n  kinds: [train, score, horizontal]";
@@ -105,6 +106,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             peers: [{{string.Join(", ", peers)}}]
             submitters: [{{_analyst.Fingerprint}}]
             data: {csv: {{Names[party]}}.csv}
+            local_work: {{localWork.ToString(CultureInfo.InvariantCulture)}}
             policy:
             {{policy}}
             """;
@@ -180,9 +182,9 @@ internal sealed class RoundFixture : IAsyncDisposable
     }
 
     /// <summary>The parameters in a party's copy of the model.</summary>
-    public double[] ParametersAt(int party, string job)
+    public double[] ParametersAt(int party, string job, string file = "model.json")
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, "model.json")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, file)));
         return [.. document.RootElement.GetProperty("parameters").EnumerateArray().Select(value => value.GetDouble())];
     }
 
