@@ -14,7 +14,11 @@ namespace VertFed.PartyNode.Rounds;
 /// <param name="ScoreName">auc, accuracy or rmse.</param>
 /// <param name="Epsilon">What the own rows have spent under record-level privacy; 0 without.</param>
 internal sealed record RoundResult(
-    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon);
+    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
+{
+    /// <summary>Root of the job's record, 32 bytes: of the checkpoint that closes it. Null before that came.</summary>
+    public byte[]? TranscriptRoot { get; init; }
+}
 
 /// <summary>This party's part of a horizontal job's report, and its copy of the model (JSON, UTF-8; docs/horizontal-service.md).</summary>
 internal static class RoundPart
@@ -52,6 +56,7 @@ internal static class RoundPart
         Number(json, "loss", result.Measured.Loss);
         Number(json, "accuracy", result.Measured.Accuracy);
         json.WriteNumber("epsilon", result.Epsilon);
+        Root(json, result);
     });
 
     /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>
@@ -60,6 +65,7 @@ internal static class RoundPart
         json.WriteNumber("schema", SchemaVersion);
         json.WriteString("job", job.Job);
         json.WriteString("kind", "horizontal");
+        Root(json, result);
         json.WriteString("model", job.Horizontal!.Model);
         json.WriteStartArray("columns");
         foreach (string column in result.Columns)
@@ -85,6 +91,9 @@ internal static class RoundPart
 
         return stream.ToArray();
     }
+
+    private static void Root(Utf8JsonWriter json, RoundResult result) =>
+        json.WriteString("transcript_root", Convert.ToHexStringLower(result.TranscriptRoot ?? throw new InvalidOperationException("a job that is done has a closed record")));
 
     private static void Number(Utf8JsonWriter json, string name, double value)
     {
