@@ -11,20 +11,25 @@ internal static class GroupScores
 {
     private const int MostGroups = 50;
 
+    /// <summary>Whether a column groups people, before anything is trained.</summary>
+    /// <exception cref="VertFedException">It has too many values.</exception>
+    public static void Check(SimulationTable table, int column)
+    {
+        int values = Enumerable.Range(0, table.Rows.Count).Select(row => table.Rows.Row(row)[column]).Distinct().Count();
+        if (values > MostGroups)
+        {
+            throw new VertFedException(ErrorCode.Usage, $"Column '{table.Names[column]}' of {table.Path} has {values} values; --by takes a column of at most {MostGroups}.");
+        }
+    }
+
     /// <param name="model">The model's shape.</param>
     /// <param name="parameters">Its final parameters.</param>
     /// <param name="test">The test rows, scaled.</param>
     /// <param name="raw">The same rows as in the file.</param>
     /// <param name="column">The declared column.</param>
-    /// <exception cref="VertFedException">The column has too many values to be one that groups people.</exception>
     public static IReadOnlyList<GroupScore> Of(FederatedModel model, double[] parameters, Examples test, Examples raw, int column)
     {
         IGrouping<double, int>[] groups = [.. Enumerable.Range(0, raw.Count).GroupBy(row => raw.Row(row)[column]).OrderBy(static group => group.Key)];
-        if (groups.Length > MostGroups)
-        {
-            throw new VertFedException(ErrorCode.Usage, $"The column given with --by has {groups.Length} values; {MostGroups} groups are shown at most.");
-        }
-
         return
         [
             .. groups.Select(group =>

@@ -27,7 +27,7 @@ internal sealed class SimulateCommand
     public static Command Create(Terminal terminal)
     {
         SimulateCommand options = new();
-        Command command = new("simulate", "Train one model across many simulated clients, each with its own rows of a file, by the code of the horizontal mode.")
+        Command command = new("simulate", "Train one model across many simulated clients, each with its own rows of a file, by the code of the horizontal mode. Example: vertfed simulate --data FILE.csv --clients 1000 --partition dirichlet:0.3 --strategy fedprox:0.01 --plot plot.svg")
         {
             options._data, options._label,
         };
@@ -59,6 +59,7 @@ internal sealed class SimulateCommand
             if (plot is not null)
             {
                 Write(plot, drawn);
+                terminal.Info($"plot: {plot}");
             }
         }
         catch (HorizontalException e)
@@ -79,21 +80,30 @@ internal sealed class SimulateCommand
             throw new VertFedException(ErrorCode.Usage, "--by measures one shared model, and ifca has several.");
         }
 
+        if (by is not null)
+        {
+            GroupScores.Check(table, by.Value);
+        }
+
         options.Validate();
+        table.CheckLabels(options.Model.Head);
         (Examples train, Examples test, Examples raw) = Prepare(table.Rows, options, parsed.GetValue(_holdout));
-        var progress = new SimulationProgress(terminal, options, 1);
+        using var progress = new SimulationProgress(terminal, options, 1);
+        progress.Begin(strategy);
         SimulationResult result = SimulationEngine.Run(options, train, test, progress.Show, cancellationToken);
         SimulationReport report = SimulationReport.Of(options, result, train.Count, test.Count) with
         {
+            By = by is null ? null : table.Names[by.Value],
             Groups = by is null ? [] : GroupScores.Of(options.Model, result.Parameters, test, raw, by.Value),
         };
+        progress.Dispose();
         if (parsed.GetValue(_json))
         {
             terminal.Output.WriteLine(JsonSerializer.Serialize(report, SimulationJson.Default.SimulationReport));
         }
         else
         {
-            report.Print(terminal.OutputConsole());
+            SimulationText.Write(terminal.OutputConsole(), report);
         }
 
         return report.Plot();
@@ -117,22 +127,24 @@ internal sealed class SimulateCommand
             _training.Of(parsed, table.Rows, strategy, seed, threads).Validate();
         }
 
+        table.CheckLabels(first.Model.Head);
         var comparison = new StrategyComparison(first, seeds);
-        var progress = new SimulationProgress(terminal, first, (strategies.Length + 1) * seeds);
+        using var progress = new SimulationProgress(terminal, first, (strategies.Length + 1) * seeds);
         for (ulong at = seed; at < seed + (ulong)seeds; at++)
         {
             SimulationOptions reference = StrategyComparison.InOnePlace(first with { Seed = at });
             (Examples train, Examples test, _) = Prepare(table.Rows, reference, holdout);
+            progress.Begin("all rows in one place");
             comparison.AddReference(SimulationEngine.Run(reference, train, test, progress.Show, cancellationToken));
-            progress.NextRun();
             foreach (string strategy in strategies)
             {
                 SimulationOptions options = _training.Of(parsed, table.Rows, strategy, at, threads);
+                progress.Begin(strategy);
                 comparison.Add(options, SimulationEngine.Run(options, train, test, progress.Show, cancellationToken));
-                progress.NextRun();
             }
         }
 
+        progress.Dispose();
         ComparisonReport report = comparison.Report();
         if (parsed.GetValue(_json))
         {
@@ -149,11 +161,6 @@ internal sealed class SimulateCommand
     // The scaling is the one that clients' sums of their training rows give, wherever these rows are.
     private static (Examples Train, Examples Test, Examples RawTest) Prepare(Examples all, SimulationOptions options, double holdout)
     {
-        for (int row = 0; row < all.Count; row++)
-        {
-            options.Model.Head.ValidateLabel(all.Label(row));
-        }
-
         int[] order = [.. Enumerable.Range(0, all.Count)];
         using RandomStreams streams = RandomStreams.InsecureFromSeed(options.Seed);
         using RandomStream stream = streams.For("holdout", 0, RandomStreams.Server);

@@ -15,10 +15,12 @@ internal sealed class SimulateOptions
     private const int LargestClassCount = 1000;
     private const int MostStrategies = 32;
 
+    private static readonly string[] s_forms = [.. StrategyParser.Forms, .. SimulatedMethod.Forms];
+
     private readonly Option<string> _model = new("--model") { Description = "logistic, linear, poisson, softmax, or mlp:WIDTH[,WIDTH[,WIDTH]] (logistic).", DefaultValueFactory = static _ => "logistic" };
     private readonly Option<string[]> _strategies = new("--strategy")
     {
-        Description = $"How updates are aggregated: {string.Join(", ", StrategyParser.Forms.Concat(SimulatedMethod.Forms))}. Given several times, the strategies are compared.",
+        Description = $"How updates are aggregated: {string.Join(", ", s_forms)}. Given several times, the strategies are compared.",
         DefaultValueFactory = static _ => ["fedavg"],
     };
 
@@ -63,6 +65,13 @@ internal sealed class SimulateOptions
     {
         string[] strategies = parsed.GetRequiredValue(_strategies);
         Check(strategies.Length is >= 1 and <= MostStrategies, $"A simulation compares at most {MostStrategies} strategies.");
+        foreach (string strategy in strategies)
+        {
+            Check(
+                s_forms.Any(form => form.Split(':', '[')[0] == strategy.Split(':')[0]),
+                $"There is no strategy '{Error.OneLine(strategy)}': {string.Join(", ", s_forms)}.");
+        }
+
         Check(strategies.Distinct(StringComparer.Ordinal).Count() == strategies.Length, "A strategy is given twice.");
         return strategies;
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Protocol;
 
@@ -6,10 +7,31 @@ namespace VertFed.Cli.Simulate;
 
 /// <summary>A table as read.</summary>
 /// <param name="Path">The file, for messages.</param>
+/// <param name="Label">Name of the label column.</param>
 /// <param name="Names">Of the feature columns.</param>
 /// <param name="Rows">Features and labels.</param>
-internal sealed record SimulationTable(string Path, string[] Names, Examples Rows)
+internal sealed record SimulationTable(string Path, string Label, string[] Names, Examples Rows)
 {
+    /// <summary>Holds the labels to a model's kind.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming file, line and column.</exception>
+    public void CheckLabels(LossHead head)
+    {
+        for (int row = 0; row < Rows.Count; row++)
+        {
+            try
+            {
+                head.ValidateLabel(Rows.Label(row));
+            }
+            catch (HorizontalException e)
+            {
+                throw new VertFedException(ErrorCode.BadInput, $"{Path}, line {row + FirstLine}, column '{Label}': {e.Message}", e);
+            }
+        }
+    }
+
+    /// <summary>The line of the first row; none is left out after it.</summary>
+    private const int FirstLine = 2;
+
     /// <summary>The place of a feature column.</summary>
     public int Column(string name)
     {
@@ -73,7 +95,7 @@ internal static class SimulationCsv
 
         Check(labels.Count >= 2, path, 2, "a simulation needs at least two rows");
         string[] names = [.. header.Where((_, at) => at != labelAt && at != idAt)];
-        return new SimulationTable(path, names, Examples.FromRows([.. features], [.. labels], width));
+        return new SimulationTable(path, label, names, Examples.FromRows([.. features], [.. labels], width));
     }
 
     private static string? Line(StreamReader reader, string path, int number)

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json.Serialization;
-using Spectre.Console;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Simulation;
 
@@ -23,7 +22,8 @@ internal sealed record SimulationReport(
     SpreadReport OverClients,
     IReadOnlyList<double> Parameters)
 {
-    private const int TableRows = 12;
+    /// <summary>The column that --by names; null without.</summary>
+    public string? By { get; init; }
 
     /// <summary>By the values of the column that --by names; empty without.</summary>
     public IReadOnlyList<GroupScore> Groups { get; init; } = [];
@@ -68,50 +68,6 @@ internal sealed record SimulationReport(
         };
     }
 
-    /// <summary>The table for people: some rounds, then the clients.</summary>
-    public void Print(IAnsiConsole console)
-    {
-        Table table = new Table().Border(TableBorder.Simple);
-        foreach (string column in (ReadOnlySpan<string>)["round", "clients", "loss", Score, "accuracy", "MB so far", "ε spent"])
-        {
-            table.AddColumn(new TableColumn(column).RightAligned());
-        }
-
-        int step = Math.Max(1, Rounds.Count / TableRows);
-        foreach (SimulatedRound round in Rounds.Where(round => round.Round % step == 0 || round.Round == 1 || round.Round == Rounds.Count))
-        {
-            table.AddRow(
-                Text(round.Round), Text(round.Answered), Text(round.Loss), Text(round.Score), Text(round.Accuracy), round.Megabytes.ToString("0.00", CultureInfo.InvariantCulture), Text(round.Epsilon));
-        }
-
-        console.Write(table);
-        if (Rounds.Count(round => round.Failure is not null) is int failed and > 0)
-        {
-            console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{failed} rounds left the model as it was, the last because: {Rounds.Last(round => round.Failure is not null).Failure}"));
-        }
-
-        console.WriteLine($"{OverClients.Measure} of clients, each on {(OwnTest ? "the rows that it kept for its test" : "its own training rows")}:");
-        console.WriteLine($"  {OverClients}");
-        if (Personal is not null)
-        {
-            console.WriteLine($"  with personal models ({Personal.Name}): {Personal.Own}");
-            console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"  {Score} on all these rows together: shared {Text(Personal.SharedScore)}, personal {Text(Personal.OwnScore)}; loss {Text(Personal.SharedLoss)} and {Text(Personal.OwnLoss)}"));
-        }
-
-        if (ClusterSizes.Count > 0)
-        {
-            console.WriteLine($"clients by cluster: {string.Join(", ", ClusterSizes)}");
-        }
-
-        foreach (GroupScore group in Groups)
-        {
-            console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"{group.Value:0.######}: {group.Rows} test rows, {Score} {Text(group.Score)}, accuracy {Text(group.Accuracy)}, loss {Text(group.Loss)}"));
-        }
-    }
-
     public string Plot()
     {
         string heading = string.Create(CultureInfo.InvariantCulture, $"{Model} · {Strategy} · {Partition} · {Clients} clients");
@@ -132,10 +88,6 @@ internal sealed record SimulationReport(
     }
 
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;
-
-    private static string Text(double? value) => value is null ? "-" : value.Value.ToString("0.0000", CultureInfo.InvariantCulture);
-
-    private static string Text(int value) => value.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <param name="Loss">On the test rows, without penalty.</param>

@@ -144,7 +144,8 @@ internal sealed record ComparisonReport(
         return table.ToString();
     }
 
-    private static string Text(Measured? measured) => measured?.Mean is null
+    // Of one seed there is no deviation to show.
+    private string Text(Measured? measured) => measured?.Mean is null
         ? "-"
-        : string.Create(CultureInfo.InvariantCulture, $"{measured.Mean:0.0000} ± {measured.Deviation:0.0000}");
+        : string.Create(CultureInfo.InvariantCulture, $"{measured.Mean:0.0000}{(Seeds == 1 ? "" : $" ± {measured.Deviation:0.0000}")}");
 }

@@ -233,9 +233,9 @@ internal sealed class RoundHub(
 
     private static void RequireBudget(JobPlan plan)
     {
-        if (plan.Specification.Privacy is not { Level: PrivacyLevel.Client } privacy)
+        if (plan.Privacy is not { } privacy)
             return;
-        double epsilon = plan.ClientEpsilon(plan.Specification.Rounds);
+        double epsilon = privacy.PartyEpsilon(plan.Specification.Rounds);
         if (epsilon > privacy.Budget)
         {
             throw new VertFedException(

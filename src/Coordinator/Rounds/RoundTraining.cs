@@ -154,7 +154,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
             ? await SumAsync((SumStrategy)strategy, state, said, round, invited, cancellationToken)
             : await UpdatesAsync(strategy, state, said, round, invited, cancellationToken);
         summary.Movement = Movement(state.Parameters, after.Parameters);
-        summary.Epsilon = _plan.ClientEpsilon((int)round);
+        summary.Epsilon = _plan.Privacy?.PartyEpsilon((int)round) ?? 0;
         checkpoint.Rounds = round;
         checkpoint.Converged = Spec.Tolerance > 0 && summary.Movement <= Spec.Tolerance;
         Replace(checkpoint.Parameters, after.Parameters);
@@ -212,15 +212,15 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> SumAsync(
         SumStrategy strategy, ServerState state, ModelOrder order, uint round, uint[] invited, CancellationToken cancellationToken)
     {
-        // Behind the strategy's own numbers: rows times loss, and rows.
-        SecureSumPlan plan = PlanOf((int)round, invited.Length, strategy.ContributionLength(state.Parameters.Length) + 2);
+        // Behind the strategy's own numbers, but under privacy: rows times loss, and rows.
+        SecureSumPlan plan = PlanOf((int)round, invited.Length, _plan.SumLength(strategy, state.Parameters.Length));
         order.Threshold = (uint)plan.Threshold;
         SecureSumRun run = new(conversation, plan, invited, round, checkpoint.Attempt, Spec.RoundDeadline);
         (ulong[] masked, uint[] counted) = await run.RunAsync(RoundStep.ModelOrder, order, cancellationToken);
         double[] sum = _plan.Encoding.Decode(masked);
-        ServerState after = strategy.Apply(state, sum.AsSpan()[..^2], counted.Length, _all.Length);
+        ServerState after = strategy.Apply(state, sum.AsSpan(0, strategy.ContributionLength(state.Parameters.Length)), counted.Length, _all.Length);
         RoundSummary summary = Summary(round, invited, counted);
-        if (_plan.Work.Privacy is null && sum[^1] >= 1)
+        if (_plan.TellsLoss && sum[^1] >= 1)
         {
             summary.HasLoss = true;
             summary.Loss = sum[^2] / sum[^1];
@@ -251,9 +251,10 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         int count = ClientSelection.Invitations(Spec.ClientsPerRound, Spec.OverSelection, _all.Length);
         int[] chosen = ClientSelection.Choose(SelectionPolicy.Uniform, count, new int[_all.Length], available: null, stream);
         uint[] invited = [.. chosen.Select(client => (uint)client + 1).Where(place => !conversation.Outcomes.ContainsKey(place))];
-        return invited.Length >= Math.Max(1, Spec.MinimumClients)
+        int least = Math.Max(Spec.MinimumClients, _plan.FewestInSum(round, invited.Length));
+        return invited.Length >= Math.Max(1, least)
             ? invited
-            : throw new VertFedException(ErrorCode.PeerUnavailable, $"Round {round} needs {Spec.MinimumClients} parties; {invited.Length} of those it would invite are left.")
+            : throw new VertFedException(ErrorCode.PeerUnavailable, $"Round {round} needs {least} parties; {invited.Length} of those it would invite are left.")
             {
                 Step = nameof(RoundStep.ModelOrder),
             };
@@ -262,7 +263,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     private SecureSumPlan PlanOf(int round, int roster, int length)
     {
         SecureSumPlan plan = SecureSumPlan.For(round, roster, length);
-        return plan with { Threshold = Math.Max(plan.Threshold, Math.Min(Spec.MinimumClients, roster)) };
+        return plan with { Threshold = Math.Max(plan.Threshold, _plan.FewestInSum((uint)round, roster)) };
     }
 
     private RoundSummary Summary(uint round, IEnumerable<uint> invited, IEnumerable<uint> counted) => new()

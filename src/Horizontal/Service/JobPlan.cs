@@ -26,9 +26,10 @@ public sealed class JobPlan
     private readonly Activation _activation;
 
     private JobPlan(
-        HorizontalSpecification spec, LossHead head, Activation activation, int[] hidden, AggregationStrategy strategy, UpdateCodec codec, LocalWork work, int parties)
+        HorizontalSpecification spec, LossHead head, Activation activation, int[] hidden, AggregationStrategy strategy, UpdateCodec codec, LocalWork work, JobPrivacy? privacy, int parties)
     {
         Specification = spec;
+        Privacy = privacy;
         Head = head;
         _activation = activation;
         _hidden = hidden;
@@ -42,7 +43,7 @@ public sealed class JobPlan
 
     public LossHead Head { get; }
 
-    /// <summary>Without client-level noise, which needs the coordinator's own streams (<see cref="WithNoise"/>).</summary>
+    /// <summary>As the spec names it; under privacy <see cref="WithNoise"/> has the one that runs.</summary>
     public AggregationStrategy Strategy { get; }
 
     public UpdateCodec Codec { get; }
@@ -50,11 +51,17 @@ public sealed class JobPlan
     /// <summary>What each party does in a round.</summary>
     public LocalWork Work { get; }
 
+    /// <summary>Null where the spec asks for none.</summary>
+    public JobPrivacy? Privacy { get; }
+
+    /// <summary>Whether parties tell their losses. A loss has no noise, so under privacy nobody does.</summary>
+    public bool TellsLoss => Privacy is null;
+
     /// <summary>Parties of the job.</summary>
     public int Parties { get; }
 
     /// <summary>How numbers enter a secure sum of updates.</summary>
-    public RingEncoding Encoding => new(SumBits, SumBound, Parties);
+    public RingEncoding Encoding => Privacy is { Level: PrivacyLevel.Distributed } noisy ? noisy.Encoding : new RingEncoding(SumBits, SumBound, Parties);
 
     /// <summary>Reads a spec's words.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>, naming the field.</exception>
@@ -83,7 +90,8 @@ public sealed class JobPlan
             !spec.IsSecure || strategy is SumStrategy, "horizontal.strategy",
             $"'{strategy.Name}' compares the parties' updates one by one, which secure_aggregation hides");
         Require(!strategy.UsesControl || spec.Optimiser == OptimiserChoice.Sgd, "horizontal.optimiser", $"is not sgd, whose steps '{strategy.Name}' corrects");
-        return new JobPlan(spec, head, activation, hidden, strategy, codec, work, job.Parties.Count);
+        JobPrivacy? noise = Field("horizontal.privacy", () => JobPrivacy.Of(spec, work, job.Parties.Count));
+        return new JobPlan(spec, head, activation, hidden, strategy, codec, work, noise, job.Parties.Count);
     }
 
     /// <summary>The model over so many encoded columns.</summary>
@@ -100,33 +108,16 @@ public sealed class JobPlan
                 $"The model '{Specification.Model}' has {model.Layout.Length} parameters over {columns} columns; at most {HorizontalSpecification.MostParameters} are trained.");
     }
 
-    /// <summary>The strategy, with client-level noise where the spec asks for it.</summary>
-    /// <param name="streams">The coordinator's own.</param>
-    public AggregationStrategy WithNoise(RandomStreams streams) => Specification.Privacy is { Level: PrivacyLevel.Client } privacy
-        ? new PrivateFedAvg(new ClientPrivacy(privacy.Clip, privacy.Noise, Specification.ClientsPerRound), streams)
-        : Strategy;
+    /// <summary>The strategy, in the form that the spec's privacy gives it.</summary>
+    /// <param name="streams">The coordinator's own, or a party's, which are not drawn from.</param>
+    public AggregationStrategy WithNoise(RandomStreams streams) => Privacy?.Strategy(streams) ?? Strategy;
 
-    /// <summary>
-    /// ε after so many rounds of client-level noise. Parties are invited at the coordinator's choice and all are known to it, so no
-    /// amplification by sampling is claimed: each round is reckoned as if every party took part.
-    /// </summary>
-    public double ClientEpsilon(int rounds) => Specification.Privacy is { Level: PrivacyLevel.Client } privacy
-        ? PrivacyAccountant.Fresh.AfterSampledGaussian(1, privacy.Noise, rounds).Epsilon(privacy.Delta)
-        : 0;
+    /// <summary>Numbers of a secure sum of updates: the strategy's own and, but under privacy, rows times loss and rows.</summary>
+    public int SumLength(SumStrategy strategy, int parameters) => strategy.ContributionLength(parameters) + (TellsLoss ? 2 : 0);
 
-    /// <summary>The account of a party's rows after so many rounds of DP-SGD on top of what is spent.</summary>
-    /// <param name="spent">Before the job.</param>
-    /// <param name="rows">The party's training rows, at least 1.</param>
-    public PrivacyAccountant RecordAccount(PrivacyAccountant spent, int rows, int rounds)
-    {
-        if (Work.Privacy is not { } privacy)
-        {
-            return spent;
-        }
-
-        double sampled = Math.Min(1, (double)Work.BatchSize / rows);
-        return spent.AfterSampledGaussian(sampled, privacy.NoiseMultiplier, checked(Work.Steps(rows) * rounds));
-    }
+    /// <summary>Fewest parties that a secure sum of a round (0: of the scaling) may be of: what the spec promises the parties.</summary>
+    public int FewestInSum(uint round, int invited) =>
+        round > 0 && Privacy is { Level: PrivacyLevel.Distributed } noisy ? noisy.FewestParties : Math.Min(Specification.MinimumClients, invited);
 
     private static (LossHead Head, Activation Activation, int[] Hidden) Model(string text)
     {

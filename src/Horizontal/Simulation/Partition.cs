@@ -33,7 +33,7 @@ public sealed class Partition
         bool takes = parts[0] is "dirichlet" or "shards";
         Throw.Invalid(
             parts[0] is not ("iid" or "feature-skew") && !takes, $"There is no partition '{text}': iid, dirichlet:ALPHA, shards:K or feature-skew.");
-        Throw.Invalid(takes != (parts.Length == 2), $"Partition '{parts[0]}' takes {(takes ? "a" : "no")} parameter.");
+        Throw.Invalid(takes != (parts.Length == 2), takes ? $"Partition '{parts[0]}' takes a parameter, as in {(parts[0] == "shards" ? "shards:2" : "dirichlet:0.3")}." : $"Partition '{parts[0]}' takes no parameter.");
         Throw.Invalid(
             takes && !double.TryParse(parts[1], NumberStyles.Float, CultureInfo.InvariantCulture, out parameter),
             $"The parameter of partition '{text}' is not a number.");

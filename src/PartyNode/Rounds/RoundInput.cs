@@ -42,6 +42,9 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
             : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]));
     }
 
+    /// <summary>How many of a party's rows train, at least 1: the split is known before the rows are.</summary>
+    public static int TrainRows(int rows, JobSpecification job) => Math.Max(1, Split(rows, job).Count(isTest => !isTest));
+
     private static bool[] Split(int rows, JobSpecification job)
     {
         bool[] isTest = new bool[rows];

@@ -81,6 +81,24 @@ internal sealed class RoundMemory
         }
     }
 
+    /// <summary>
+    /// Notes the order of a round before it is worked on. A round has one: noise that was drawn for one model would not hide the work on another, and what a
+    /// round costs is counted once.
+    /// </summary>
+    /// <param name="hash">Of what of the order the work follows from, 32 bytes.</param>
+    /// <returns>False: this round had another order, or the job is past it.</returns>
+    public bool TryOrder(uint round, ReadOnlySpan<byte> hash)
+    {
+        if (round <= _state.OrderedRound)
+        {
+            return round == _state.OrderedRound && _state.OrderHash.Span.SequenceEqual(hash);
+        }
+
+        (_state.OrderedRound, _state.OrderHash) = (round, Google.Protobuf.ByteString.CopyFrom(hash));
+        Save();
+        return true;
+    }
+
     /// <summary>Whether a secure sum may be entered: one that was entered before the node went down is not, since its keys are gone.</summary>
     public bool MayEnter(uint round, uint attempt) =>
         !_state.HasSum || round > _state.SumRound || (round == _state.SumRound && attempt > _state.SumAttempt);

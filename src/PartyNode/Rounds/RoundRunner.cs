@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Service;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
@@ -21,20 +20,17 @@ internal sealed class RoundRunner(PartyConfig config, NodeKey key, IPartyStore s
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the privacy budget does not allow it. <see cref="ErrorCode.ProtocolViolation"/>: a word of the spec means nothing.</exception>
     public static void Check(JobSpecification job, PreparedInput input)
     {
-        JobPlan plan = JobPlan.Of(job);
-        if (plan.Specification.Privacy is not { Level: PrivacyLevel.Record } privacy)
+        if (JobPlan.Of(job).Privacy is not { } privacy)
         {
             return;
         }
 
-        // Fewer rows sample more of them a step: the worst case of the split is reckoned with.
-        int rows = Math.Max(1, (int)(input.Table.Rows * (1 - job.Holdout) * 0.9));
-        double epsilon = plan.RecordAccount(PrivacyAccountant.Fresh, rows, plan.Specification.Rounds).Epsilon(privacy.Delta);
+        double epsilon = privacy.Epsilon(RoundInput.TrainRows(input.Table.Rows, job), job.Horizontal!.Rounds);
         if (epsilon > privacy.Budget)
         {
             throw new VertFedException(
                 ErrorCode.Refused,
-                FormattableString.Invariant($"the job would bring this party's rows to epsilon {epsilon:0.###} at delta {privacy.Delta:g2}; its budget is {privacy.Budget:0.###}"));
+                FormattableString.Invariant($"the job would come to epsilon {epsilon:0.###} at delta {privacy.Delta:g2}; its own budget is {privacy.Budget:0.###}"));
         }
     }
 

@@ -3,7 +3,6 @@ using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
-using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Service;
 using VertFed.Horizontal.Updates;
@@ -193,6 +192,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "the job spec has no such round");
         }
 
+        byte[] essence = OrderEssence.Of(order);
+        if (!memory.TryOrder(header.Round, essence))
+        {
+            throw Broken(header, "this round had another order before, or a later round has begun");
+        }
+
         RoundBegun(header.Round);
         memory.Settle(header.Round, order.Taken.Contains(place));
         AggregationStrategy strategy = _plan.WithNoise(_streams);
@@ -207,17 +212,28 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             Clip = order.Clip > 0 ? order.Clip : null,
         };
         double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
-        using RandomStream stream = _streams.For("local", header.Round, place);
+        using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), header.Round, place);
         ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, Scaled(order.Means, order.Deviations), work, control, stream, cancellationToken);
+        update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
         if (!Spec.IsSecure)
         {
             return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
         }
 
         memory.Pend(header.Round, update.ControlDelta, residual: null);
-        double rows = update.Examples;
-        double[] contribution = [.. ((SumStrategy)strategy).Contribution(update, work.Clip), rows * (update.LossBefore ?? 0), update.LossBefore is null ? 0 : rows];
-        return Enter(header, [.. order.Invited], order.Threshold, _plan.Encoding.Encode(contribution));
+        double[] contribution = ((SumStrategy)strategy).Contribution(update, work.Clip);
+        if (_plan.TellsLoss)
+        {
+            contribution = [.. contribution, update.Examples * update.LossBefore!.Value, update.Examples];
+        }
+
+        ulong[] vector = _plan.Encoding.Encode(contribution);
+        if (_plan.Privacy is { Level: PrivacyLevel.Distributed } noisy)
+        {
+            noisy.AddNoise(vector, _streams, header.Round, place);
+        }
+
+        return Enter(header, [.. order.Invited], order.Threshold, vector);
     }
 
     private ModelUpdate Plain(RoundHeader header, ClientUpdate update)
@@ -265,8 +281,8 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             }
         }
 
-        // The order may not weaken what the job spec promises: a sum over fewer than minimum_clients is none of this party's.
-        if (threshold < Math.Min(Spec.MinimumClients, invited.Length) || invited.Length < 3)
+        // The order may not weaken what the job spec promises: a sum over fewer parties, or with less noise than is counted, is none of this party's.
+        if (threshold < _plan.FewestInSum(header.Round, invited.Length) || invited.Length < 3)
         {
             throw Broken(header, "it asks for a secure sum over fewer parties than the job spec allows");
         }
@@ -347,9 +363,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         bool onTest = input.Test.Count > 0;
         Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
         Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
-        double epsilon = Spec.Privacy is { Level: PrivacyLevel.Record } privacy
-            ? _plan.RecordAccount(PrivacyAccountant.Fresh, input.Train.Count, (int)final.Rounds).Epsilon(privacy.Delta)
-            : 0;
+        double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon);
     }
 

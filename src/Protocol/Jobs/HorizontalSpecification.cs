@@ -135,13 +135,16 @@ public sealed class HorizontalSpecification
         ? []
         :
         [
-            (privacy.Level is PrivacyLevel.Client or PrivacyLevel.Record, "horizontal.privacy.level", "is neither client nor record"),
+            (privacy.Level is not PrivacyLevel.Unspecified && Enum.IsDefined(privacy.Level), "horizontal.privacy.level", "is none of client, record, distributed"),
             (privacy.Clip is > 0 and <= 1e6, "horizontal.privacy.clip", "is not above 0 and at most 1e6"),
             (privacy.Noise is > 0 and <= 1e3, "horizontal.privacy.noise", "is not above 0 and at most 1e3"),
             (privacy.Delta is > 0 and <= 0.1, "horizontal.privacy.delta", "is not above 0 and at most 0.1"),
             (privacy.Budget is > 0 and <= 1e3, "horizontal.privacy.budget", "is not above 0 and at most 1e3"),
-            (privacy.Level != PrivacyLevel.Client || part.Strategy == "fedavg", "horizontal.strategy", "is not fedavg, which privacy at level client goes with"),
-            (privacy.Level != PrivacyLevel.Client || part.Compression == "none", "horizontal.compression", "does not go with privacy at level client"),
+            (privacy.ClipQuantile is >= 0 and < 1, "horizontal.privacy.clip_quantile", "is not from 0 to below 1"),
+            (privacy.ClipQuantile == 0 || privacy.Level == PrivacyLevel.Client, "horizontal.privacy.clip_quantile", "goes with level client alone"),
+            (privacy.Level == PrivacyLevel.Record || part.Strategy == "fedavg", "horizontal.strategy", "is not fedavg, which privacy at levels client and distributed goes with"),
+            (privacy.Level == PrivacyLevel.Record || part.Compression == "none", "horizontal.compression", "does not go with privacy at levels client and distributed"),
+            (privacy.Level != PrivacyLevel.Distributed || part.SecureAggregation == SumProtection.Bonawitz, "horizontal.secure_aggregation", "is not bonawitz, which privacy at level distributed goes with"),
             (privacy.Level != PrivacyLevel.Record || part.Batch > 0, "horizontal.batch", "is 0; DP-SGD samples rows"),
         ];
 

@@ -27,7 +27,7 @@ namespace VertFed.Protocol;
 ///   secure_aggregation: none    # or bonawitz
 ///   compression: none           # or quantise:8, quantise:4, top-k:SHARE
 ///   scaling: federated          # or none
-///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client; default none
+///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client (also with clip_quantile: 0.5), distributed; default none
 /// </code>
 /// </summary>
 internal static class HorizontalYaml
@@ -55,6 +55,7 @@ internal static class HorizontalYaml
     {
         ["client"] = PrivacyLevel.Client,
         ["record"] = PrivacyLevel.Record,
+        ["distributed"] = PrivacyLevel.Distributed,
     };
 
     /// <summary>Reads the fields; their ranges are checked with the rest of the spec.</summary>
@@ -86,6 +87,7 @@ internal static class HorizontalYaml
                 Noise = privacy.Number("noise", 1),
                 Delta = privacy.Number("delta", 1e-5),
                 Budget = privacy.Has("budget") ? privacy.Number("budget", 0) : throw privacy.Wrong("budget", "is missing"),
+                ClipQuantile = privacy.Number("clip_quantile", 0),
             },
         };
         privacy?.Done();

@@ -8,7 +8,8 @@ internal sealed class CapturedTerminal
     private readonly StringWriter _output = new();
     private readonly StringWriter _error = new();
 
-    public CapturedTerminal() => Terminal = new Terminal(_output, _error, outputIsTerminal: false, errorIsTerminal: false);
+    /// <param name="errorIsTerminal">Whether progress may be drawn over itself.</param>
+    public CapturedTerminal(bool errorIsTerminal = false) => Terminal = new Terminal(_output, _error, outputIsTerminal: false, errorIsTerminal);
 
     public Terminal Terminal { get; }
 

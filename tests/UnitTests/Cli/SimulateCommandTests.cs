@@ -34,10 +34,29 @@ public sealed class SimulateCommandTests
     public async Task The_table_tells_rounds_and_clients()
     {
         using TemporaryPath folder = new();
-        (int code, string output, string error) = await Run("--data", Write(folder, Rows(200)), "--clients", "5", "--rounds", "3", "--model", "mlp:4", "--slowest", "0.5", "--strategy", "fednova", "--compression", "quantise:8");
+        (int code, string output, string error) = await Run("--data", Write(folder, Rows(200)), "--clients", "5", "--rounds", "3", "--model", "mlp:4", "--slowest", "0.5", "--strategy", "norm-bound:0.5", "--compression", "quantise:8", "--plot", folder.File("a.svg"));
         Assert.Equal(0, code);
-        Assert.Contains("worst decile", output, StringComparison.Ordinal);
+        foreach (string part in (string[])["norm-bound:0.5, iid, quantise:8, seed 1: 160 rows at 5 clients", "kB up", "kB down", "worst decile", "Set aside or weakened by the strategy: client "])
+        {
+            Assert.Contains(part, output, StringComparison.Ordinal);
+        }
+
+        Assert.DoesNotContain("ε", output, StringComparison.Ordinal);
         Assert.Contains("round 3 of 3", error, StringComparison.Ordinal);
+        Assert.Contains("a.svg", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task On_a_terminal_progress_is_one_line_that_ends_before_anything_else_is_said()
+    {
+        using TemporaryPath folder = new();
+        CapturedTerminal terminal = new(errorIsTerminal: true);
+        Assert.Equal(0, await terminal.RunAsync("simulate", "--data", Write(folder, Rows(100)), "--clients", "4", "--rounds", "3", "--strategy", "fedavg", "--strategy", "median"));
+        string[] lines = terminal.Error.Split('\n');
+        Assert.Equal(9, lines[0].Split('\r').Length - 1);
+        Assert.StartsWith("\r[#", lines[0], StringComparison.Ordinal);
+        Assert.Contains("run 3 of 3, round 3 of 3", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("done in", lines[1], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -49,6 +68,7 @@ public sealed class SimulateCommandTests
         Assert.Equal(0, code);
         using JsonDocument json = JsonDocument.Parse(output);
         JsonElement[] groups = [.. json.RootElement.GetProperty("groups").EnumerateArray()];
+        Assert.Equal("g", json.RootElement.GetProperty("by").GetString());
         Assert.Equal([1, 2], groups.Select(group => group.GetProperty("value").GetDouble()));
         Assert.Equal(60, groups.Sum(group => group.GetProperty("rows").GetInt32()));
         double[] epsilon = [.. json.RootElement.GetProperty("rounds").EnumerateArray().Select(round => round.GetProperty("epsilon").GetDouble())];
@@ -115,7 +135,7 @@ public sealed class SimulateCommandTests
     [InlineData("z,a\n1,2\n0,1\n", 3, "line 1: there is no label column 'y'")]
     [InlineData("y,a,a\n1,2,3\n", 3, "line 1: a column name")]
     [InlineData("", 3, "line 1: the file is empty")]
-    [InlineData("y,a\n1,2\n2,1\n0,1\n", 3, "labels 0 and 1")]
+    [InlineData("y,a\n1,2\n2,1\n0,1\n", 3, "data.csv, line 3, column 'y': A logistic model takes labels 0 and 1")]
     public async Task Files_that_are_no_such_table_are_refused_by_line_and_column(string text, int exitCode, string message)
     {
         using TemporaryPath folder = new();
@@ -128,6 +148,7 @@ public sealed class SimulateCommandTests
     [Theory]
     [InlineData("--strategy", "fedwhat")]
     [InlineData("--partition", "halves")]
+    [InlineData("--partition", "dirichlet")]
     [InlineData("--model", "forest")]
     [InlineData("--model", "mlp:0")]
     [InlineData("--optimiser", "lion")]

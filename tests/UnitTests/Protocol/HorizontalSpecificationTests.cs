@@ -60,6 +60,8 @@ public sealed class HorizontalSpecificationTests
     [InlineData("minimum_clients: 3", "minimum_clients: 2", "horizontal.minimum_clients is below 3")]
     [InlineData("tolerance: 0.0001", "compression: top-k:0.1", "horizontal.compression does not go with secure_aggregation")]
     [InlineData("budget: 3", "budgets: 3", "horizontal.privacy.budget is missing")]
+    [InlineData("level: record", "level: distributed", "horizontal.strategy is not fedavg, which privacy at levels client and distributed goes with")]
+    [InlineData("clip: 1.5", "clip_quantile: 0.5, clip: 1.5", "horizontal.privacy.clip_quantile goes with level client alone")]
     [InlineData("{name: south,", "{name: north,", "parties name a party twice")]
     [InlineData("kind: horizontal", "kind: train", "label_party is missing")]
     [InlineData("purpose: credit-risk", "train: {family: logistic}", "unknown field 'train'")]

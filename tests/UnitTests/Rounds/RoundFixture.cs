@@ -47,6 +47,13 @@ internal sealed class RoundFixture : IAsyncDisposable
     /// <summary>All parties' rows, in the order of places.</summary>
     public Examples Pooled { get; private set; } = null!;
 
+    /// <summary>One party's rows.</summary>
+    public Examples RowsAt(int party)
+    {
+        int first = RowsOf.Take(party).Sum();
+        return Pooled.Take([.. Enumerable.Range(first, RowsOf[party])]);
+    }
+
     public static async Task<RoundFixture> StartAsync(int parties)
     {
         RoundFixture fixture = new(parties);

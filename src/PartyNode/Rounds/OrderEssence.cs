@@ -1,0 +1,27 @@
+using System.Security.Cryptography;
+using Google.Protobuf;
+using VertFed.Horizontal.Service;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>What of a round's order a party's work follows from: all but who else is invited and whose last update counted.</summary>
+internal static class OrderEssence
+{
+    /// <summary>SHA-256, 32 bytes.</summary>
+    public static byte[] Of(ModelOrder order)
+    {
+        ModelOrder essence = order.Clone();
+        essence.Invited.Clear();
+        essence.Taken.Clear();
+        essence.Threshold = 0;
+        return SHA256.HashData(essence.ToByteArray());
+    }
+
+    /// <summary>
+    /// The purpose of the stream that local work draws from. Noise of DP-SGD is of its order as well as of its round: were a round ever ordered twice, for two
+    /// models, the difference of the two updates would hide nothing under the same noise.
+    /// </summary>
+    public static string LocalPurpose(JobPlan plan, byte[] essence) =>
+        plan.Privacy is { Level: PrivacyLevel.Record } ? "local/" + Convert.ToHexStringLower(essence) : "local";
+}
