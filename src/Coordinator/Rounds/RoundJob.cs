@@ -40,6 +40,9 @@ internal sealed class RoundJob : IDisposable
 
     public Pulse Changed { get; } = new();
 
+    /// <summary>Whether a party of a name is connected now.</summary>
+    public required Func<string, bool> Connected { private get; init; }
+
     public RoundJobRecord Record => Volatile.Read(ref _record);
 
     public JobSpecification Specification => _signed.Specification;
@@ -183,7 +186,7 @@ internal sealed class RoundJob : IDisposable
         // The parties' keys are in the store only since they accepted.
         Publish(await _store.FindRoundJobAsync(Record.Job, cancellationToken));
         RoundTree tree = new(Record, _store, _checkpoints, _time, _send);
-        _conversation = new RoundConversation(Record, _store, tree, _self, _events.Reader, _send, _time) { Changed = Changed.Signal };
+        _conversation = new RoundConversation(Record, _store, tree, _self, _events.Reader, _send, _time) { Changed = Changed.Signal, Connected = Connected };
         await _conversation.ResumeAsync(cancellationToken);
         foreach (RoundPartyRecord party in Record.Parties)
             _send(party.Name, new CoordinatorFrame { Start = new JobStart { Job = Record.Job, Attempt = 1 } });

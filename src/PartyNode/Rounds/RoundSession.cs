@@ -31,6 +31,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     /// <summary>Judges the coordinator's checkpoints; null in a replay, which ends with the final model.</summary>
     public RoundWitness? Witness { get; init; }
 
+    /// <summary>Keeps what a round costs, before its answer leaves.</summary>
+    public Func<uint, CancellationToken, Task> SpendAsync { get; init; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>The share of a round's steps that this party does, in (0, 1].</summary>
+    public double Capacity { get; init; } = 1;
+
     private HorizontalSpecification Spec => _plan.Specification;
 
     /// <summary>Answers until the final model is there, and the checkpoint that closes the record with it.</summary>
@@ -132,6 +138,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         // Nothing to say: not invited, or a secure sum whose keys went with an earlier run of this node.
         if (payload is not null)
         {
+            if (header.Round > 0 && payload is ModelUpdate or SumMasked)
+            {
+                await SpendAsync(header.Round, cancellationToken);
+            }
+
             RoundStep step = payload is SumKeys ? RoundStep.SumKeys : answer;
             await voice.AnswerAsync(header, step, payload, cancellationToken);
         }
@@ -207,14 +218,17 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
-        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, strategy.Prepare(_plan.Work))
+        Examples rows = Scaled(order.Means, order.Deviations);
+        LocalWork local = strategy.Prepare(_plan.Work);
+        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
         };
         double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
         using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), header.Round, place);
-        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, Scaled(order.Means, order.Deviations), work, control, stream, cancellationToken);
+        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, rows, work, control, stream, cancellationToken);
         update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
+        PersonalPart.Round(_plan, model, memory, header.Round, rows, work.Parameters, _streams, place);
         if (!Spec.IsSecure)
         {
             return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
@@ -363,8 +377,10 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         bool onTest = input.Test.Count > 0;
         Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
         Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
-        double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
-        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon);
+        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
+        {
+            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, [.. final.Parameters], _streams, place),
+        };
     }
 
     private static VertFedException Broken(RoundHeader header, string what) =>

@@ -10,6 +10,7 @@ using VertFed.Horizontal.Learning;
 using VertFed.PartyNode.Configuration;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.UnitTests.PartyNode;
 
 namespace VertFed.UnitTests.Rounds;
@@ -91,8 +92,12 @@ internal sealed class RoundFixture : IAsyncDisposable
         _coordinator = null;
     }
 
-    public RunningNode StartNode(int party, string policy = "  minimum_intersection: 2")
+    public RunningNode StartNode(
+        int party, string policy = "  minimum_intersection: 2", double localWork = 1, Func<IPartyStore, IPartyStore>? around = null)
     {
+        // A policy that says nothing of horizontal jobs takes none.
+        policy += policy.Contains("kinds:", StringComparison.Ordinal) ? "" : "\n  kinds: [train, score, horizontal]";
+        policy += policy.Contains("minimum_rows:", StringComparison.Ordinal) ? "" : "\n  minimum_rows: 2";
         IEnumerable<string> peers = Names.Zip(Identities).Where((_, other) => other != party).Select(pair => $"{{name: {pair.First}, fingerprint: {pair.Second.Fingerprint}}}");
         string text = $$"""
             name: {{Names[party]}}
@@ -104,10 +109,11 @@ internal sealed class RoundFixture : IAsyncDisposable
             peers: [{{string.Join(", ", peers)}}]
             submitters: [{{_analyst.Fingerprint}}]
             data: {csv: {{Names[party]}}.csv}
+            local_work: {{localWork.ToString(CultureInfo.InvariantCulture)}}
             policy:
             {{policy}}
             """;
-        RunningNode node = RunningNode.Start(PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party]);
+        RunningNode node = RunningNode.Start(PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party], around: around);
         _nodes.Add(node);
         return node;
     }
@@ -195,9 +201,9 @@ internal sealed class RoundFixture : IAsyncDisposable
     public string PathAt(int party, params string[] parts) => Path.Combine([_place.Folder, Names[party], .. parts]);
 
     /// <summary>The parameters in a party's copy of the model.</summary>
-    public double[] ParametersAt(int party, string job)
+    public double[] ParametersAt(int party, string job, string file = "model.json")
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, "model.json")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, file)));
         return [.. document.RootElement.GetProperty("parameters").EnumerateArray().Select(value => value.GetDouble())];
     }
 
