@@ -53,7 +53,7 @@ public sealed class RoundWitnessTests : IDisposable
     [Fact]
     public void A_record_that_lacks_what_was_heard_or_has_it_in_another_order_is_refused()
     {
-        RequireBreach(Witness(), Proposal(1, [_heard[0], _said[0], _heard[2]], closing: true), "2 of the 3");
+        RequireBreach(Witness(), Proposal(1, [_heard[0], _said[0], _heard[2]], closing: true), "1 of the 3");
         RequireBreach(Witness(), Proposal(1, [_heard[1], _heard[0], _heard[2]], closing: true), "1 of the 3");
         RequireBreach(Witness(), Proposal(1, [_heard[0]], [_heard[1]]), "another root than its 1 leaves");
         RequireBreach(Witness(), Proposal(2, [_heard[0]]), "number 1 was due");
