@@ -157,6 +157,14 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
 
     public string NameOf(uint place) => job.Parties[(int)place - 1].Name;
 
+    /// <summary>Whoever verifies a party's keys does so by this identity key: with another in its place all others would refuse them, and leave.</summary>
+    /// <exception cref="VertFedException">ProtocolViolation: it is not the one that the party accepted with.</exception>
+    public void RequireIdentity(uint place, ReadOnlySpan<byte> identityKey)
+    {
+        if (!identityKey.SequenceEqual(job.Parties[(int)place - 1].IdentityKey))
+            throw new VertFedException(ErrorCode.ProtocolViolation, "the identity key is not the one that the job names");
+    }
+
     private async Task SayAsync(Question question, CancellationToken cancellationToken)
     {
         List<RoundEntry> entries = [];
@@ -182,7 +190,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
     /// <returns>False: it is not, or was there before.</returns>
     private async Task<bool> RecordAsync(uint place, RoundEnvelope envelope, CancellationToken cancellationToken)
     {
-        if (_trails[place].IsLast(envelope))
+        if (_trails[place].IsKnown(envelope))
             return false;
         if (envelope.Header.Sequence > _trails[place].Next)
         {
@@ -215,7 +223,16 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
             return;
         }
 
-        if (header.Step != question.Answer || header.Round != question.Round || header.Attempt != question.Attempt)
+        if (header.Step == RoundStep.SumLost && header.Round == question.Round && waiting.Remove(place))
+        {
+            _outstanding.Remove(place);
+            Refuse(place, $"{question.Name}: the party has started again, and has no keys of this secure sum any more");
+        }
+        else if (header.Round < question.Round)
+        {
+            Refuse(place, $"{said} came late: {question.Name} is asked now");
+        }
+        else if (header.Step != question.Answer || header.Round != question.Round || header.Attempt != question.Attempt)
         {
             Refuse(place, $"{said} (attempt {header.Attempt}) is not what is asked: {question.Name} (attempt {question.Attempt})");
         }

@@ -19,22 +19,31 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         if (await store.FindLastEntryAsync(job, JobAttempt, inbound: false, cancellationToken) is { } entry)
         {
             Envelope envelope = new() { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) };
-            _trail.Restore(RoundCodec.Parse(envelope, withPayload: false));
+            RoundEnvelope last = RoundCodec.Parse(envelope, withPayload: false);
+            _trail.Restore(last);
+            if (await store.ReadOutboundAsync(job, JobAttempt, last.Header.Sequence, cancellationToken) is { } whole)
+            {
+                _last = RoundCodec.Parse(whole);
+            }
         }
     }
 
-    /// <summary>Says again what answered a question that comes again.</summary>
-    /// <returns>False: it was not answered by this run of the node.</returns>
+    /// <summary>Says again what answered a question that comes again, also where an earlier run of this node said it or was killed before.</summary>
+    /// <returns>False: it is not what was answered last.</returns>
     public bool TryRepeat(RoundHeader question, RoundStep answer)
     {
-        if (_last is not { } last || last.Header.Round != question.Round || last.Header.Attempt != question.Attempt || last.Header.Step != answer)
+        if (!HasSaid(question, answer))
         {
             return false;
         }
 
-        relay.SendRound(last.Message);
+        relay.SendRound(_last!.Message);
         return true;
     }
+
+    /// <summary>Whether a question is the one that was answered last.</summary>
+    public bool HasSaid(RoundHeader question, RoundStep answer) =>
+        _last is { } last && last.Header.Round == question.Round && last.Header.Attempt == question.Attempt && last.Header.Step == answer;
 
     /// <summary>Sends again what was lost, from the record.</summary>
     public async Task ResendAsync(ulong from, CancellationToken cancellationToken)
