@@ -37,6 +37,9 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
         job.Parties.Where(party => party.Outcome is not null).ToDictionary(party => party.Place, party => party.Outcome!));
 
     private readonly List<RoundNote> _refusals = [];
+
+    // Who has no keys of a secure sum any more.
+    private readonly HashSet<(uint Round, uint Attempt, uint Place)> _lost = [];
     private long _position;
 
     /// <summary>Whose last word is there.</summary>
@@ -72,7 +75,8 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
     public async Task<IReadOnlyList<uint>> AskAsync(Question question, Action<RoundEnvelope> take, CancellationToken cancellationToken)
     {
         SortedSet<uint> taken = [];
-        SortedSet<uint> waiting = [.. question.Places.Where(place => !_outcomes.ContainsKey(place))];
+        _lost.RemoveWhere(one => (one.Round, one.Attempt) != (question.Round, question.Attempt));
+        SortedSet<uint> waiting = [.. question.Places.Where(place => !_outcomes.ContainsKey(place) && !_lost.Contains((question.Round, question.Attempt, place)))];
         await SayAsync(question, cancellationToken);
         using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using CancellationTokenSource deadline = new(question.Deadline, time);
@@ -223,10 +227,13 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
             return;
         }
 
-        if (header.Step == RoundStep.SumLost && header.Round == question.Round && waiting.Remove(place))
+        if (header.Step == RoundStep.SumLost && header.Round == question.Round)
         {
+            // Whatever else is asked of this sum, it is not waited for.
+            waiting.Remove(place);
             _outstanding.Remove(place);
-            Refuse(place, $"{question.Name}: the party has started again, and has no keys of this secure sum any more");
+            if (_lost.Add((question.Round, question.Attempt, place)))
+                Refuse(place, $"{question.Name}: the party has started again, and has no keys of this secure sum any more");
         }
         else if (header.Round < question.Round)
         {

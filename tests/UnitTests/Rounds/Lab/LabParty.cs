@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using VertFed.Coordinator.Rounds;
 using VertFed.PartyNode.Configuration;
-using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
@@ -9,7 +8,6 @@ using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
-using VertFed.Transcript;
 
 namespace VertFed.UnitTests.Rounds.Lab;
 
@@ -22,7 +20,6 @@ internal sealed class LabParty : IAsyncDisposable
     private readonly RoundLab _lab;
     private readonly PartyConfig _config;
     private readonly SqlitePartyStore _store;
-    private readonly NodeKeys _keys;
     private readonly HostileVoice _hostile;
     private readonly List<Life> _dead = [];
     private JobOutcome? _outcome;
@@ -34,9 +31,8 @@ internal sealed class LabParty : IAsyncDisposable
         Place = (uint)party + 1;
         Identity = lab.Case.Identities[party];
         _config = lab.Case.Configuration(party, lab.Folder);
-        Directory.CreateDirectory(_config.DataDirectory);
-        _store = SqlitePartyStore.Open(Path.Combine(_config.DataDirectory, "party.db"), SecretsKey.LoadOrCreate(Path.Combine(_config.DataDirectory, "secrets.key")));
-        _keys = new NodeKeys(new NodeKey(TestTls.CredentialOf(Identity), CheckpointSigner.Create(Identity)));
+        _store = SqlitePartyStore.Open(
+            Path.Combine(_config.DataDirectory, RoundCase.PartyStore), SecretsKey.LoadOrCreate(Path.Combine(_config.DataDirectory, RoundCase.SecretsFile)));
         _hostile = new HostileVoice(Place, Identity);
         _life = new Life(this, life);
     }
@@ -75,15 +71,6 @@ internal sealed class LabParty : IAsyncDisposable
 
     public double[] Parameters => [.. Result!.Model.Parameters];
 
-    /// <summary>Begins an attempt with the case's root seed, so that two runs of a case draw the same.</summary>
-    public async Task SeedAsync()
-    {
-        PreparedInput input = PreparedInput.Load(_config, _lab.Case.Job.Specification, CancellationToken.None);
-        await _store.SaveAttemptAsync(
-            new AttemptRecord(RoundCase.JobId, 1, _lab.Case.Seeds[Place - 1], _lab.Case.Job.SpecHash, _config.Policy.Hash(), input.Root, SoftwareVersion.Current),
-            CancellationToken.None);
-    }
-
     /// <summary>A frame of the coordinator; it is lost where the party's run has been killed. Never blocks.</summary>
     public void Deliver(CoordinatorFrame frame) => _life.Deliver(CoordinatorFrame.Parser.ParseFrom(Google.Protobuf.MessageExtensions.ToByteArray(frame)));
 
@@ -112,7 +99,6 @@ internal sealed class LabParty : IAsyncDisposable
         }
 
         await _store.DisposeAsync();
-        _keys.Dispose();
     }
 
     private async Task ReviveAsync()
@@ -164,7 +150,7 @@ internal sealed class LabParty : IAsyncDisposable
             _party = party;
             Switch = life;
             RelayOptions options = new() { Coordinator = party._config.Coordinator, CoordinatorFingerprints = party._config.CoordinatorFingerprints, Party = party.Name };
-            _relay = new RelayClient(options, party._keys);
+            _relay = new RelayClient(options, party._lab.Case.Keys[party.Place - 1]);
             _ = _relay.OpenRounds(RoundCase.JobId);
             _tasks.Add(Task.Run(ReceiveAsync));
             _tasks.Add(Task.Run(SendAsync));

@@ -3,8 +3,13 @@ using System.Text;
 using Google.Protobuf;
 using VertFed.Horizontal.Learning;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 using VertFed.UnitTests.Horizontal;
 using VertFed.UnitTests.PartyNode;
 
@@ -14,7 +19,10 @@ namespace VertFed.UnitTests.Rounds.Lab;
 internal sealed class RoundCase : IDisposable
 {
     public const string JobId = "00112233445566778899aabbccddeeff";
-    private readonly TemporaryPlace _place = new();
+    public const string CoordinatorStore = "coordinator.db";
+    public const string PartyStore = "party.db";
+    public const string SecretsFile = "secrets.key";
+    private readonly TemporaryPlace _place = new(isInMemory: true);
     private int _runs;
 
     /// <param name="parties">2 to 100.</param>
@@ -24,6 +32,7 @@ internal sealed class RoundCase : IDisposable
     {
         Names = [.. Enumerable.Range(1, parties).Select(place => $"p{place}")];
         Identities = [.. Names.Select(_ => Identity.Create())];
+        Keys = [.. Identities.Select(identity => new NodeKeys(new NodeKey(TestTls.CredentialOf(identity), CheckpointSigner.Create(identity))))];
         Seeds = [.. Enumerable.Range(1, parties).Select(place => Enumerable.Repeat((byte)place, 32).ToArray())];
         Rows = [.. Enumerable.Range(0, parties).Select(party => Given.Logistic((ulong)party + 1, rows + (2 * party), features, shift: 0.1 * party))];
         for (int party = 0; party < parties; party++)
@@ -74,11 +83,30 @@ internal sealed class RoundCase : IDisposable
 
     public SignedJob Job { get; }
 
-    /// <summary>A fresh folder for one run.</summary>
+    /// <summary>What a party shows of itself to a coordinator.</summary>
+    public NodeKeys[] Keys { get; }
+
+    /// <summary>A fresh folder for one run, with empty stores in which each party's attempt has begun with its root seed.</summary>
     public string NewFolder()
     {
+        string template = _place.At("template");
+        if (!Directory.Exists(template))
+        {
+            Prepare(template);
+        }
+
         string folder = _place.At("run" + Interlocked.Increment(ref _runs).ToString(CultureInfo.InvariantCulture));
         Directory.CreateDirectory(folder);
+        File.Copy(Path.Combine(template, CoordinatorStore), Path.Combine(folder, CoordinatorStore));
+        foreach (string name in Names)
+        {
+            Directory.CreateDirectory(Path.Combine(folder, name));
+            foreach (string file in new[] { PartyStore, SecretsFile })
+            {
+                File.Copy(Path.Combine(template, name, file), Path.Combine(folder, name, file));
+            }
+        }
+
         return folder;
     }
 
@@ -104,6 +132,11 @@ internal sealed class RoundCase : IDisposable
 
     public void Dispose()
     {
+        foreach (NodeKeys keys in Keys)
+        {
+            keys.Dispose();
+        }
+
         foreach (Identity identity in Identities)
         {
             identity.Dispose();
@@ -112,6 +145,23 @@ internal sealed class RoundCase : IDisposable
         Analyst.Dispose();
         Coordinator.Dispose();
         _place.Dispose();
+    }
+
+    private void Prepare(string folder)
+    {
+        Directory.CreateDirectory(folder);
+        SqliteCoordinatorStore.Open(Path.Combine(folder, CoordinatorStore)).DisposeAsync().AsTask().GetAwaiter().GetResult();
+        for (int party = 0; party < Names.Length; party++)
+        {
+            PartyConfig config = Configuration(party, folder);
+            Directory.CreateDirectory(config.DataDirectory);
+            SqlitePartyStore store = SqlitePartyStore.Open(
+                Path.Combine(config.DataDirectory, PartyStore), SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, SecretsFile)));
+            byte[] root = PreparedInput.Load(config, Job.Specification, CancellationToken.None).Root;
+            AttemptRecord attempt = new(JobId, 1, Seeds[party], Job.SpecHash, config.Policy.Hash(), root, SoftwareVersion.Current);
+            store.SaveAttemptAsync(attempt, CancellationToken.None).AsTask().GetAwaiter().GetResult();
+            store.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        }
     }
 
     private static Examples Rounded(Examples rows)

@@ -28,7 +28,7 @@ internal sealed class RoundLab : IAsyncDisposable
     {
         Case = roundCase;
         Folder = roundCase.NewFolder();
-        _store = SqliteCoordinatorStore.Open(Path.Combine(Folder, "coordinator.db"));
+        _store = SqliteCoordinatorStore.Open(Path.Combine(Folder, RoundCase.CoordinatorStore));
         Parties = [.. Enumerable.Range(0, roundCase.Names.Length).Select(party => new LabParty(this, party, kills?.Invoke(party) ?? new KillSwitch()))];
     }
 
@@ -94,11 +94,6 @@ internal sealed class RoundLab : IAsyncDisposable
     {
         _life = life ?? _life;
         SignedJob job = Case.Job;
-        foreach (LabParty party in Parties)
-        {
-            await party.SeedAsync();
-        }
-
         (_, RoundJobRecord record) = await _store.AddRoundJobAsync(
             new NewRoundJob(RoundCase.JobId, Google.Protobuf.MessageExtensions.ToByteArray(job.Message), job.SpecHash, Case.Analyst.Fingerprint, null, Case.Names, 1), default);
         while (true)
