@@ -73,12 +73,13 @@ internal static class HorizontalReport
         }
 
         Table parties = new Table().Border(TableBorder.Simple);
-        parties.AddColumns("Party", "Training rows", "Measured on", "Score", "Loss", "Accuracy");
+        parties.AddColumns("Party", "Training rows", "Measured on", "Score", "Loss", "Accuracy", "Own model");
         foreach (JsonObject party in report["parties"]!.AsArray().OfType<JsonObject>())
         {
             parties.AddRow(
                 Markup.Escape(Error.OneLine($"{party["party"]}")), $"{party["train_rows"]}", $"{party["rows"]} {party["measured_on"]} rows",
-                $"{party["score_name"]} {Number(party["score"])}", Number(party["loss"]), Number(party["accuracy"]));
+                $"{party["score_name"]} {Number(party["score"])}", Number(party["loss"]), Number(party["accuracy"]),
+                party["personal"] is JsonObject own ? Markup.Escape(Error.OneLine($"{own["method"]}: {party["score_name"]} {Number(own["score"])}, loss {Number(own["loss"])}")) : "");
         }
 
         console.Write(parties);

@@ -87,6 +87,16 @@ internal sealed class YamlMap
             : throw At(node, key, "a number is expected");
     }
 
+    /// <summary>A finite number, or the default where the key is not there.</summary>
+    public double Number(string key, double otherwise, double least, double most)
+    {
+        YamlItem? node = Find(key);
+        double value = node is null ? otherwise : Number(key);
+        return value >= least && value <= most
+            ? value
+            : throw At(node!, key, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most} is expected"));
+    }
+
     /// <param name="emptyToo">Whether an empty text may be in the list.</param>
     public IReadOnlyList<string>? OptionalTexts(string key, bool emptyToo = false)
     {

@@ -14,7 +14,11 @@ namespace VertFed.PartyNode.Rounds;
 /// <param name="ScoreName">auc, accuracy or rmse.</param>
 /// <param name="Epsilon">What the own rows have spent under record-level privacy; 0 without.</param>
 internal sealed record RoundResult(
-    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon);
+    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
+{
+    /// <summary>The party's own model; null where the job has none.</summary>
+    public PersonalResult? Personal { get; init; }
+}
 
 /// <summary>This party's part of a horizontal job's report, and its copy of the model (JSON, UTF-8; docs/horizontal-service.md).</summary>
 internal static class RoundPart
@@ -48,19 +52,35 @@ internal static class RoundPart
         json.WriteString("measured_on", result.OnTestRows ? "test" : "train");
         json.WriteNumber("rows", result.Measured.Rows);
         json.WriteString("score_name", result.ScoreName);
-        Number(json, "score", result.Measured.Score);
-        Number(json, "loss", result.Measured.Loss);
-        Number(json, "accuracy", result.Measured.Accuracy);
+        Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
+        if (result.Personal is { } personal)
+        {
+            json.WriteStartObject("personal");
+            json.WriteString("method", personal.Name);
+            Measures(json, personal.Measured);
+            json.WriteEndObject();
+        }
     });
 
     /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>
-    public static byte[] Model(JobSpecification job, RoundResult result) => Write(json =>
+    public static byte[] Model(JobSpecification job, RoundResult result) => Model(job, result, result.Model.Parameters, personal: null);
+
+    /// <summary>The party's own model, in the same form; null where the job has none.</summary>
+    public static byte[]? PersonalModel(JobSpecification job, RoundResult result) =>
+        result.Personal is { } personal ? Model(job, result, personal.Parameters, personal.Name) : null;
+
+    private static byte[] Model(JobSpecification job, RoundResult result, IEnumerable<double> parameters, string? personal) => Write(json =>
     {
         json.WriteNumber("schema", SchemaVersion);
         json.WriteString("job", job.Job);
         json.WriteString("kind", "horizontal");
         json.WriteString("model", job.Horizontal!.Model);
+        if (personal is not null)
+        {
+            json.WriteString("personal", personal);
+        }
+
         json.WriteStartArray("columns");
         foreach (string column in result.Columns)
         {
@@ -70,7 +90,7 @@ internal static class RoundPart
         json.WriteEndArray();
         Numbers(json, "means", result.Model.Means);
         Numbers(json, "deviations", result.Model.Deviations);
-        Numbers(json, "parameters", result.Model.Parameters);
+        Numbers(json, "parameters", parameters);
     });
 
     private static byte[] Write(Action<Utf8JsonWriter> content)
@@ -84,6 +104,13 @@ internal static class RoundPart
         }
 
         return stream.ToArray();
+    }
+
+    private static void Measures(Utf8JsonWriter json, Evaluation measured)
+    {
+        Number(json, "score", measured.Score);
+        Number(json, "loss", measured.Loss);
+        Number(json, "accuracy", measured.Accuracy);
     }
 
     private static void Number(Utf8JsonWriter json, string name, double value)

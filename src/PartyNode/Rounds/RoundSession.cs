@@ -28,6 +28,9 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     /// <summary>Told of each round that is worked on.</summary>
     public Action<uint> RoundBegun { get; init; } = _ => { };
 
+    /// <summary>The share of a round's steps that this party does, in (0, 1].</summary>
+    public double Capacity { get; init; } = 1;
+
     private HorizontalSpecification Spec => _plan.Specification;
 
     /// <summary>Answers until the final model is there.</summary>
@@ -183,14 +186,17 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
-        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, strategy.Prepare(_plan.Work))
+        Examples rows = Scaled(order.Means, order.Deviations);
+        LocalWork local = strategy.Prepare(_plan.Work);
+        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
         };
         double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
         using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), header.Round, place);
-        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, Scaled(order.Means, order.Deviations), work, control, stream, cancellationToken);
+        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, rows, work, control, stream, cancellationToken);
         update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
+        PersonalPart.Round(_plan, model, memory, header.Round, rows, work.Parameters, _streams, place);
         if (!Spec.IsSecure)
         {
             return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
@@ -345,7 +351,10 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
         Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
         double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
-        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon);
+        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon)
+        {
+            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, [.. final.Parameters], _streams, place),
+        };
     }
 
     private static VertFedException Broken(RoundHeader header, string what) =>

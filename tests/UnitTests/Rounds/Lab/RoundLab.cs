@@ -147,7 +147,7 @@ internal sealed class RoundLab : IAsyncDisposable
     {
         KillSwitch life = _life;
         _job?.Dispose();
-        RoundJob job = new(record, MortalStore.Over<ICoordinatorStore>(_store, life), Case.Coordinator, (party, frame) => Send(life, party, frame), _time);
+        RoundJob job = new(record, MortalStore.Over<ICoordinatorStore>(_store, life), Case.Coordinator, (party, frame) => Send(life, party, frame), _time) { Connected = _ => true };
         Volatile.Write(ref _job, job);
         Began(job);
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
