@@ -28,6 +28,9 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     /// <summary>Told of each round that is worked on.</summary>
     public Action<uint> RoundBegun { get; init; } = _ => { };
 
+    /// <summary>Keeps what a round costs, before its answer leaves.</summary>
+    public Func<uint, CancellationToken, Task> SpendAsync { get; init; } = (_, _) => Task.CompletedTask;
+
     /// <summary>The share of a round's steps that this party does, in (0, 1].</summary>
     public double Capacity { get; init; } = 1;
 
@@ -102,6 +105,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         // Nothing to say: not invited.
         if (payload is not null)
         {
+            if (header.Round > 0 && payload is ModelUpdate or SumMasked)
+            {
+                await SpendAsync(header.Round, cancellationToken);
+            }
+
             await voice.AnswerAsync(header, answer, payload, cancellationToken);
         }
     }
@@ -350,8 +358,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         bool onTest = input.Test.Count > 0;
         Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
         Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
-        double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
-        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon)
+        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {
             Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, [.. final.Parameters], _streams, place),
         };
