@@ -13,6 +13,7 @@ internal static class OrderEssence
     {
         ModelOrder essence = order.Clone();
         essence.Invited.Clear();
+        essence.Taken.Clear();
         essence.Counted.Clear();
         essence.Threshold = 0;
         return SHA256.HashData(essence.ToByteArray());

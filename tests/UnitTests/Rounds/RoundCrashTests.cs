@@ -54,21 +54,19 @@ public sealed class RoundCrashTests
             spec.SecureAggregation = SumProtection.Bonawitz;
             spec.MinimumClients = 4;
         });
-        FederatedScaling scaling = FederatedScaling.FromSum(FederatedScaling.Contribution(RoundLab.Pool(roundCase.Rows)));
-
-        // Two rounds of four answers each follow the schema and four answers for the scaling.
-        for (int point = 12; point < 28; point++)
+        // The columns, the scaling and two rounds, of which each question and each answer is a write.
+        for (int point = 6; point < 54; point += 3)
         {
             await using RoundLab lab = new(roundCase, party => new KillSwitch(party == 1 ? point / 2 : 0, after: point % 2 == 1));
             RoundJobRecord end = await lab.RunAsync();
 
             Assert.True(end.State == JobState.Done, $"point {point}: {end.Error}");
             Assert.Equal(1, lab.Parties[1].Kills);
-            RoundSummary[] rounds = [.. end.Checkpoint!.Summaries.Skip(1)];
-            int[][] counted = [.. rounds.Select(round => round.Counted.Select(name => Array.IndexOf(roundCase.Names, name)).ToArray())];
-            Given.AssertClose(RoundLab.Reference(roundCase, scaling, counted), lab.Parties[1].Parameters, 1e-6);
-            Assert.All(rounds, round => Assert.InRange(round.Counted.Count, 4, 5));
-            Assert.All(rounds.SelectMany(round => round.Refusals), note => Assert.Equal("p2", note.Party));
+            int[][] counted = [.. end.Checkpoint!.Summaries.Select(round => round.Counted.Select(name => Array.IndexOf(roundCase.Names, name)).ToArray())];
+            FederatedScaling scaling = FederatedScaling.FromSum(FederatedScaling.Contribution(RoundLab.Pool([.. counted[0].Select(party => roundCase.Rows[party])])));
+            Given.AssertClose(RoundLab.Reference(roundCase, scaling, counted[1..]), lab.Parties[1].Parameters, 1e-6);
+            Assert.All(counted, parties => Assert.InRange(parties.Length, 4, 5));
+            Assert.All(end.Checkpoint.Summaries.SelectMany(round => round.Refusals), note => Assert.Equal("p2", note.Party));
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Threading.Channels;
+using Google.Protobuf;
 using VertFed.Coordinator.Rounds;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
@@ -43,6 +45,8 @@ internal sealed class LabParty : IAsyncDisposable
 
     public string Name => _config.Name;
 
+    private NodeKey Key => _lab.Case.Keys[Place - 1].Current;
+
     /// <summary>Where it keeps what it carries from round to round.</summary>
     public string Folder => Path.Combine(_config.DataDirectory, "jobs", RoundCase.JobId);
 
@@ -72,7 +76,7 @@ internal sealed class LabParty : IAsyncDisposable
     public double[] Parameters => [.. Result!.Model.Parameters];
 
     /// <summary>A frame of the coordinator; it is lost where the party's run has been killed. Never blocks.</summary>
-    public void Deliver(CoordinatorFrame frame) => _life.Deliver(CoordinatorFrame.Parser.ParseFrom(Google.Protobuf.MessageExtensions.ToByteArray(frame)));
+    public void Deliver(CoordinatorFrame frame) => _life.Deliver(CoordinatorFrame.Parser.ParseFrom(frame.ToByteArray()));
 
     /// <summary>It connects anew: whatever its last word is it says again.</summary>
     public async Task AttachAsync()
@@ -108,6 +112,8 @@ internal sealed class LabParty : IAsyncDisposable
         await AttachAsync();
     }
 
+    private Task SayAsync(RoundWord word) => IsLost ? Task.CompletedTask : _lab.TellAsync(new WordEvent(Place, word));
+
     private async Task SayAsync(Envelope message)
     {
         RoundEnvelope said = RoundCodec.Parse(message);
@@ -120,7 +126,7 @@ internal sealed class LabParty : IAsyncDisposable
 
         foreach (Envelope envelope in Speak is { } speak ? [.. speak(said, _hostile)] : new[] { message })
         {
-            RoundEnvelope parsed = RoundCodec.Parse(Envelope.Parser.ParseFrom(Google.Protobuf.MessageExtensions.ToByteArray(envelope)));
+            RoundEnvelope parsed = RoundCodec.Parse(Envelope.Parser.ParseFrom(envelope.ToByteArray()));
             RoundCodec.Verify(parsed, Identity.Public);
             await _lab.TellAsync(new EnvelopeEvent(Place, parsed));
         }
@@ -178,7 +184,7 @@ internal sealed class LabParty : IAsyncDisposable
                 switch (frame.FrameCase)
                 {
                     case CoordinatorFrame.FrameOneofCase.Offer:
-                        await _party._lab.TellAsync(new AnswerEvent(_party.Place, null, _party.Identity.Public.SubjectPublicKeyInfo.ToArray(), [1]));
+                        await _party._lab.TellAsync(new AnswerEvent(_party.Place, null, _party.Identity.Public.SubjectPublicKeyInfo.ToArray(), _party.Key.Checkpoints.Key.ToByteArray()));
                         break;
                     case CoordinatorFrame.FrameOneofCase.Start when !_started && _party._outcome is null:
                         _started = true;
@@ -191,6 +197,10 @@ internal sealed class LabParty : IAsyncDisposable
                         break;
                     case CoordinatorFrame.FrameOneofCase.Resume:
                         await _relay.DeliverAsync(new RoundFrame(null, frame.Resume.Sequence, _party._lab.Case.Coordinator.Public), RoundCase.JobId, _stop.Token);
+                        break;
+                    case CoordinatorFrame.FrameOneofCase.Proposal:
+                        RoundFrame proposed = new(null, 0, _party._lab.Case.Coordinator.Public) { Proposal = frame.Proposal, Checkpoints = _party._lab.Verifier };
+                        await _relay.DeliverAsync(proposed, RoundCase.JobId, _stop.Token);
                         break;
                     case CoordinatorFrame.FrameOneofCase.End:
                         await _stop.CancelAsync();
@@ -205,7 +215,7 @@ internal sealed class LabParty : IAsyncDisposable
             {
                 while (_relay.TryTakeControl(out PartyFrame? frame) && !Switch.IsDead)
                 {
-                    await _party.SayAsync(frame!.Round);
+                    await (frame!.Round is { } envelope ? _party.SayAsync(envelope) : _party.SayAsync(frame.Word));
                 }
 
                 await _relay.WaitForWorkAsync(_stop.Token);
@@ -216,7 +226,7 @@ internal sealed class LabParty : IAsyncDisposable
         {
             PartyConfig config = _party._config;
             SignedJob job = _party._lab.Case.Job;
-            RoundRunner runner = new(config, _party.Identity, MortalStore.Over<IPartyStore>(_party._store, Switch), _relay, TimeProvider.System);
+            RoundRunner runner = new(config, _party.Key, MortalStore.Over<IPartyStore>(_party._store, Switch), _relay, TimeProvider.System);
             try
             {
                 _party.Result = await runner.RunAsync(job, PreparedInput.Load(config, job.Specification, _stop.Token), _ => { }, _stop.Token);

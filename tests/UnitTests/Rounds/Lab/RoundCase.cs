@@ -33,6 +33,7 @@ internal sealed class RoundCase : IDisposable
         Names = [.. Enumerable.Range(1, parties).Select(place => $"p{place}")];
         Identities = [.. Names.Select(_ => Identity.Create())];
         Keys = [.. Identities.Select(identity => new NodeKeys(new NodeKey(TestTls.CredentialOf(identity), CheckpointSigner.Create(identity))))];
+        Checkpoints = CheckpointSigner.Create(Coordinator);
         Seeds = [.. Enumerable.Range(1, parties).Select(place => Enumerable.Repeat((byte)place, 32).ToArray())];
         Rows = [.. Enumerable.Range(0, parties).Select(party => Given.Logistic((ulong)party + 1, rows + (2 * party), features, shift: 0.1 * party))];
         for (int party = 0; party < parties; party++)
@@ -80,6 +81,9 @@ internal sealed class RoundCase : IDisposable
     public Identity Analyst { get; } = Identity.Create();
 
     public Identity Coordinator { get; } = Identity.Create();
+
+    /// <summary>What the coordinator signs checkpoints with.</summary>
+    public CheckpointSigner Checkpoints { get; }
 
     public SignedJob Job { get; }
 
@@ -132,6 +136,7 @@ internal sealed class RoundCase : IDisposable
 
     public void Dispose()
     {
+        Checkpoints.Dispose();
         foreach (NodeKeys keys in Keys)
         {
             keys.Dispose();

@@ -6,6 +6,7 @@ using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 using VertFed.UnitTests.Protocol;
 
 namespace VertFed.UnitTests.Rounds.Lab;
@@ -29,6 +30,7 @@ internal sealed class RoundLab : IAsyncDisposable
         Case = roundCase;
         Folder = roundCase.NewFolder();
         _store = SqliteCoordinatorStore.Open(Path.Combine(Folder, RoundCase.CoordinatorStore));
+        Verifier = CheckpointVerifier.Parse(roundCase.Checkpoints.Key, roundCase.Coordinator.Fingerprint, "coordinator");
         Parties = [.. Enumerable.Range(0, roundCase.Names.Length).Select(party => new LabParty(this, party, kills?.Invoke(party) ?? new KillSwitch()))];
     }
 
@@ -45,6 +47,9 @@ internal sealed class RoundLab : IAsyncDisposable
     public int Writes => _life.Writes;
 
     public IRoundStore Store => _store;
+
+    /// <summary>What parties verify the coordinator's checkpoints with.</summary>
+    public CheckpointVerifier Verifier { get; }
 
     /// <summary>Whether each party gets a question; null answers are lost ones.</summary>
     public Func<uint, CoordinatorFrame, CoordinatorFrame?> Carry { get; set; } = (_, frame) => frame;
@@ -147,7 +152,7 @@ internal sealed class RoundLab : IAsyncDisposable
     {
         KillSwitch life = _life;
         _job?.Dispose();
-        RoundJob job = new(record, MortalStore.Over<ICoordinatorStore>(_store, life), Case.Coordinator, (party, frame) => Send(life, party, frame), _time) { Connected = _ => true };
+        RoundJob job = new(record, MortalStore.Over<ICoordinatorStore>(_store, life), Case.Coordinator, Case.Checkpoints, (party, frame) => Send(life, party, frame), _time) { Connected = _ => true };
         Volatile.Write(ref _job, job);
         Began(job);
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
