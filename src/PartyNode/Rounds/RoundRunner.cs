@@ -55,8 +55,11 @@ internal sealed class RoundRunner(PartyConfig config, NodeKey key, IPartyStore s
             return fresh;
         }
 
-        return known.SpecHash.AsSpan().SequenceEqual(job.SpecHash) && known.DataRoot.AsSpan().SequenceEqual(root)
+        // Another build may round otherwise: the same noise over two such updates would leave their difference bare.
+        bool isSame = known.SpecHash.AsSpan().SequenceEqual(job.SpecHash) && known.DataRoot.AsSpan().SequenceEqual(root)
+            && known.PolicyHash.AsSpan().SequenceEqual(config.Policy.Hash()) && known.SoftwareVersion == SoftwareVersion.Current;
+        return isSame
             ? known
-            : throw new VertFedException(ErrorCode.Diverges, "The job's spec or this party's data is not what it was when the job began here.");
+            : throw new VertFedException(ErrorCode.Diverges, "The job's spec, this party's data, its policy or its software is not what it was when the job began here.");
     }
 }
