@@ -18,6 +18,8 @@ internal sealed class RoundReplayVoice(string job, uint place, Identity identity
 
     public bool TryRepeat(RoundHeader question, RoundStep answer) => false;
 
+    public bool HasSaid(RoundHeader question, RoundStep answer) => false;
+
     public Task ResendAsync(ulong from, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public void Say(RoundWord word)

@@ -80,6 +80,13 @@ internal sealed class RoundReplayer(PartyConfig config, Identity identity, IPart
         for (int i = 0; i < own.Count; i++)
         {
             RoundHeader answer = own[i].Header;
+            if (answer.Step == RoundStep.SumLost)
+            {
+                // The node had started again in this sum: that is no matter of data or seed, and nothing follows from it.
+                await voice.AnswerAsync(answer, RoundStep.SumLost, new SumLost(), cancellationToken);
+                continue;
+            }
+
             RoundIndex.Entry question = QuestionsOf(answer.Step).Select(step => transcript.Question(step, answer.Round, answer.Attempt, place)).FirstOrDefault(found => found is not null)
                 ?? throw new RoundDivergedException(own[i], "");
             yield return await FrameAsync(transcript, question, kept, cancellationToken);

@@ -16,6 +16,7 @@ internal sealed class RoundScript : IDisposable
     private readonly Identity[] _identities = [.. Enumerable.Range(0, 4).Select(_ => Identity.Create())];
     private readonly CheckpointSigner[] _signers;
     private readonly RoundTrail[] _trails;
+    private readonly uint[] _counted = new uint[3];
 
     public RoundScript(Action<HorizontalSpec>? change = null)
     {
@@ -68,7 +69,9 @@ internal sealed class RoundScript : IDisposable
 
     public void Round(uint round, uint[] taken, uint[] answers, uint attempt = 1)
     {
-        Say(RoundStep.ModelOrder, round, attempt, new ModelOrder { Invited = { 1, 2, 3 }, Parameters = { round, 2 }, Taken = { taken } });
+        foreach (uint place in taken)
+            _counted[place - 1] = round - 1;
+        Say(RoundStep.ModelOrder, round, attempt, new ModelOrder { Invited = { 1, 2, 3 }, Parameters = { round, 2 }, Taken = { taken }, Counted = { _counted } });
         foreach (uint place in answers)
             Answer(place, RoundStep.ModelUpdate, round, attempt);
     }

@@ -167,7 +167,7 @@ public sealed class RoundVerifierTests
                 break;
             case "another model":
                 script.Round(1, [], [1, 3]);
-                script.Say(RoundStep.ModelOrder, 2, 1, new ModelOrder { Invited = { 1, 2, 3 }, Parameters = { 1 }, Taken = { 1, 3 } });
+                script.Say(RoundStep.ModelOrder, 2, 1, new ModelOrder { Invited = { 1, 2, 3 }, Parameters = { 1 }, Taken = { 1, 3 }, Counted = { 1, 0, 1 } });
                 break;
             default:
                 script.Round(1, [], [1, 2, 3]);
@@ -197,7 +197,7 @@ public sealed class RoundVerifierTests
         using RoundScript script = new(spec => (spec.SecureAggregation, spec.MinimumClients, spec.Rounds) = (SumProtection.Bonawitz, 3, 1));
         uint[] all = [1, 2, 3];
         script.Begin();
-        script.Say(RoundStep.ModelOrder, 1, 1, new ModelOrder { Invited = { all }, Parameters = { 1, 2 }, Threshold = 3 });
+        script.Say(RoundStep.ModelOrder, 1, 1, new ModelOrder { Invited = { all }, Parameters = { 1, 2 }, Threshold = 3, Counted = { 0, 0, 0 } });
         Sum sum = new() { Keys = [.. all.Select(place => script.Keys(place, 1))] };
         change(sum);
         script.Say(RoundStep.SumKeyList, 1, 1, new SumKeyList { Keys = { sum.Keys } });
