@@ -2,9 +2,10 @@ using System.Threading.Channels;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Protocol;
 using VertFed.Storage;
 
 namespace VertFed.PartyNode.Hosting;
@@ -98,6 +99,11 @@ internal sealed class DryRuns(
             }
 
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
+            if (job.Specification.Horizontal is not null)
+            {
+                RoundRunner.Check(job.Specification, input);
+            }
+
             return preflight.OfInput(job, input, facts);
         }
         catch (Exception error) when (!cancellationToken.IsCancellationRequested)

@@ -14,14 +14,18 @@ namespace VertFed.PartyNode.Rounds;
 /// <param name="ScoreName">auc, accuracy or rmse.</param>
 /// <param name="Epsilon">What the own rows have spent under record-level privacy; 0 without.</param>
 internal sealed record RoundResult(
-    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon);
+    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
+{
+    /// <summary>The same by the levels of the job's report_by; empty where it names none.</summary>
+    public IReadOnlyList<LevelMeasure> Groups { get; init; } = [];
+}
 
 /// <summary>This party's part of a horizontal job's report, and its copy of the model (JSON, UTF-8; docs/horizontal-service.md).</summary>
 internal static class RoundPart
 {
     private const int SchemaVersion = 1;
 
-    /// <summary>The report. Counts and measures; no column's name and no value of a row.</summary>
+    /// <summary>The report. Counts and measures; of columns the declared levels of the job's report_by alone, and no value of a row.</summary>
     public static byte[] Report(JobSpecification job, string party, JobState state, JobError? error, RoundResult? result) => Write(json =>
     {
         json.WriteNumber("schema", SchemaVersion);
@@ -52,6 +56,19 @@ internal static class RoundPart
         Number(json, "loss", result.Measured.Loss);
         Number(json, "accuracy", result.Measured.Accuracy);
         json.WriteNumber("epsilon", result.Epsilon);
+        json.WriteStartArray("groups");
+        foreach (LevelMeasure group in result.Groups)
+        {
+            json.WriteStartObject();
+            json.WriteString("level", group.Level);
+            json.WriteNumber("rows", group.Measured.Rows);
+            Number(json, "score", group.Measured.Score);
+            Number(json, "loss", group.Measured.Loss);
+            Number(json, "accuracy", group.Measured.Accuracy);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     });
 
     /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>

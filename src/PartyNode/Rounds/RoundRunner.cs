@@ -19,6 +19,7 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
     /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the privacy budget does not allow it. <see cref="ErrorCode.ProtocolViolation"/>: a word of the spec means nothing.</exception>
     public static void Check(JobSpecification job, PreparedInput input)
     {
+        RowGroups.Check(input.Table.Columns, input.Dataset, job);
         if (JobPlan.Of(job).Privacy is not { } privacy)
         {
             return;

@@ -332,9 +332,13 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
         bool onTest = input.Test.Count > 0;
         Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
-        Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
+        double[] parameters = [.. final.Parameters];
+        Evaluation measured = Evaluation.Of(model, parameters, rows);
         double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
-        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon);
+        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon)
+        {
+            Groups = input.Groups?.Measure(model, parameters, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
+        };
     }
 
     private static VertFedException Broken(RoundHeader header, string what) =>

@@ -27,6 +27,7 @@ namespace VertFed.Protocol;
 ///   secure_aggregation: none    # or bonawitz
 ///   compression: none           # or quantise:8, quantise:4, top-k:SHARE
 ///   scaling: federated          # or none
+///   report_by: region           # also measure by this categorical column's levels; default none
 ///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client (also with clip_quantile: 0.5), distributed; default none
 /// </code>
 /// </summary>
@@ -80,6 +81,7 @@ internal static class HorizontalYaml
             SecureAggregation = map.Word("secure_aggregation", SumProtection.None, Protections),
             Compression = map.Text("compression") ?? "none",
             Scaling = map.Word("scaling", ScalingChoice.Federated, Scalings),
+            ReportBy = map.Text("report_by") ?? "",
             Privacy = privacy is null ? null : new PrivacySpec
             {
                 Level = privacy.Has("level") ? privacy.Word("level", PrivacyLevel.Record, Levels) : throw privacy.Wrong("level", "is missing"),
