@@ -15,6 +15,9 @@ public static class Limits
     /// <summary>Largest serialised job spec, in bytes.</summary>
     public const int MaxSpecBytes = 64 * 1024;
 
+    /// <summary>Largest configuration file, in bytes.</summary>
+    public const int MaxConfigurationBytes = 1024 * 1024;
+
     /// <summary>Most rows a party may bring.</summary>
     public const long MaxRows = 100_000_000;
 

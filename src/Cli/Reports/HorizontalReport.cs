@@ -127,7 +127,13 @@ internal sealed record PartyPart
 
     /// <summary>By the levels of the column that the job's report_by names.</summary>
     public IReadOnlyList<LevelScore> Groups { get; init; } = [];
+
+    /// <summary>The party's own model on the same rows; null where the job has none.</summary>
+    public PersonalScore? Personal { get; init; }
 }
+
+/// <param name="Method">As the job's personal names it.</param>
+internal sealed record PersonalScore(string Method, double? Score, double? Loss, double? Accuracy);
 
 internal sealed record PartyError(string Code, string Message);
 

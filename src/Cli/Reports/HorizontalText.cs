@@ -119,19 +119,24 @@ internal static class HorizontalText
         if (report.Parties.Count > 0)
         {
             Heading(console, "The final model at each party, on its own rows");
+            bool own = report.Parties.Any(part => part.Personal is not null);
             bool epsilon = report.Parties.Any(part => part.Epsilon > 0);
-            Table table = TableOf(["Party", "Training rows", "Measured on", Text(ScoreName(report)), "Loss", "Accuracy", .. If(epsilon, "Epsilon")]);
+            Table table = TableOf(["Party", "Training rows", "Measured on", Text(ScoreName(report)), "Loss", "Accuracy", .. If(own, "Own model"), .. If(own, "Its loss"), .. If(epsilon, "Epsilon")]);
             foreach (PartyPart part in report.Parties)
             {
                 string measured = part.MeasuredOn.Length == 0 ? Text(part.Error?.Message ?? part.Status) : Text(Invariant($"{part.Rows:N0} {part.MeasuredOn} rows"));
                 table.AddRow(
                 [
                     Text(part.Party), Invariant($"{part.TrainRows:N0}"), measured, Number(part.Score), Number(part.Loss), Number(part.Accuracy),
-                    .. If(epsilon, part.Epsilon.ToString("0.###", CultureInfo.InvariantCulture)),
+                    .. If(own, Number(part.Personal?.Score)), .. If(own, Number(part.Personal?.Loss)), .. If(epsilon, part.Epsilon.ToString("0.###", CultureInfo.InvariantCulture)),
                 ]);
             }
 
             console.Write(table);
+            if (own)
+            {
+                console.WriteLine(Error.OneLine($"Each party's own model ({report.Parties.First(part => part.Personal is not null).Personal!.Method}) is measured on the same rows."));
+            }
         }
 
         if (report.Missing.Count > 0)

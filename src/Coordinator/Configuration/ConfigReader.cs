@@ -39,22 +39,22 @@ public static class ConfigReader
         YamlFields root = YamlFields.Load(file);
         IPEndPoint listen = ReadListen(root);
         string folder = Path.GetDirectoryName(Path.GetFullPath(file))!;
-        string identity = Path.GetFullPath(root.Text("identity"), folder);
-        string data = Path.GetFullPath(root.Text("data"), folder);
-        StoreLocation database = StoreLocation.OfCoordinator(root.OptionalText("database"), data, fault => root.Bad("database", fault));
+        string identity = Path.GetFullPath(root.Required("identity"), folder);
+        string data = Path.GetFullPath(root.Required("data"), folder);
+        StoreLocation database = StoreLocation.OfCoordinator(root.Text("database"), data, fault => root.Wrong("database", fault));
         Dictionary<string, AdmittedParty> parties = ReadParties(root);
         List<Principal> principals = ReadPrincipals(root, parties);
-        string? trust = root.OptionalText("trust") is { } path ? Path.GetFullPath(path, folder) : null;
+        string? trust = root.Text("trust") is { } path ? Path.GetFullPath(path, folder) : null;
         if (trust is not null)
             TrustReader.Add(root, TrustFile.Read(trust), parties, principals);
         if (parties.Count is < 2 or > MaxParties)
-            throw root.Bad("parties", parties.Count < 2 ? "must list at least two parties" : "has more than 1000 entries");
+            throw root.Wrong("parties", parties.Count < 2 ? "must list at least two parties" : "has more than 1000 entries");
         if (principals.Count > MaxPrincipals || !principals.Exists(principal => principal.Is(CallerRoles.Analyst)))
-            throw root.Bad("principals", principals.Count > MaxPrincipals ? "has more than 1000 entries" : "must list at least one with the role analyst");
-        CoordinatorLimits limits = ReadLimits(root.OptionalMap("limits"));
-        LogSettings log = ReadLog(root.OptionalMap("log"));
+            throw root.Wrong("principals", principals.Count > MaxPrincipals ? "has more than 1000 entries" : "must list at least one with the role analyst");
+        CoordinatorLimits limits = ReadLimits(root.Map("limits"));
+        LogSettings log = ReadLog(root.Map("log"));
         OperationsSettings operations = OperationsReader.Read(root);
-        root.Close();
+        root.Done();
         return new CoordinatorConfig
         {
             Listen = listen, IdentityPath = identity, TrustPath = trust, DataFolder = data, Database = database, Parties = parties, Principals = principals, Limits = limits, Log = log, Operations = operations,
@@ -63,7 +63,7 @@ public static class ConfigReader
 
     private static IPEndPoint ReadListen(YamlFields root)
     {
-        string text = root.OptionalText("listen") ?? "127.0.0.1:0";
+        string text = root.Text("listen") ?? "127.0.0.1:0";
         if (text.StartsWith("localhost:", StringComparison.Ordinal))
             text = string.Concat("127.0.0.1:", text.AsSpan("localhost:".Length));
         // Without a port TryParse would take 0; a bare IPv6 address would swallow it.
@@ -72,7 +72,7 @@ public static class ConfigReader
             && (text[0] == '[') == text.AsSpan(0, colon).Contains(':');
         return explicitPort && IPEndPoint.TryParse(text, out IPEndPoint? endPoint)
             ? endPoint
-            : throw root.Bad("listen", "must be an address and port such as 127.0.0.1:0 or [::1]:7000");
+            : throw root.Wrong("listen", "must be an address and port such as 127.0.0.1:0 or [::1]:7000");
     }
 
     private static Dictionary<string, AdmittedParty> ReadParties(YamlFields root)
@@ -80,19 +80,19 @@ public static class ConfigReader
         var parties = new Dictionary<string, AdmittedParty>(StringComparer.Ordinal);
         foreach (YamlFields entry in root.Maps("parties"))
         {
-            string name = entry.Text("name");
+            string name = entry.Required("name");
             if (!PartyReference.IsName(name))
-                throw entry.Bad("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
+                throw entry.Wrong("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
             if (name == "coordinator")
-                throw entry.Bad("name", "must not be 'coordinator'");
+                throw entry.Wrong("name", "must not be 'coordinator'");
             var party = new AdmittedParty(name, Fingerprints(entry));
-            entry.Close();
+            entry.Done();
             if (parties.Values.Any(other => party.Fingerprints.Any(other.Holds)))
-                throw entry.Bad("fingerprint", "is another party's");
+                throw entry.Wrong("fingerprint", "is another party's");
             if (!parties.TryAdd(name, party))
-                throw entry.Bad("name", "is there twice");
+                throw entry.Wrong("name", "is there twice");
             if (parties.Count > MaxParties)
-                throw root.Bad("parties", "has more than 1000 entries");
+                throw root.Wrong("parties", "has more than 1000 entries");
         }
 
         return parties;
@@ -103,18 +103,18 @@ public static class ConfigReader
         var principals = new List<Principal>();
         foreach (YamlFields entry in root.Maps("principals"))
         {
-            string name = entry.Text("name");
+            string name = entry.Required("name");
             if (!PartyReference.IsName(name))
-                throw entry.Bad("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
+                throw entry.Wrong("name", "must be 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter");
             if (parties.ContainsKey(name) || name == "coordinator" || principals.Exists(other => other.Name == name))
-                throw entry.Bad("name", "is there twice, or a party's, or 'coordinator'");
+                throw entry.Wrong("name", "is there twice, or a party's, or 'coordinator'");
             List<string> fingerprints = Fingerprints(entry);
             if (parties.Values.Any(party => fingerprints.Any(party.Holds)) || principals.Exists(other => fingerprints.Any(other.Holds)))
-                throw entry.Bad("fingerprint", "is another's");
+                throw entry.Wrong("fingerprint", "is another's");
             principals.Add(new Principal(name, fingerprints, ReadRoles(entry)));
-            entry.Close();
+            entry.Done();
             if (principals.Count > MaxPrincipals)
-                throw root.Bad("principals", "has more than 1000 entries");
+                throw root.Wrong("principals", "has more than 1000 entries");
         }
 
         return principals;
@@ -123,14 +123,14 @@ public static class ConfigReader
     private static CallerRoles ReadRoles(YamlFields entry)
     {
         CallerRoles roles = CallerRoles.None;
-        foreach (string word in entry.Texts("roles"))
+        foreach (string word in entry.Words("roles"))
         {
             if (!Principal.Words.TryGetValue(word, out CallerRoles role) || (roles & role) != CallerRoles.None)
-                throw entry.Bad("roles", "must list some of analyst, auditor, operator, each once");
+                throw entry.Wrong("roles", "must list some of analyst, auditor, operator, each once");
             roles |= role;
         }
 
-        return roles == CallerRoles.None ? throw entry.Bad("roles", "must list at least one role") : roles;
+        return roles == CallerRoles.None ? throw entry.Wrong("roles", "must list at least one role") : roles;
     }
 
     private static CoordinatorLimits ReadLimits(YamlFields? fields)
@@ -158,7 +158,7 @@ public static class ConfigReader
             RetainPayloadDays = fields.Integer("retain_payload_days", otherwise.RetainPayloadDays, 0, 36_500),
             RetainAccessDays = fields.Integer("retain_access_days", otherwise.RetainAccessDays, 1, 36_500),
         };
-        fields.Close();
+        fields.Done();
         return limits;
     }
 
@@ -166,21 +166,21 @@ public static class ConfigReader
     {
         if (fields is null)
             return new LogSettings(LogLevel.Information, Json: false);
-        LogLevel level = (fields.OptionalText("level") ?? "info") switch
+        LogLevel level = (fields.Text("level") ?? "info") switch
         {
             "debug" => LogLevel.Debug,
             "info" => LogLevel.Information,
             "warning" => LogLevel.Warning,
             "error" => LogLevel.Error,
-            _ => throw fields.Bad("level", "must be debug, info, warning or error"),
+            _ => throw fields.Wrong("level", "must be debug, info, warning or error"),
         };
-        bool json = (fields.OptionalText("format") ?? "plain") switch
+        bool json = (fields.Text("format") ?? "plain") switch
         {
             "plain" => false,
             "json" => true,
-            _ => throw fields.Bad("format", "must be plain or json"),
+            _ => throw fields.Wrong("format", "must be plain or json"),
         };
-        fields.Close();
+        fields.Done();
         return new LogSettings(level, json);
     }
 
@@ -189,7 +189,7 @@ public static class ConfigReader
     {
         List<string> fingerprints = [.. entry.OneOrMore("fingerprint")];
         if (fingerprints.Count is 0 or > MaxFingerprints || !fingerprints.TrueForAll(PeerIdentity.IsFingerprint))
-            throw entry.Bad("fingerprint", "must be 64 lower-case hexadecimal digits, or a list of up to 8 such");
-        return fingerprints.Distinct(StringComparer.Ordinal).Count() == fingerprints.Count ? fingerprints : throw entry.Bad("fingerprint", "has one twice");
+            throw entry.Wrong("fingerprint", "must be 64 lower-case hexadecimal digits, or a list of up to 8 such");
+        return fingerprints.Distinct(StringComparer.Ordinal).Count() == fingerprints.Count ? fingerprints : throw entry.Wrong("fingerprint", "has one twice");
     }
 }

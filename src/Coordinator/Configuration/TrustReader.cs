@@ -10,9 +10,9 @@ internal static class TrustReader
         foreach (TrustEntry entry in trust.Entries.Where(entry => !entry.Is("coordinator")))
         {
             if (entry.Name == "coordinator" || parties.ContainsKey(entry.Name) || principals.Exists(other => other.Name == entry.Name))
-                throw root.Bad("trust", $"names '{entry.Name}', who stands in this file as well, or whose name is not to be had");
+                throw root.Wrong("trust", $"names '{entry.Name}', who stands in this file as well, or whose name is not to be had");
             if (parties.Values.Any(party => entry.Fingerprints.Any(party.Holds)) || principals.Exists(other => entry.Fingerprints.Any(other.Holds)))
-                throw root.Bad("trust", $"pins a key of '{entry.Name}' that is another's in this file");
+                throw root.Wrong("trust", $"pins a key of '{entry.Name}' that is another's in this file");
             if (entry.Is("party"))
                 parties.Add(entry.Name, new AdmittedParty(entry.Name, entry.Fingerprints));
             else

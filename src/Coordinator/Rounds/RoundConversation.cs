@@ -51,6 +51,9 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
     /// <summary>Who is waited for now.</summary>
     public IReadOnlyList<uint> Awaited { get; private set; } = [];
 
+    /// <summary>Whether a party of this name is connected now.</summary>
+    public required Func<string, bool> Connected { private get; init; }
+
     /// <summary>Told when <see cref="Awaited"/> has changed.</summary>
     public Action Changed { get; init; } = () => { };
 
@@ -154,6 +157,8 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
         _refusals.Clear();
         return refusals;
     }
+
+    public bool IsConnected(uint place) => Connected(NameOf(place));
 
     public string NameOf(uint place) => job.Parties[(int)place - 1].Name;
 

@@ -245,7 +245,7 @@ internal sealed class RoundHub(
 
     private void Run(RoundJobRecord job)
     {
-        RoundJob live = new(job, store, keys.Credential.Identity, Send, time);
+        RoundJob live = new(job, store, keys.Credential.Identity, Send, time) { Connected = party => hub.SessionOf(party) is not null };
         _live[job.Job] = live;
         _tasks[job.Job] = Task.Run(() => RunAsync(live));
     }

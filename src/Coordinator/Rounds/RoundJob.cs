@@ -38,6 +38,9 @@ internal sealed class RoundJob : IDisposable
 
     public Pulse Changed { get; } = new();
 
+    /// <summary>Whether a party of a name is connected now.</summary>
+    public required Func<string, bool> Connected { private get; init; }
+
     public RoundJobRecord Record => Volatile.Read(ref _record);
 
     public JobSpecification Specification => _signed.Specification;
@@ -178,7 +181,7 @@ internal sealed class RoundJob : IDisposable
             Publish(await _store.MoveRoundJobAsync(Record.Job, JobState.Running, null, Now(), cancellationToken));
         }
 
-        _conversation = new RoundConversation(Record, _store, _self, _events.Reader, _send, _time) { Changed = Changed.Signal };
+        _conversation = new RoundConversation(Record, _store, _self, _events.Reader, _send, _time) { Changed = Changed.Signal, Connected = Connected };
         await _conversation.ResumeAsync(cancellationToken);
         foreach (RoundPartyRecord party in Record.Parties)
             _send(party.Name, new CoordinatorFrame { Start = new JobStart { Job = Record.Job, Attempt = 1 } });

@@ -5,7 +5,6 @@ using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Service;
-using VertFed.Horizontal.Simulation;
 using VertFed.Horizontal.Updates;
 using VertFed.Primitives;
 using VertFed.Protocol;
@@ -86,6 +85,8 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
             };
         }
 
+        if (Spec.Selection == SelectionChoice.BySize)
+            Replace(checkpoint.Rows, [.. schemas.Values.Select(schema => schema.Rows)]);
         checkpoint.Columns = schemas.Values.First().Columns;
         checkpoint.Attempt = 0;
         _ = conversation.TakeCounts(out _, out _);
@@ -138,11 +139,11 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
 
     private async Task RoundAsync(AggregationStrategy strategy, CancellationToken cancellationToken)
     {
-        await BeginAsync(cancellationToken);
         uint round = checkpoint.Rounds + 1;
+        uint[] invited = Invite(round);
+        await BeginAsync(cancellationToken);
         ServerState state = new(
             (int)checkpoint.Rounds, [.. checkpoint.Parameters], checkpoint.Slots.ToDictionary(slot => slot.Name, slot => slot.Values.ToArray(), StringComparer.Ordinal));
-        uint[] invited = Invite(round);
         RoundOrder order = strategy.Order(state, _plan.Work);
         ModelOrder said = new()
         {
@@ -159,8 +160,8 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         Replace(checkpoint.Parameters, after.Parameters);
         checkpoint.Slots.Clear();
         checkpoint.Slots.AddRange(after.Slots.OrderBy(slot => slot.Key, StringComparer.Ordinal).Select(slot => new NamedVector { Name = slot.Key, Values = { slot.Value } }));
-        checkpoint.Taken.Clear();
-        checkpoint.Taken.AddRange(counted);
+        Replace(checkpoint.Taken, counted);
+        checkpoint.Invited.Clear();
         Conclude(summary);
         await SaveAsync(cancellationToken);
     }
@@ -241,13 +242,16 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         await conversation.WaitForOutcomesAsync(left, question, cancellationToken);
     }
 
-    /// <summary>Drawn by round alone, so that a round that is begun again invites the same; whoever has left is not invited.</summary>
+    /// <summary>Kept before the round begins: each of its attempts has the same parties, whoever is connected by then.</summary>
     private uint[] Invite(uint round)
     {
-        using RandomStream stream = _streams.For("selection", round, RandomStreams.Server);
-        int count = ClientSelection.Invitations(Spec.ClientsPerRound, Spec.OverSelection, _all.Length);
-        int[] chosen = ClientSelection.Choose(SelectionPolicy.Uniform, count, new int[_all.Length], available: null, stream);
-        uint[] invited = [.. chosen.Select(client => (uint)client + 1).Where(place => !conversation.Outcomes.ContainsKey(place))];
+        if (checkpoint.Invited.Count == 0)
+        {
+            using RandomStream stream = _streams.For("selection", round, RandomStreams.Server);
+            Replace(checkpoint.Invited, Invitations.Of(_plan, checkpoint.Rows, place => !conversation.Outcomes.ContainsKey(place), conversation.IsConnected, stream));
+        }
+
+        uint[] invited = [.. checkpoint.Invited.Where(place => !conversation.Outcomes.ContainsKey(place))];
         int least = Math.Max(Spec.MinimumClients, _plan.FewestInSum(round, invited.Length));
         return invited.Length >= Math.Max(1, least)
             ? invited
@@ -293,7 +297,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         return most;
     }
 
-    private static void Replace(Google.Protobuf.Collections.RepeatedField<double> field, double[] values)
+    private static void Replace<T>(Google.Protobuf.Collections.RepeatedField<T> field, T[] values)
     {
         field.Clear();
         field.AddRange(values);

@@ -2,8 +2,8 @@ using System.Globalization;
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
-using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.SecureAggregation;
+using VertFed.Horizontal.Simulation;
 using VertFed.Horizontal.Updates;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -51,6 +51,20 @@ public sealed class JobPlan
     /// <summary>What each party does in a round.</summary>
     public LocalWork Work { get; }
 
+    /// <summary>Whom a round invites.</summary>
+    public SelectionPolicy Selection => Specification.Selection switch
+    {
+        SelectionChoice.BySize => SelectionPolicy.BySize,
+        SelectionChoice.ByAvailability => SelectionPolicy.ByAvailability,
+        _ => SelectionPolicy.Uniform,
+    };
+
+    /// <summary>The model of its own that each party keeps; null where there are none.</summary>
+    public PersonalMethod? Personal { get; private init; }
+
+    /// <summary>What a party does for its own model, which is published nowhere: without the strategy's proximal term, by plain steps.</summary>
+    public LocalWork PersonalWork => Work with { Optimiser = OptimiserSpec.Sgd(Work.Optimiser.Rate) };
+
     /// <summary>Null where the spec asks for none.</summary>
     public JobPrivacy? Privacy { get; }
 
@@ -61,7 +75,9 @@ public sealed class JobPlan
     public int Parties { get; }
 
     /// <summary>How numbers enter a secure sum of updates.</summary>
-    public RingEncoding Encoding => Privacy is { Level: PrivacyLevel.Distributed } noisy ? noisy.Encoding : new RingEncoding(SumBits, SumBound, Parties);
+    public RingEncoding Encoding => Privacy is { Level: PrivacyLevel.Distributed } noisy
+        ? noisy.Encoding
+        : new RingEncoding(SumBits, SumBound, Parties) { TowardsZero = Privacy is { Level: PrivacyLevel.Client } };
 
     /// <summary>Reads a spec's words.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>, naming the field.</exception>
@@ -91,7 +107,10 @@ public sealed class JobPlan
             $"'{strategy.Name}' compares the parties' updates one by one, which secure_aggregation hides");
         Require(!strategy.UsesControl || spec.Optimiser == OptimiserChoice.Sgd, "horizontal.optimiser", $"is not sgd, whose steps '{strategy.Name}' corrects");
         JobPrivacy? noise = Field("horizontal.privacy", () => JobPrivacy.Of(spec, work, job.Parties.Count));
-        return new JobPlan(spec, head, activation, hidden, strategy, codec, work, noise, job.Parties.Count);
+        return new JobPlan(spec, head, activation, hidden, strategy, codec, work, noise, job.Parties.Count)
+        {
+            Personal = spec.Personal.Length == 0 ? null : Field("horizontal.personal", () => PersonalMethod.Parse(spec.Personal)),
+        };
     }
 
     /// <summary>The model over so many encoded columns.</summary>

@@ -7,7 +7,7 @@ namespace VertFed.Horizontal.Simulation;
 
 /// <summary>
 /// Deals rows to simulated clients. <c>iid</c>: a uniform order, dealt in turn. <c>dirichlet:α</c>: of every class each client gets a share,
-/// shares ~ Dir(α, …, α) (Hsu et al. 2019). <c>shards:k</c>: rows sorted by label are cut into clients × k shards of one size, k random ones a
+/// shares ~ Dir(α, …, α) (Yurochkin et al. 2019). <c>shards:k</c>: rows sorted by label are cut into clients × k shards of one size, k random ones a
 /// client (McMahan et al. 2017). <c>feature-skew</c>: rows sorted along one random direction of the features and cut in blocks. Labels of
 /// regressions count as classes by tenths of their order. No client is left without rows: one is moved from the largest client.
 /// </summary>

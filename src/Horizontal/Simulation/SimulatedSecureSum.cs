@@ -47,7 +47,7 @@ internal sealed class SimulatedSecureSum(SimulationOptions options, SimulatedCli
     public SecureSumOutcome Run(
         SumStrategy strategy, RoundOrder order, int[] invited, IReadOnlyList<ClientUpdate> updates, CancellationToken cancellationToken)
     {
-        RingEncoding encoding = Encoding(Math.Max(1, invited.Length));
+        RingEncoding encoding = Encoding(Math.Max(1, invited.Length)) with { TowardsZero = options.Privacy is { AtClients: false } };
         if (invited.Length < 2)
         {
             return new SecureSumOutcome([], [], encoding, 0, 0, $"{invited.Length} clients were invited; a secure sum needs two.", []);

@@ -67,6 +67,9 @@ public sealed class PartyConfig
     /// <summary>How many jobs run at once, 1 to 16; each holds its own copy of the data it uses.</summary>
     public required int MaxRunningJobs { get; init; }
 
+    /// <summary>Which share of a round's local steps of a horizontal job the node does, in (0, 1].</summary>
+    public required double LocalWork { get; init; }
+
     public required PartyPolicy Policy { get; init; }
 
     /// <summary>Metrics, health, telemetry and how the node stops.</summary>
@@ -146,6 +149,7 @@ public sealed class PartyConfig
             RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
             Datasets = DatasetReader.Read(map, role, folder),
             MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
+            LocalWork = map.Number("local_work", 1, 0.001, 1),
             Policy = PolicyReader.Read(map, "policy", folder),
             Operations = OperationsReader.Read(map),
             Log = OperationsReader.ReadLog(map.OptionalMap("log")),

@@ -4,8 +4,8 @@ using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
-using VertFed.Protocol.V1;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.PartyNode.Hosting;

@@ -419,6 +419,11 @@ internal sealed class JobWorker(
             _files.Write(entry.Id, "model.json", model);
         }
 
+        if (record.Rounds is { } trained && RoundPart.PersonalModel(part.Specification, trained) is { } personal)
+        {
+            _files.Write(entry.Id, "personal.json", personal);
+        }
+
         byte[] shared = horizontal ? ReportOf(entry, record, state, fault?.Shared) : ReportWriter.Serialise(part with { Error = fault?.Shared }, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
         JobOutcome outcome = new()
         {

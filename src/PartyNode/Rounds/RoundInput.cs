@@ -51,7 +51,8 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
     /// <summary>How many of a party's rows train, at least 1: the split is known before the rows are.</summary>
     public static int TrainRows(int rows, JobSpecification job) => Math.Max(1, Split(rows, job).Count(isTest => !isTest));
 
-    private static bool[] Split(int rows, JobSpecification job)
+    /// <summary>[row]: whether it is a test row.</summary>
+    internal static bool[] Split(int rows, JobSpecification job)
     {
         bool[] isTest = new bool[rows];
         if (job.Holdout > 0)

@@ -81,6 +81,34 @@ internal sealed class RoundMemory
         }
     }
 
+    /// <summary>Ditto's own model; null before the first round.</summary>
+    public double[]? Personal => _state.Personal.Count == 0 ? null : [.. _state.Personal];
+
+    /// <summary>The last round that moved the own model; 0 before the first.</summary>
+    public uint PersonalRound => _state.PersonalRound;
+
+    /// <summary>The share of a round's steps that holds for the whole job: an answer that is made again is the same, whatever the configuration is by then.</summary>
+    /// <param name="configured">As of now, above 0.</param>
+    public double FixCapacity(double configured)
+    {
+        if (_state.Capacity == 0)
+        {
+            _state.Capacity = configured;
+            Save();
+        }
+
+        return _state.Capacity;
+    }
+
+    /// <summary>Keeps the own model after a round.</summary>
+    public void KeepPersonal(uint round, double[] parameters)
+    {
+        _state.PersonalRound = round;
+        _state.Personal.Clear();
+        _state.Personal.AddRange(parameters);
+        Save();
+    }
+
     /// <summary>
     /// Notes the order of a round before it is worked on. A round has one: noise that was drawn for one model would not hide the work on another, and what a
     /// round costs is counted once.

@@ -18,6 +18,9 @@ internal sealed record RoundResult(
 {
     /// <summary>The same by the levels of the job's report_by; empty where it names none.</summary>
     public IReadOnlyList<LevelMeasure> Groups { get; init; } = [];
+
+    /// <summary>The party's own model; null where the job has none.</summary>
+    public PersonalResult? Personal { get; init; }
 }
 
 /// <summary>This party's part of a horizontal job's report, and its copy of the model (JSON, UTF-8; docs/horizontal-service.md).</summary>
@@ -52,9 +55,7 @@ internal static class RoundPart
         json.WriteString("measured_on", result.OnTestRows ? "test" : "train");
         json.WriteNumber("rows", result.Measured.Rows);
         json.WriteString("score_name", result.ScoreName);
-        Number(json, "score", result.Measured.Score);
-        Number(json, "loss", result.Measured.Loss);
-        Number(json, "accuracy", result.Measured.Accuracy);
+        Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
         json.WriteStartArray("groups");
         foreach (LevelMeasure group in result.Groups)
@@ -62,22 +63,38 @@ internal static class RoundPart
             json.WriteStartObject();
             json.WriteString("level", group.Level);
             json.WriteNumber("rows", group.Measured.Rows);
-            Number(json, "score", group.Measured.Score);
-            Number(json, "loss", group.Measured.Loss);
-            Number(json, "accuracy", group.Measured.Accuracy);
+            Measures(json, group.Measured);
             json.WriteEndObject();
         }
 
         json.WriteEndArray();
+        if (result.Personal is { } personal)
+        {
+            json.WriteStartObject("personal");
+            json.WriteString("method", personal.Name);
+            Measures(json, personal.Measured);
+            json.WriteEndObject();
+        }
     });
 
     /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>
-    public static byte[] Model(JobSpecification job, RoundResult result) => Write(json =>
+    public static byte[] Model(JobSpecification job, RoundResult result) => Model(job, result, result.Model.Parameters, personal: null);
+
+    /// <summary>The party's own model, in the same form; null where the job has none.</summary>
+    public static byte[]? PersonalModel(JobSpecification job, RoundResult result) =>
+        result.Personal is { } personal ? Model(job, result, personal.Parameters, personal.Name) : null;
+
+    private static byte[] Model(JobSpecification job, RoundResult result, IEnumerable<double> parameters, string? personal) => Write(json =>
     {
         json.WriteNumber("schema", SchemaVersion);
         json.WriteString("job", job.Job);
         json.WriteString("kind", "horizontal");
         json.WriteString("model", job.Horizontal!.Model);
+        if (personal is not null)
+        {
+            json.WriteString("personal", personal);
+        }
+
         json.WriteStartArray("columns");
         foreach (string column in result.Columns)
         {
@@ -87,7 +104,7 @@ internal static class RoundPart
         json.WriteEndArray();
         Numbers(json, "means", result.Model.Means);
         Numbers(json, "deviations", result.Model.Deviations);
-        Numbers(json, "parameters", result.Model.Parameters);
+        Numbers(json, "parameters", parameters);
     });
 
     private static byte[] Write(Action<Utf8JsonWriter> content)
@@ -101,6 +118,13 @@ internal static class RoundPart
         }
 
         return stream.ToArray();
+    }
+
+    private static void Measures(Utf8JsonWriter json, Evaluation measured)
+    {
+        Number(json, "score", measured.Score);
+        Number(json, "loss", measured.Loss);
+        Number(json, "accuracy", measured.Accuracy);
     }
 
     private static void Number(Utf8JsonWriter json, string name, double value)

@@ -5,7 +5,6 @@ using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.PartyNode.Rounds;
@@ -45,7 +44,11 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
         await voice.ResumeAsync(cancellationToken);
         RoundMemory memory = RoundMemory.Load(Path.Combine(config.DataDirectory, "jobs", spec.Job));
         RoundInput rows = await Task.Run(() => RoundInput.Of(input, spec), cancellationToken);
-        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) { RoundBegun = begun };
+        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) 
+        {
+            RoundBegun = begun,
+            Capacity = memory.FixCapacity(config.LocalWork),
+        };
         return await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
     }
 

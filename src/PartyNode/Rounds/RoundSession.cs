@@ -30,6 +30,9 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     /// <summary>Told of each round that is worked on.</summary>
     public Action<uint> RoundBegun { get; init; } = _ => { };
 
+    /// <summary>The share of a round's steps that this party does, in (0, 1].</summary>
+    public double Capacity { get; init; } = 1;
+
     private HorizontalSpecification Spec => _plan.Specification;
 
     /// <summary>Answers until the final model is there.</summary>
@@ -177,14 +180,17 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
-        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, strategy.Prepare(_plan.Work))
+        Examples rows = Scaled(order.Means, order.Deviations);
+        LocalWork local = strategy.Prepare(_plan.Work);
+        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
         };
         double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
         using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), header.Round, place);
-        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, Scaled(order.Means, order.Deviations), work, control, stream, cancellationToken);
+        ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, rows, work, control, stream, cancellationToken);
         update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
+        PersonalPart.Round(_plan, model, memory, header.Round, rows, work.Parameters, _streams, place);
         if (!Spec.IsSecure)
         {
             return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
@@ -338,6 +344,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon)
         {
             Groups = input.Groups?.Measure(model, parameters, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
+            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, parameters, _streams, place),
         };
     }
 

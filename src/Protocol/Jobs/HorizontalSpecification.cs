@@ -70,6 +70,15 @@ public sealed class HorizontalSpecification
 
     public ScalingChoice Scaling => _spec.Scaling;
 
+    /// <summary>Whom a round invites.</summary>
+    public SelectionChoice Selection => _spec.Selection;
+
+    /// <summary>As the spec has it; what it means is the Horizontal project's. Empty without personal models.</summary>
+    public string Personal => _spec.Personal;
+
+    /// <summary>How many versions an update may be behind under an asynchronous strategy, 0 to 1000.</summary>
+    public int Staleness => (int)_spec.Staleness;
+
     /// <summary>Null without noise.</summary>
     public PrivacySpec? Privacy => _spec.Privacy?.Clone();
 
@@ -114,6 +123,11 @@ public sealed class HorizontalSpecification
             (part.SecureAggregation is SumProtection.None or SumProtection.Bonawitz, "horizontal.secure_aggregation", "is neither none nor bonawitz"),
             (part.Scaling is ScalingChoice.None or ScalingChoice.Federated, "horizontal.scaling", "is neither none nor federated"),
             (part.ReportBy.Length <= LongestColumn && !part.ReportBy.Any(char.IsControl), "horizontal.report_by", $"is not the name of a column, of up to {LongestColumn} characters"),
+            (Enum.IsDefined(part.Selection), "horizontal.selection", "is none of uniform, by-size, by-availability"),
+            (part.Personal.Length == 0 || IsWord(part.Personal), "horizontal.personal", "is not the name of a personal model"),
+            (part.Personal.Length == 0 || spec.Holdout > 0, "holdout", "is 0: personal models are measured on rows that each party keeps for its test"),
+            (part.Personal.Length == 0 || part.Privacy is null, "horizontal.personal", "does not go with privacy: its measures are of a model without noise"),
+            (part.Staleness <= 1000, "horizontal.staleness", "is not between 0 and 1000"),
             .. SecureRules(part, parties),
             .. PrivacyRules(part),
         ];
@@ -133,6 +147,7 @@ public sealed class HorizontalSpecification
             (parties >= 3, "parties", "are fewer than 3: the sum of two tells each of the other"),
             (least >= 3, "horizontal.minimum_clients", "is below 3: a sum of fewer hides too little"),
             (part.Compression == "none", "horizontal.compression", "does not go with secure_aggregation: masked numbers do not compress"),
+            (part.Selection != SelectionChoice.BySize, "horizontal.selection", "by-size needs the parties' rows, which secure_aggregation hides"),
         ];
     }
 

@@ -28,6 +28,9 @@ namespace VertFed.Protocol;
 ///   compression: none           # or quantise:8, quantise:4, top-k:SHARE
 ///   scaling: federated          # or none
 ///   report_by: region           # also measure by this categorical column's levels; default none
+///   selection: uniform          # or by-size, by-availability
+///   personal: none              # or fine-tune:EPOCHS, ditto:LAMBDA
+///   staleness: 10               # with fedbuff:SIZE alone: versions that an update may be behind
 ///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client (also with clip_quantile: 0.5), distributed; default none
 /// </code>
 /// </summary>
@@ -59,14 +62,23 @@ internal static class HorizontalYaml
         ["distributed"] = PrivacyLevel.Distributed,
     };
 
+    private static readonly Dictionary<string, SelectionChoice> Selections = new(StringComparer.Ordinal)
+    {
+        ["uniform"] = SelectionChoice.Uniform,
+        ["by-size"] = SelectionChoice.BySize,
+        ["by-availability"] = SelectionChoice.ByAvailability,
+    };
+
     /// <summary>Reads the fields; their ranges are checked with the rest of the spec.</summary>
     public static HorizontalSpec Read(YamlFields map)
     {
         YamlFields? privacy = map.Map("privacy");
+        string strategy = map.Text("strategy") ?? "fedavg";
+        bool isBuffered = strategy.StartsWith("fedbuff", StringComparison.Ordinal);
         HorizontalSpec spec = new()
         {
             Model = map.Text("model") ?? throw map.Wrong("model", "is missing"),
-            Strategy = map.Text("strategy") ?? "fedavg",
+            Strategy = strategy,
             Rounds = map.Count("rounds", 20),
             Epochs = map.Count("epochs", 1),
             Batch = map.Count("batch", 32),
@@ -74,7 +86,7 @@ internal static class HorizontalYaml
             Optimiser = map.Word("optimiser", OptimiserChoice.Sgd, Optimisers),
             L2 = map.Number("l2", 0),
             ClientsPerRound = map.Count("clients_per_round", 0),
-            OverSelection = map.Number("over_selection", 1.5),
+            OverSelection = map.Number("over_selection", isBuffered ? 1 : 1.5),
             MinimumClients = map.Count("minimum_clients", 0),
             RoundDeadlineSeconds = map.Count("round_deadline_seconds", 60),
             Tolerance = map.Number("tolerance", 0),
@@ -82,6 +94,9 @@ internal static class HorizontalYaml
             Compression = map.Text("compression") ?? "none",
             Scaling = map.Word("scaling", ScalingChoice.Federated, Scalings),
             ReportBy = map.Text("report_by") ?? "",
+            Selection = map.Word("selection", SelectionChoice.Uniform, Selections),
+            Personal = map.Text("personal") is { } personal and not "none" ? personal : "",
+            Staleness = map.Count("staleness", isBuffered ? 10u : 0),
             Privacy = privacy is null ? null : new PrivacySpec
             {
                 Level = privacy.Has("level") ? privacy.Word("level", PrivacyLevel.Record, Levels) : throw privacy.Wrong("level", "is missing"),

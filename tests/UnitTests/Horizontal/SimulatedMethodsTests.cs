@@ -63,6 +63,17 @@ public sealed class SimulatedMethodsTests
         Assert.Equal(plain, outcome.Sum);
     }
 
+    [Fact]
+    public void Under_a_servers_noise_vectors_are_rounded_so_that_the_clip_holds_in_the_ring_too()
+    {
+        SimulationOptions options = Named("secure") with { Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5) };
+        using var clients = new SimulatedClients(options, Train, usesControl: false);
+        RoundOrder order = new FedAvg().Order(ServerState.Start(new double[5]), options.Work);
+        Assert.True(new SimulatedSecureSum(options, clients).Run(new FedAvg(), order, [0, 1, 2], [], default).Encoding.TowardsZero);
+        options = options with { Privacy = null };
+        Assert.False(new SimulatedSecureSum(options, clients).Run(new FedAvg(), order, [0, 1, 2], [], default).Encoding.TowardsZero);
+    }
+
     [Theory]
     [InlineData("fedavg")]
     [InlineData("scaffold")]

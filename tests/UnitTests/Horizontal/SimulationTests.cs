@@ -123,6 +123,17 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void A_deadline_is_the_same_whoever_else_is_invited()
+    {
+        SimulationOptions options = Options("fedavg") with { Partition = Partition.Parse("dirichlet:0.1"), Deadline = 0.45 };
+        using var clients = new SimulatedClients(options, Train, usesControl: false);
+        int large = Array.IndexOf(clients.Rows, clients.Rows.Max());
+        int small = Enumerable.Range(0, large).First(i => 5 * clients.Rows[i] < clients.Rows[large]);
+        Assert.Contains(small, clients.Answering([small, large], options.Work, 0));
+        Assert.Contains(small, clients.Answering([small], options.Work, 0));
+    }
+
+    [Fact]
     public void A_round_with_too_few_answers_leaves_the_model_as_it_is()
     {
         SimulationResult result = SimulationEngine.Run(Options("fedavg") with { LeastClients = 20, DropoutRate = 0.9, Rounds = 2 }, Train, Test);

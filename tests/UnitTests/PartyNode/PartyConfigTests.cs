@@ -63,26 +63,26 @@ public sealed class PartyConfigTests
     public void A_feature_party_has_no_label() => Assert.Null(Parse(Text.Replace("role: label", "role: feature", StringComparison.Ordinal)).Datasets["default"].Label);
 
     [Theory]
-    [InlineData("coordinator_fingerprint: a", "coordinator_fingerprint: A", "party.yaml, line 4: coordinator_fingerprint: a fingerprint is 64 lower-case hexadecimal digits")]
-    [InlineData("data_dir: state", "data_dri: state", "party.yaml, line 1: key 'data_dir' is missing")]
-    [InlineData("role: label", "role: label\ncolour: red", "party.yaml, line 3: unknown key 'colour' (known here: admin, coordinator, coordinator_fingerprint, data, data_dir, database, datasets, identity, log, max_running_jobs, name, peers, policy, previous_identities, retain_days, role, secrets_key, shutdown_seconds, submitters, telemetry, trust)")]
-    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml, line 12: unknown key 'data.header' (known here: columns, csv, decimal_comma, delimiter, features, id, label, max_bytes, missing_values, postgres, sqlite)")]
-    [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
-    [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
-    [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml, line 13: policy.allow_disclosure_risk: true or false is expected")]
-    [InlineData("role: label", "role: bank", "party.yaml, line 2: role: label or feature is expected")]
-    [InlineData("name: bank", "name: ../bank", "party.yaml, line 1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
-    [InlineData("https://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as https://coordinator.example:7400 is expected")]
-    [InlineData("https://127.0.0.1:7400", "http://127.0.0.1:7400", "party.yaml, line 3: coordinator: a URL such as https://coordinator.example:7400 is expected")]
-    [InlineData("name: retailer", "name: bank", "party.yaml, line 8: peers.name: a peer's name is well-formed, unique and not the party's own")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true\n  delimiter: ','", "party.yaml, line 12: data.decimal_comma: needs another delimiter than ','")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml, line 12: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml, line 12: data.features: 'a' appears twice")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml, line 12: data.features: the list is empty")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, y]", "party.yaml, line 12: data.features: id and label columns cannot be features")]
-    [InlineData("csv: bank.csv", "csv: bank.csv\n  id: [y]", "party.yaml, line 12: data.id: the label column cannot be an id column")]
-    [InlineData("csv: bank.csv", "csv: [bank.csv]", "party.yaml, line 11: data.csv: a text is expected")]
-    [InlineData("role: label", "role: feature\nx: &a 1\ny: *a", "party.yaml, line 4: aliases are not accepted")]
+    [InlineData("coordinator_fingerprint: a", "coordinator_fingerprint: A", "party.yaml:4: coordinator_fingerprint: a fingerprint is 64 lower-case hexadecimal digits")]
+    [InlineData("data_dir: state", "data_dri: state", "party.yaml:1: key 'data_dir' is missing")]
+    [InlineData("role: label", "role: label\ncolour: red", "party.yaml:3: unknown key 'colour' (known here: admin, coordinator, coordinator_fingerprint, data, data_dir, database, datasets, identity, local_work, log, max_running_jobs, name, peers, policy, previous_identities, retain_days, role, secrets_key, shutdown_seconds, submitters, telemetry, trust)")]
+    [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml:12: unknown key 'data.header' (known here: columns, csv, decimal_comma, delimiter, features, id, label, max_bytes, missing_values, postgres, sqlite)")]
+    [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml:13: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml:13: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 20", "allow_disclosure_risk: yes", "party.yaml:13: policy.allow_disclosure_risk: true or false is expected")]
+    [InlineData("role: label", "role: bank", "party.yaml:2: role: label or feature is expected")]
+    [InlineData("name: bank", "name: ../bank", "party.yaml:1: name: 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter, are expected")]
+    [InlineData("https://127.0.0.1:7400", "127.0.0.1:7400", "party.yaml:3: coordinator: a URL such as https://coordinator.example:7400 is expected")]
+    [InlineData("https://127.0.0.1:7400", "http://127.0.0.1:7400", "party.yaml:3: coordinator: a URL such as https://coordinator.example:7400 is expected")]
+    [InlineData("name: retailer", "name: bank", "party.yaml:8: peers.name: a peer's name is well-formed, unique and not the party's own")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  decimal_comma: true\n  delimiter: ','", "party.yaml:12: data.decimal_comma: needs another delimiter than ','")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  delimiter: x", "party.yaml:12: data.delimiter: one of ',' ';' '|' and \"\\t\" is expected")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, a]", "party.yaml:12: data.features: 'a' appears twice")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: []", "party.yaml:12: data.features: the list is empty")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  features: [a, y]", "party.yaml:12: data.features: id and label columns cannot be features")]
+    [InlineData("csv: bank.csv", "csv: bank.csv\n  id: [y]", "party.yaml:12: data.id: the label column cannot be an id column")]
+    [InlineData("csv: bank.csv", "csv: [bank.csv]", "party.yaml:11: data.csv: a text is expected")]
+    [InlineData("role: label", "role: feature\nx: &a 1\ny: *a", "party.yaml:3: anchors and tags are not accepted.")]
     public void A_wrong_configuration_is_refused_with_its_line(string old, string replacement, string message)
     {
         VertFedException error = Assert.Throws<VertFedException>(() => Parse(Text.Replace(old, replacement, StringComparison.Ordinal)));
@@ -95,7 +95,7 @@ public sealed class PartyConfigTests
     {
         string text = Text.Replace("role: label", "role: feature", StringComparison.Ordinal)
             .Replace("csv: bank.csv", "csv: bank.csv\n  label: y", StringComparison.Ordinal);
-        Assert.Equal("party.yaml, line 12: data.label: a feature party has no label", Assert.Throws<VertFedException>(() => Parse(text)).Message);
+        Assert.Equal("party.yaml:12: data.label: a feature party has no label", Assert.Throws<VertFedException>(() => Parse(text)).Message);
     }
 
     [Fact]
@@ -118,9 +118,9 @@ public sealed class PartyConfigTests
     public void Nesting_that_would_exhaust_the_stack_and_paths_with_a_NUL_are_refused()
     {
         string deep = string.Concat(Enumerable.Repeat("[", 100_000));
-        Assert.Equal("party.yaml, line 1: nested too deeply", Assert.Throws<VertFedException>(() => Parse("name: " + deep)).Message);
+        Assert.Equal("party.yaml:1: nested too deeply or too long.", Assert.Throws<VertFedException>(() => Parse("name: " + deep)).Message);
         Assert.Contains(
-            "data.csv: a text is expected",
+            "a value holds a NUL character",
             Assert.Throws<VertFedException>(() => Parse(Text.Replace("csv: bank.csv", "csv: \"a\\0b\"", StringComparison.Ordinal))).Message,
             StringComparison.Ordinal);
     }

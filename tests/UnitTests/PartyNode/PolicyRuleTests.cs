@@ -171,25 +171,25 @@ public sealed class PolicyRuleTests
     }
 
     [Theory]
-    [InlineData("version: 2", "party.yaml, line 13: policy.version: this software reads version 1")]
-    [InlineData("colour: red", "party.yaml, line 13: unknown key 'policy.colour'")]
-    [InlineData("rules: {no-such-rule: warn}", "party.yaml, line 13: policy.rules.no-such-rule: there is no rule of this name")]
-    [InlineData("rules: {submitter-allowed: warn}", "party.yaml, line 13: policy.rules.submitter-allowed: this rule always refuses")]
-    [InlineData("rules: {purpose: ignore}", "party.yaml, line 13: policy.rules.purpose: refuse or warn is expected")]
-    [InlineData("kinds: [train, evaluate]", "party.yaml, line 13: policy.kinds: a list of train and score and horizontal is expected")]
-    [InlineData("kinds: []", "party.yaml, line 13: policy.kinds: the list is empty")]
-    [InlineData("purposes: [Credit Risk]", "party.yaml, line 13: policy.purposes: names of 1 to 64")]
-    [InlineData("approval: perhaps", "party.yaml, line 13: policy.approval: automatic or manual is expected")]
-    [InlineData("approval_hours: 169", "party.yaml, line 13: policy.approval_hours: a whole number from 1 to 168 is expected")]
-    [InlineData("automatic_for: {kinds: [train]}", "party.yaml, line 13: policy.automatic_for: is of use with approval: manual alone")]
-    [InlineData("approval: manual\n  automatic_for: {}", "party.yaml, line 14: policy.automatic_for: at least one of kinds, peers, purposes and submitters is expected")]
-    [InlineData("approval: manual\n  automatic_for: {submitters: [abc]}", "party.yaml, line 14: policy.automatic_for.submitters: a fingerprint is 64 lower-case hexadecimal digits")]
-    [InlineData("minimum_rows_per_scalar: 9", "party.yaml, line 13: policy.minimum_rows_per_scalar: a whole number from 10 to 1000000 is expected")]
-    [InlineData("jobs_per_day: -1", "party.yaml, line 13: policy.jobs_per_day: a whole number from 0 to 1000000 is expected")]
-    [InlineData("peers: {retailer: yes}", "party.yaml, line 13: policy.peers: a list is expected")]
-    [InlineData("max_iterations: 1e2", "party.yaml, line 13: policy.max_iterations: a whole number from 1 to 200 is expected")]
-    [InlineData("max_iterations: 5\n  max_iterations: 200", "party.yaml, line 14")]
-    [InlineData("rules: &a {purpose: warn}\n  kinds: *a", "party.yaml, line 14: aliases are not accepted")]
+    [InlineData("version: 2", "party.yaml:13: policy.version: this software reads version 1")]
+    [InlineData("colour: red", "party.yaml:13: unknown key 'policy.colour'")]
+    [InlineData("rules: {no-such-rule: warn}", "party.yaml:13: policy.rules.no-such-rule: there is no rule of this name")]
+    [InlineData("rules: {submitter-allowed: warn}", "party.yaml:13: policy.rules.submitter-allowed: this rule always refuses")]
+    [InlineData("rules: {purpose: ignore}", "party.yaml:13: policy.rules.purpose: refuse or warn is expected")]
+    [InlineData("kinds: [train, evaluate]", "party.yaml:13: policy.kinds: a list of train and score and horizontal is expected")]
+    [InlineData("kinds: []", "party.yaml:13: policy.kinds: the list is empty")]
+    [InlineData("purposes: [Credit Risk]", "party.yaml:13: policy.purposes: names of 1 to 64")]
+    [InlineData("approval: perhaps", "party.yaml:13: policy.approval: automatic or manual is expected")]
+    [InlineData("approval_hours: 169", "party.yaml:13: policy.approval_hours: a whole number from 1 to 168 is expected")]
+    [InlineData("automatic_for: {kinds: [train]}", "party.yaml:13: policy.automatic_for: is of use with approval: manual alone")]
+    [InlineData("approval: manual\n  automatic_for: {}", "party.yaml:14: policy.automatic_for: at least one of kinds, peers, purposes and submitters is expected")]
+    [InlineData("approval: manual\n  automatic_for: {submitters: [abc]}", "party.yaml:14: policy.automatic_for.submitters: a fingerprint is 64 lower-case hexadecimal digits")]
+    [InlineData("minimum_rows_per_scalar: 9", "party.yaml:13: policy.minimum_rows_per_scalar: a whole number from 10 to 1000000 is expected")]
+    [InlineData("jobs_per_day: -1", "party.yaml:13: policy.jobs_per_day: a whole number from 0 to 1000000 is expected")]
+    [InlineData("peers: {retailer: yes}", "party.yaml:13: policy.peers: a list is expected")]
+    [InlineData("max_iterations: 1e2", "party.yaml:13: policy.max_iterations: a whole number from 1 to 200 is expected")]
+    [InlineData("max_iterations: 5\n  max_iterations: 200", "party.yaml:14")]
+    [InlineData("rules: &a {purpose: warn}\n  kinds: *a", "party.yaml:13: anchors and tags are not accepted")]
     public void A_hostile_or_mistaken_policy_is_refused_with_its_line(string policy, string message)
     {
         VertFedException error = Assert.Throws<VertFedException>(() => Config(policy));
@@ -207,10 +207,10 @@ public sealed class PolicyRuleTests
 
         foreach ((string content, string message) in new[]
         {
-            ("max_iterations: 7\n", "own.yaml, line 1: version: is missing; this software reads version 1"),
-            ("version: 2\n", "own.yaml, line 1: version: this software reads version 1"),
-            ("version: 1\n\nmax_iteration: 7\n", "own.yaml, line 3: unknown key 'max_iteration'"),
-            (new string('#', 2_000_000), "own.yaml: larger than 1048576 bytes"),
+            ("max_iterations: 7\n", "own.yaml:1: version: is missing; this software reads version 1"),
+            ("version: 2\n", "own.yaml:1: version: this software reads version 1"),
+            ("version: 1\n\nmax_iteration: 7\n", "own.yaml:3: unknown key 'max_iteration'"),
+            (new string('#', 2_000_000), "own.yaml: longer than 1048576 bytes"),
         })
         {
             File.WriteAllText(place.At("own.yaml"), content);

@@ -59,6 +59,9 @@ public sealed class HorizontalSpecificationTests
     [InlineData("clients_per_round: 3", "clients_per_round: 4", "horizontal.clients_per_round is more than there are parties")]
     [InlineData("minimum_clients: 3", "minimum_clients: 2", "horizontal.minimum_clients is below 3")]
     [InlineData("tolerance: 0.0001", "compression: top-k:0.1", "horizontal.compression does not go with secure_aggregation")]
+    [InlineData("tolerance: 0.0001", "selection: by-size", "horizontal.selection by-size needs the parties' rows")]
+    [InlineData("  privacy: {level: record, clip: 1.5, noise: 0.8, delta: 1e-6, budget: 3}", "  personal: ditto:0.1\nholdout: 0", "holdout is 0: personal models are measured on rows")]
+    [InlineData("tolerance: 0.0001", "personal: fine-tune", "horizontal.personal does not go with privacy:")]
     [InlineData("budget: 3", "budgets: 3", "horizontal.privacy.budget is missing")]
     [InlineData("level: record", "level: distributed", "horizontal.strategy is not fedavg, which privacy at levels client and distributed goes with")]
     [InlineData("clip: 1.5", "clip_quantile: 0.5, clip: 1.5", "horizontal.privacy.clip_quantile goes with level client alone")]
@@ -78,6 +81,7 @@ public sealed class HorizontalSpecificationTests
     [InlineData("fedprox:0.01", "fedfoo", "horizontal.strategy")]
     [InlineData("logistic/relu:16,8", "logistic/gelu:16", "horizontal.model")]
     [InlineData("fedprox:0.01", "scaffold", "horizontal.optimiser")]
+    [InlineData("  privacy: {level: record, clip: 1.5, noise: 0.8, delta: 1e-6, budget: 3}", "  personal: own\nholdout: 0.2", "horizontal.personal")]
     public void A_word_that_means_nothing_or_does_not_go_with_the_rest_is_refused_by_its_field(string from, string to, string field)
     {
         JobSpecification spec = JobSpecificationYaml.Parse(Good.Replace(from, to, StringComparison.Ordinal), "job.yaml");

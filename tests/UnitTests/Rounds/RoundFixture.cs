@@ -90,7 +90,7 @@ internal sealed class RoundFixture : IAsyncDisposable
         _coordinator = null;
     }
 
-    public RunningNode StartNode(int party, string policy = "  minimum_intersection: 2")
+    public RunningNode StartNode(int party, string policy = "  minimum_intersection: 2", double localWork = 1)
     {
         IEnumerable<string> peers = Names.Zip(Identities).Where((_, other) => other != party).Select(pair => $"{{name: {pair.First}, fingerprint: {pair.Second.Fingerprint}}}");
         string text = $$"""
@@ -103,6 +103,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             peers: [{{string.Join(", ", peers)}}]
             submitters: [{{_analyst.Fingerprint}}]
             data: {csv: {{Names[party]}}.csv{{(_withRegion ? ", columns: {region: {type: categorical, reference: a, levels: [a, b]}}" : "")}}}
+            local_work: {{localWork.ToString(CultureInfo.InvariantCulture)}}
             policy:
             {{policy}}
             """;
@@ -178,9 +179,9 @@ internal sealed class RoundFixture : IAsyncDisposable
     }
 
     /// <summary>The parameters in a party's copy of the model.</summary>
-    public double[] ParametersAt(int party, string job)
+    public double[] ParametersAt(int party, string job, string file = "model.json")
     {
-        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, "model.json")));
+        using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(_place.Folder, Names[party], "jobs", job, file)));
         return [.. document.RootElement.GetProperty("parameters").EnumerateArray().Select(value => value.GetDouble())];
     }
 

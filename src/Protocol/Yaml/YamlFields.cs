@@ -2,16 +2,27 @@ using System.Globalization;
 
 namespace VertFed.Protocol;
 
-/// <summary>Takes named fields out of a YAML map; what is left over at the end is an unknown key.</summary>
-internal sealed class YamlFields(YamlMap map, string file, string path)
+/// <summary>
+/// Takes named fields out of a YAML map; what is left over at the end is an unknown key. Errors (<see cref="ErrorCode.Usage"/>) name file, line and
+/// field.
+/// </summary>
+/// <param name="file">The name that errors show.</param>
+/// <param name="path">What stands before a field's name in them: empty, or the maps around it, each with a dot behind.</param>
+public sealed class YamlFields(YamlMap map, string file, string path)
 {
     private readonly HashSet<string> _taken = new(StringComparer.Ordinal);
+
+    /// <summary>Reads a configuration file of one map.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>.</exception>
+    public static YamlFields Load(string file) => new(StrictYaml.Load(file, file), file, "");
 
     /// <summary>The line of a field, for errors found later; the map's own line if it is not there.</summary>
     public long LineOf(string key) => map.Entries.TryGetValue(key, out var entry) ? entry.Line : map.Line;
 
+    /// <summary>Whether the field is there, whatever its value.</summary>
     public bool Has(string key) => map.Entries.ContainsKey(key);
 
+    /// <summary>Null where the field is missing.</summary>
     public YamlFields? Map(string key) => Take(key) switch
     {
         null => null,
@@ -23,10 +34,15 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
     public IReadOnlyList<YamlFields> Maps(string key) => Take(key) switch
     {
         null => [],
-        YamlList list => [.. list.Items.Select(item => new YamlFields(item as YamlMap ?? throw Wrong(key, "is not a list of maps"), file, $"{path}{key}."))],
+        YamlList list =>
+        [
+            .. list.Items.Select((item, index) => new YamlFields(
+                item as YamlMap ?? throw Wrong(key, "is not a list of maps"), file, string.Create(CultureInfo.InvariantCulture, $"{path}{key}[{index}]."))),
+        ],
         _ => throw Wrong(key, "is not a list of maps"),
     };
 
+    /// <summary>A list of texts; empty where the field is missing.</summary>
     public IReadOnlyList<string> Words(string key) => Take(key) switch
     {
         null => [],
@@ -34,6 +50,18 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
         _ => throw Wrong(key, "is not a list of words"),
     };
 
+    /// <summary>A single text or a list of them.</summary>
+    public IReadOnlyList<string> OneOrMore(string key) => Take(key) is YamlList ? Words(key) : [Required(key)];
+
+    /// <summary>A text that has to be there, and is not empty.</summary>
+    public string Required(string key) => Text(key) switch
+    {
+        null => throw Wrong(key, "is missing"),
+        "" => throw Wrong(key, "is empty"),
+        { } text => text,
+    };
+
+    /// <summary>Null where the field is missing.</summary>
     public string? Text(string key) => Take(key) switch
     {
         null => null,
@@ -41,6 +69,7 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
         _ => throw Wrong(key, "is not a single value"),
     };
 
+    /// <summary>true or false.</summary>
     public bool Flag(string key, bool otherwise) => Text(key) switch
     {
         null => otherwise,
@@ -49,12 +78,21 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
         _ => throw Wrong(key, "is neither true nor false"),
     };
 
+    /// <summary>A finite number.</summary>
     public double Number(string key, double otherwise)
     {
         string? text = Text(key);
         return text is null ? otherwise
             : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double value) && double.IsFinite(value) ? value
             : throw Wrong(key, "is not a number");
+    }
+
+    public int Integer(string key, int otherwise, int least, int most)
+    {
+        string? text = Text(key);
+        return text is null ? otherwise
+            : int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most ? value
+            : throw Wrong(key, string.Create(CultureInfo.InvariantCulture, $"must be a whole number from {least} to {most}"));
     }
 
     public uint Count(string key, uint otherwise)
@@ -69,6 +107,7 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
     public T Word<T>(string key, T otherwise, IReadOnlyDictionary<string, T> words)
         where T : struct => Text(key) is { } text ? Meaning(key, text, words) : otherwise;
 
+    /// <summary>What a word of a field stands for.</summary>
     public T Meaning<T>(string key, string word, IReadOnlyDictionary<string, T> words)
         where T : struct =>
         words.TryGetValue(word, out T value) ? value : throw Wrong(key, $"is none of {string.Join(", ", words.Keys)}");
@@ -85,6 +124,7 @@ internal sealed class YamlFields(YamlMap map, string file, string path)
         }
     }
 
+    /// <summary>An error about a field.</summary>
     public VertFedException Wrong(string key, string what) => StrictYaml.Wrong(file, LineOf(key), $"{path}{key} {what}");
 
     private YamlItem? Take(string key)

@@ -31,13 +31,14 @@ public static class StrictYaml
 
     /// <summary>Reads a document whose root is a map.</summary>
     /// <param name="file">The name that errors show.</param>
+    /// <param name="mostBytes">Of the text in UTF-8.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>, with file, line and column.</exception>
-    public static YamlMap Parse(string text, string file)
+    public static YamlMap Parse(string text, string file, int mostBytes = Limits.MaxSpecBytes)
     {
         ArgumentNullException.ThrowIfNull(text);
-        if (Encoding.UTF8.GetByteCount(text) > Limits.MaxSpecBytes)
+        if (Encoding.UTF8.GetByteCount(text) > mostBytes)
         {
-            throw Error.Usage($"{file}: longer than {Limits.MaxSpecBytes} bytes.");
+            throw TooLong(file, mostBytes);
         }
 
         try
@@ -55,6 +56,24 @@ public static class StrictYaml
             throw Error.Usage($"{file}: not well-formed YAML", e);
         }
     }
+
+    /// <summary>Reads a configuration file of at most <see cref="Limits.MaxConfigurationBytes"/>, whose root is a map.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: it cannot be read, or as in <see cref="Parse"/>.</exception>
+    public static YamlMap Load(string path, string file)
+    {
+        try
+        {
+            return new FileInfo(path).Length > Limits.MaxConfigurationBytes
+                ? throw TooLong(file, Limits.MaxConfigurationBytes)
+                : Parse(File.ReadAllText(path), file, Limits.MaxConfigurationBytes);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw Error.Usage($"{path}: {(File.Exists(path) ? $"cannot be read: {e.Message}" : "no such file")}", e);
+        }
+    }
+
+    private static VertFedException TooLong(string file, int mostBytes) => Error.Usage($"{file}: longer than {mostBytes} bytes.");
 
     /// <summary>An error at a place in a file.</summary>
     internal static VertFedException Wrong(string file, long line, string what) => Error.Usage($"{file}:{line}: {what}.");
@@ -156,7 +175,7 @@ public static class StrictYaml
     }
 
     /// <summary>A key as errors show it: short, without control characters.</summary>
-    internal static string Shown(string key)
+    public static string Shown(string key)
     {
         string printable = string.Concat(key.Select(c => char.IsControl(c) ? '?' : c));
         return printable.Length <= 40 ? printable : string.Concat(printable.AsSpan(0, 40), "…");
