@@ -128,6 +128,9 @@ internal sealed record PartyPart
     /// <summary>By the levels of the column that the job's report_by names.</summary>
     public IReadOnlyList<LevelScore> Groups { get; init; } = [];
 
+    /// <summary>Root of the job's record as the party saw it closed, 64 hexadecimal digits; null where it did not.</summary>
+    public string? TranscriptRoot { get; init; }
+
     /// <summary>The party's own model on the same rows; null where the job has none.</summary>
     public PersonalScore? Personal { get; init; }
 }

@@ -160,11 +160,15 @@ public sealed class Partition
 
     private static void FillEmpty(List<int>[] dealt)
     {
+        // The largest first, and of equals the first.
+        var bySize = new PriorityQueue<int, (int, int)>(dealt.Select(static (rows, client) => (client, (-rows.Count, client))));
         foreach (List<int> empty in dealt.Where(static rows => rows.Count == 0))
         {
-            List<int> largest = dealt.MaxBy(static rows => rows.Count)!;
+            int client = bySize.Dequeue();
+            List<int> largest = dealt[client];
             empty.Add(largest[^1]);
             largest.RemoveAt(largest.Count - 1);
+            bySize.Enqueue(client, (-largest.Count, client));
         }
     }
 }

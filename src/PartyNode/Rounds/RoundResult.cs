@@ -19,6 +19,9 @@ internal sealed record RoundResult(
     /// <summary>The same by the levels of the job's report_by; empty where it names none.</summary>
     public IReadOnlyList<LevelMeasure> Groups { get; init; } = [];
 
+    /// <summary>Root of the job's record, 32 bytes: of the checkpoint that closes it. Null before that came.</summary>
+    public byte[]? TranscriptRoot { get; init; }
+
     /// <summary>The party's own model; null where the job has none.</summary>
     public PersonalResult? Personal { get; init; }
 }
@@ -68,6 +71,7 @@ internal static class RoundPart
         }
 
         json.WriteEndArray();
+        Root(json, result);
         if (result.Personal is { } personal)
         {
             json.WriteStartObject("personal");
@@ -89,6 +93,7 @@ internal static class RoundPart
         json.WriteNumber("schema", SchemaVersion);
         json.WriteString("job", job.Job);
         json.WriteString("kind", "horizontal");
+        Root(json, result);
         json.WriteString("model", job.Horizontal!.Model);
         if (personal is not null)
         {
@@ -119,6 +124,9 @@ internal static class RoundPart
 
         return stream.ToArray();
     }
+
+    private static void Root(Utf8JsonWriter json, RoundResult result) =>
+        json.WriteString("transcript_root", Convert.ToHexStringLower(result.TranscriptRoot ?? throw new InvalidOperationException("a job that is done has a closed record")));
 
     private static void Measures(Utf8JsonWriter json, Evaluation measured)
     {

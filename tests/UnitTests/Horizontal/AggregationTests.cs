@@ -272,6 +272,14 @@ public sealed class AggregationTests
     }
 
     [Fact]
+    public void What_a_server_carries_stays_finite_or_the_round_is_refused()
+    {
+        // The square overflows, and the step by it would be 0 from then on.
+        ClientUpdate[] updates = [Update(0, [1e200, 0])];
+        Assert.Equal(HorizontalError.NotFinite, Assert.Throws<HorizontalException>(() => Apply(StrategyParser.Parse("fedadam"), Start, updates)).Error);
+    }
+
+    [Fact]
     public void No_strategy_writes_into_the_state_or_the_updates_it_was_given()
     {
         foreach (string name in (string[])["fedavg", "fedavgm", "fedadam", "fedyogi", "fedadagrad", "fednova", "scaffold", "median", "trimmed-mean", "krum:0", "multi-krum:0", "geometric-median", "norm-bound"])

@@ -33,6 +33,16 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void Of_very_many_clients_none_is_left_without_rows_and_no_row_is_lost()
+    {
+        using RandomStream stream = Given.Stream(1);
+        Examples many = Given.Logistic(3, 40_000, 1);
+        int[][] dealt = Partition.Parse("dirichlet:0.001").Split(many, classes: true, 39_000, stream);
+        Assert.All(dealt, Assert.NotEmpty);
+        Assert.Equal(40_000, dealt.SelectMany(rows => rows).Distinct().Count());
+    }
+
+    [Fact]
     public void A_small_alpha_gives_unlike_clients_and_a_large_one_alike_clients()
     {
         Assert.True(Imbalance("dirichlet:0.1") > 2 * Imbalance("dirichlet:1000"));
@@ -162,9 +172,11 @@ public sealed class SimulationTests
     {
         SimulationOptions options = Options("fedavg") with
         {
-            Rounds = 1, LeastClients = 20, DropoutRate = 0.9, Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5),
+            Rounds = 1, DropoutRate = 1 - 1e-9, Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5),
         };
-        Assert.DoesNotContain(0, SimulationEngine.Run(options, Train, Test).Parameters);
+        SimulationResult result = SimulationEngine.Run(options, Train, Test);
+        Assert.Equal(0, result.Rounds[0].Answered);
+        Assert.DoesNotContain(0, result.Parameters);
     }
 
     [Fact]
