@@ -57,6 +57,10 @@ internal static class RoundPart
         json.WriteString("score_name", result.ScoreName);
         Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
+        if (job.Horizontal!.Privacy is { } privacy)
+        {
+            json.WriteNumber("delta", privacy.Delta);
+        }
         Root(json, result);
         if (result.Personal is { } personal)
         {
