@@ -14,9 +14,14 @@ internal static class OrderEssence
         ModelOrder essence = order.Clone();
         essence.Invited.Clear();
         essence.Taken.Clear();
+        essence.Counted.Clear();
         essence.Threshold = 0;
         return SHA256.HashData(essence.ToByteArray());
     }
+
+    /// <summary>SHA-256, 32 bytes, of what columns are scaled by: the same in all rounds of a job.</summary>
+    public static byte[] OfScaling(IEnumerable<double> means, IEnumerable<double> deviations) =>
+        SHA256.HashData(new ModelOrder { Means = { means }, Deviations = { deviations } }.ToByteArray());
 
     /// <summary>
     /// The purpose of the stream that local work draws from. Noise of DP-SGD is of its order as well as of its round: were a round ever ordered twice, for two

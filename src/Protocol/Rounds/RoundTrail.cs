@@ -8,6 +8,8 @@ namespace VertFed.Protocol;
 /// <param name="sender">The sender's place.</param>
 public sealed class RoundTrail(string job, uint sender)
 {
+    private const int MostKnown = 16;
+    private readonly Queue<byte[]> _known = new();
     private byte[] _previous = new byte[EnvelopeCodec.HashBytes];
 
     /// <summary>How many envelopes the chain has.</summary>
@@ -18,14 +20,14 @@ public sealed class RoundTrail(string job, uint sender)
     {
         ArgumentNullException.ThrowIfNull(last);
         Next = last.Header.Sequence + 1;
-        _previous = last.CoreHash;
+        Know(last.CoreHash);
     }
 
-    /// <summary>Whether an envelope is the chain's last: said again, not a new one.</summary>
-    public bool IsLast(RoundEnvelope envelope)
+    /// <summary>Whether an envelope is one of the chain's last 16: said again, not a new one.</summary>
+    public bool IsKnown(RoundEnvelope envelope)
     {
         ArgumentNullException.ThrowIfNull(envelope);
-        return Next > 0 && envelope.CoreHash.AsSpan().SequenceEqual(_previous);
+        return _known.Any(hash => envelope.CoreHash.AsSpan().SequenceEqual(hash));
     }
 
     /// <summary>The header of the next envelope.</summary>
@@ -62,6 +64,16 @@ public sealed class RoundTrail(string job, uint sender)
         }
 
         Next++;
-        _previous = envelope.CoreHash;
+        Know(envelope.CoreHash);
+    }
+
+    private void Know(byte[] hash)
+    {
+        _previous = hash;
+        _known.Enqueue(hash);
+        if (_known.Count > MostKnown)
+        {
+            _known.Dequeue();
+        }
     }
 }
