@@ -1,6 +1,5 @@
 using System.Text.Json;
 using VertFed.PartyNode.Replay;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 using VertFed.UnitTests.PartyNode;
