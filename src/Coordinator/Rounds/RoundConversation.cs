@@ -45,10 +45,10 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
     /// <summary>Whose last word is there.</summary>
     public IReadOnlyDictionary<uint, JobOutcome> Outcomes => _outcomes;
 
-    /// <summary>Payload bytes from parties since the last <see cref="TakeCounts"/>.</summary>
+    /// <summary>Bytes of envelopes from parties since the last <see cref="TakeCounts"/>.</summary>
     public ulong BytesUp { get; private set; }
 
-    /// <summary>Payload bytes to parties since then, each recipient counted.</summary>
+    /// <summary>Bytes of envelopes to parties since then, each recipient counted.</summary>
     public ulong BytesDown { get; private set; }
 
     /// <summary>Who is waited for now.</summary>
@@ -248,7 +248,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
         // An update is the coordinator's to read and nobody else's: of what a party sends, the record keeps the hash.
         await RecordAsync([EntryOf(envelope, withPayload: false)], cancellationToken);
         _trails[place].Add(envelope);
-        BytesUp += (ulong)envelope.Message.Payload.Length;
+        BytesUp += (ulong)envelope.Message.CalculateSize();
         return true;
     }
 
@@ -328,7 +328,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
 
     private void Send(uint place, Envelope envelope)
     {
-        BytesDown += (ulong)envelope.Payload.Length;
+        BytesDown += (ulong)envelope.CalculateSize();
         send(NameOf(place), new CoordinatorFrame { Round = envelope });
     }
 

@@ -16,6 +16,9 @@ namespace VertFed.PartyNode.Rounds;
 internal sealed record RoundResult(
     FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
 {
+    /// <summary>The same by the levels of the job's report_by; empty where it names none.</summary>
+    public IReadOnlyList<LevelMeasure> Groups { get; init; } = [];
+
     /// <summary>Root of the job's record, 32 bytes: of the checkpoint that closes it. Null before that came.</summary>
     public byte[]? TranscriptRoot { get; init; }
 
@@ -28,7 +31,7 @@ internal static class RoundPart
 {
     private const int SchemaVersion = 1;
 
-    /// <summary>The report. Counts and measures; no column's name and no value of a row.</summary>
+    /// <summary>The report. Counts and measures; of columns the declared levels of the job's report_by alone, and no value of a row.</summary>
     public static byte[] Report(JobSpecification job, string party, JobState state, JobError? error, RoundResult? result) => Write(json =>
     {
         json.WriteNumber("schema", SchemaVersion);
@@ -57,6 +60,22 @@ internal static class RoundPart
         json.WriteString("score_name", result.ScoreName);
         Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
+        if (job.Horizontal!.Privacy is { } privacy)
+        {
+            json.WriteNumber("delta", privacy.Delta);
+        }
+
+        json.WriteStartArray("groups");
+        foreach (LevelMeasure group in result.Groups)
+        {
+            json.WriteStartObject();
+            json.WriteString("level", group.Level);
+            json.WriteNumber("rows", group.Measured.Rows);
+            Measures(json, group.Measured);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
         Root(json, result);
         if (result.Personal is { } personal)
         {

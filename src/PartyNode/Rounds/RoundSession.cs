@@ -391,10 +391,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
         bool onTest = input.Test.Count > 0;
         Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
-        Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
+        double[] parameters = [.. final.Parameters];
+        Evaluation measured = Evaluation.Of(model, parameters, rows);
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {
-            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, [.. final.Parameters], _streams, place),
+            Groups = input.Groups?.Measure(model, parameters, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
+            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, parameters, _streams, place),
         };
     }
 
