@@ -175,7 +175,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> UpdatesAsync(
         AggregationStrategy strategy, ServerState state, ModelOrder order, uint round, uint[] invited, CancellationToken cancellationToken)
     {
-        UpdateLimits limits = new(state.Parameters.Length, state.Round, double.PositiveInfinity, MostRows, _plan.Work.StepLimit, strategy.UsesControl);
+        UpdateLimits limits = new(state.Parameters.Length, state.Round, double.PositiveInfinity, MostRows, _plan.Work.StepLimit, strategy.UsesControl) { Work = strategy.Prepare(_plan.Work) };
         RoundInbox inbox = new(limits, invited.Select(place => (int)place - 1));
         Question question = new(
             RoundStep.ModelOrder, round, checkpoint.Attempt, invited, _ => order, IsForAll: true, RoundStep.ModelUpdate,
