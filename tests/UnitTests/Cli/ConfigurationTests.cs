@@ -31,7 +31,7 @@ public sealed class ConfigurationTests
         PartyConfig north = PartyConfig.Load(Checkout.PathOf("samples/horizontal/north.yaml"));
         JobSpecification job = JobSpecificationYaml.Load(Checkout.PathOf("samples/horizontal/job.yaml"));
 
-        Assert.Equal(job.Parties.Skip(1).Select(party => (party.Name, party.Fingerprint)), north.Peers.Select(peer => (peer.Name, peer.Fingerprint)));
+        Assert.Equal(job.Parties.Skip(1).Select(party => party.Name), north.Peers.Select(peer => peer.Name));
         Assert.Equal(3, global::VertFed.Horizontal.Service.JobPlan.Of(job).Parties);
         Assert.True(job.Horizontal!.IsSecure && job.Horizontal.Rounds <= north.Policy.Rounds.MaxRounds && job.Parties.Count >= north.Policy.Rounds.MinimumParties);
         Assert.True(north.Policy.Kinds!.Contains("horizontal"));
