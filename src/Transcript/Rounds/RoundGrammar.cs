@@ -22,6 +22,10 @@ internal sealed class RoundGrammar(RoundContext context)
     private readonly uint[] _counted = new uint[context.Parties];
     private RoundSumCheck? _sum;
     private ModelOrder? _model;
+    private int _buffered;
+
+    /// <summary>Whether each party works on an order of its own.</summary>
+    private bool IsAsynchronous => _spec.Strategy.StartsWith("fedbuff", StringComparison.Ordinal);
 
     /// <summary>What parties said unasked.</summary>
     public IReadOnlyList<string> Remarks => _remarks;
@@ -42,6 +46,7 @@ internal sealed class RoundGrammar(RoundContext context)
                 _sum?.Announced(entry);
             }
 
+            _buffered += entry.Header.Step == RoundStep.ModelUpdate ? 1 : 0;
             return true;
         }
 
@@ -60,8 +65,8 @@ internal sealed class RoundGrammar(RoundContext context)
     public void Say(RoundEntryView entry, ReadOnlyMemory<byte> payload)
     {
         RequireOpen(entry);
-        entry.Require(
-            entry.IsBroadcast == (entry.Header.Step != RoundStep.SumShareBundle), Rules.Grammar, "It goes to one party where all are meant, or to all where one is.");
+        bool isToOne = entry.Header.Step == RoundStep.SumShareBundle || (entry.Header.Step == RoundStep.ModelOrder && IsAsynchronous);
+        entry.Require(entry.IsBroadcast != isToOne, Rules.Grammar, "It goes to one party where all are meant, or to all where one is.");
         switch (entry.Header.Step)
         {
             case RoundStep.SchemaOrder:
@@ -69,6 +74,9 @@ internal sealed class RoundGrammar(RoundContext context)
                 break;
             case RoundStep.ScalingOrder:
                 Scale(entry, RoundParsing.Payload(ScalingOrder.Parser, entry, payload));
+                break;
+            case RoundStep.ModelOrder when IsAsynchronous:
+                Hand(entry, RoundParsing.Payload(ModelOrder.Parser, entry, payload));
                 break;
             case RoundStep.ModelOrder:
                 Train(entry, RoundParsing.Payload(ModelOrder.Parser, entry, payload));
@@ -138,10 +146,54 @@ internal sealed class RoundGrammar(RoundContext context)
         Invite(entry, order.Invited, order.Threshold, RoundStep.ModelUpdate);
     }
 
+    /// <summary>
+    /// An order of an asynchronous job, to one party: its round is one more than the version of the model that it has, attempts count the orders of a version. The
+    /// next version needs a full buffer of updates.
+    /// </summary>
+    private void Hand(RoundEntryView entry, ModelOrder order)
+    {
+        uint round = entry.Header.Round;
+        bool isFirst = _stage is RoundStep.SchemaOrder or RoundStep.ScalingOrder;
+        if (isFirst)
+        {
+            RequireScaled(entry);
+            _buffered = 0;
+        }
+
+        bool isNext = isFirst || (_stage is RoundStep.ModelOrder && round == _round + 1);
+        entry.Require(round <= _spec.Rounds, Rules.Grammar, $"The job spec has {_spec.Rounds} rounds.");
+        if (isNext && !isFirst)
+        {
+            RequireBuffer(entry);
+        }
+
+        RequireStage(entry, isNext, isAgain: !isNext && _stage is RoundStep.ModelOrder, isFirst ? 1 : isNext ? _round + 1 : _round);
+        RequireModel(entry, order.Parameters, order.Means, order.Deviations);
+        _model ??= order;
+        entry.Require(order.Invited.Count == 1 && order.Invited[0] == entry.Header.Recipient && order.Threshold == 0, Rules.Grammar, "The order invites others than whom it is for.");
+        _answers.Ask(RoundStep.ModelUpdate, round, entry.Header.Attempt, order.Invited);
+    }
+
+    private void RequireBuffer(RoundEntryView entry)
+    {
+        string[] words = _spec.Strategy.Split(':');
+        int size = words.Length > 1 && int.TryParse(words[1], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int said) ? said : 1;
+        entry.Require(_buffered >= size, Rules.Counted, $"{_buffered} updates came since the version before; a buffer takes {size}.");
+        _buffered = 0;
+    }
+
     private void Finish(RoundEntryView entry, FinalModel final)
     {
         entry.Require(_stage is RoundStep.ModelOrder && entry.Header.Round == 0, Rules.Grammar, "The final model comes after the rounds.");
-        RequireCounted(entry, final.Taken);
+        if (IsAsynchronous)
+        {
+            RequireBuffer(entry);
+        }
+        else
+        {
+            RequireCounted(entry, final.Taken);
+        }
+
         RequireModel(entry, final.Parameters, final.Means, final.Deviations);
         entry.Require(final.Rounds == _round, Rules.Model, $"The final model is said to be of {final.Rounds} rounds; there are {_round}.");
         entry.Require(
