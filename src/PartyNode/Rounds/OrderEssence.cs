@@ -18,6 +18,9 @@ internal static class OrderEssence
         return SHA256.HashData(essence.ToByteArray());
     }
 
+    /// <summary>What names an order to a party's streams: its round, which an order has to itself; under an asynchronous strategy its attempt too, for a party may have several of one version.</summary>
+    public static long Sequence(JobPlan plan, RoundHeader header) => plan.Buffer is null ? header.Round : ((long)header.Round << 32) | header.Attempt;
+
     /// <summary>
     /// The purpose of the stream that local work draws from. Noise of DP-SGD is of its order as well as of its round: were a round ever ordered twice, for two
     /// models, the difference of the two updates would hide nothing under the same noise.

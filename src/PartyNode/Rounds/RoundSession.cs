@@ -166,7 +166,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         }
 
         byte[] essence = OrderEssence.Of(order);
-        if (!memory.TryOrder(header.Round, essence))
+        if (_plan.Buffer is null && !memory.TryOrder(header.Round, essence))
         {
             throw Broken(header, "this round had another order before, or a later round has begun");
         }
@@ -175,25 +175,26 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         memory.Settle(header.Round, order.Taken.Contains(place));
         AggregationStrategy strategy = _plan.WithNoise(_streams);
         int length = model.Layout.Length;
-        if (order.Parameters.Count != length || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
+        if (order.Parameters.Count != length * _plan.Models || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
         {
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
         Examples rows = Scaled(order.Means, order.Deviations);
         LocalWork local = strategy.Prepare(_plan.Work);
-        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
+        double[] global = ClusterPart.Choose(_plan, model, [.. order.Parameters], rows, out int cluster);
+        RoundOrder work = new((int)header.Round - 1, global, strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
         };
         double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
-        using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), header.Round, place);
+        using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), OrderEssence.Sequence(_plan, header), place);
         ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, rows, work, control, stream, cancellationToken);
         update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
         PersonalPart.Round(_plan, model, memory, header.Round, rows, work.Parameters, _streams, place);
         if (!Spec.IsSecure)
         {
-            return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
+            return order.Threshold == 0 ? Plain(header, update, cluster) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
         }
 
         memory.Pend(header.Round, update.ControlDelta, residual: null);
@@ -212,11 +213,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         return Enter(header, [.. order.Invited], order.Threshold, vector);
     }
 
-    private ModelUpdate Plain(RoundHeader header, ClientUpdate update)
+    private ModelUpdate Plain(RoundHeader header, ClientUpdate update, int cluster)
     {
         double[] sent = [.. update.Delta];
         double[]? residual = null;
-        using RandomStream rounding = _streams.For("codec", header.Round, place);
+        using RandomStream rounding = _streams.For("codec", OrderEssence.Sequence(_plan, header), place);
         UpdateCodec codec = _plan.Codec;
         if (codec.KeepsError && memory.Residual is { } carried)
         {
@@ -244,6 +245,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             HasLosses = update.LossBefore is not null && update.LossAfter is not null,
             LossBefore = update.LossBefore ?? 0,
             LossAfter = update.LossAfter ?? 0,
+            Cluster = (uint)cluster,
         };
     }
 
@@ -331,18 +333,22 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
     private RoundResult Finish(FederatedModel model, FinalModel final)
     {
-        if (final.Parameters.Count != model.Layout.Length || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
+        if (final.Parameters.Count != model.Layout.Length * _plan.Models || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
         {
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model has another length, a number that is not finite, or too many rounds.") { Step = nameof(RoundStep.FinalModel) };
         }
 
         bool onTest = input.Test.Count > 0;
-        Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
-        Evaluation measured = Evaluation.Of(model, final.Parameters.ToArray(), rows);
+        Examples train = ScaledBy(input.Train, final.Means, final.Deviations);
+        Examples rows = onTest ? ScaledBy(input.Test, final.Means, final.Deviations) : train;
+        double[] own = ClusterPart.Choose(_plan, model, [.. final.Parameters], train, out int cluster);
+        Evaluation measured = Evaluation.Of(model, own, rows);
         double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon)
         {
-            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, [.. final.Parameters], _streams, place),
+            Parameters = own,
+            Cluster = _plan.Models > 1 ? cluster : null,
+            Personal = PersonalPart.Close(_plan, model, memory, train, rows, own, _streams, place),
         };
     }
 

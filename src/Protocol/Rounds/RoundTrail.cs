@@ -8,6 +8,10 @@ namespace VertFed.Protocol;
 /// <param name="sender">The sender's place.</param>
 public sealed class RoundTrail(string job, uint sender)
 {
+    // Enough for all that a sender repeats after a connection was lost.
+    private const int MostRemembered = 64;
+
+    private readonly Queue<byte[]> _newest = new();
     private byte[] _previous = new byte[EnvelopeCodec.HashBytes];
 
     /// <summary>How many envelopes the chain has.</summary>
@@ -18,14 +22,14 @@ public sealed class RoundTrail(string job, uint sender)
     {
         ArgumentNullException.ThrowIfNull(last);
         Next = last.Header.Sequence + 1;
-        _previous = last.CoreHash;
+        Remember(last.CoreHash);
     }
 
-    /// <summary>Whether an envelope is the chain's last: said again, not a new one.</summary>
-    public bool IsLast(RoundEnvelope envelope)
+    /// <summary>Whether an envelope is one of the chain's newest that are remembered: said again, not a new one.</summary>
+    public bool Has(RoundEnvelope envelope)
     {
         ArgumentNullException.ThrowIfNull(envelope);
-        return Next > 0 && envelope.CoreHash.AsSpan().SequenceEqual(_previous);
+        return _newest.Any(known => envelope.CoreHash.AsSpan().SequenceEqual(known));
     }
 
     /// <summary>The header of the next envelope.</summary>
@@ -62,6 +66,16 @@ public sealed class RoundTrail(string job, uint sender)
         }
 
         Next++;
-        _previous = envelope.CoreHash;
+        Remember(envelope.CoreHash);
+    }
+
+    private void Remember(byte[] hash)
+    {
+        _previous = hash;
+        _newest.Enqueue(hash);
+        if (_newest.Count > MostRemembered)
+        {
+            _ = _newest.Dequeue();
+        }
     }
 }

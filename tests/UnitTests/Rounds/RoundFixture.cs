@@ -10,6 +10,8 @@ using VertFed.Horizontal.Learning;
 using VertFed.PartyNode.Configuration;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.PartyNode;
 
 namespace VertFed.UnitTests.Rounds;
@@ -174,6 +176,13 @@ internal sealed class RoundFixture : IAsyncDisposable
         ReportResponse report = await Jobs.ReportAsync(new GetJobRequest { Job = job });
         using JsonDocument document = JsonDocument.Parse(report.Rounds.ToByteArray());
         return document.RootElement.Clone();
+    }
+
+    /// <summary>A job as a coordinator that has stopped left it.</summary>
+    public async Task<RoundJobRecord> KeptAsync(string job)
+    {
+        await using ICoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(_place.At("coordinator"), "coordinator.db"));
+        return (await store.FindRoundJobAsync(job, CancellationToken.None))!;
     }
 
     /// <summary>The parameters in a party's copy of the model.</summary>
