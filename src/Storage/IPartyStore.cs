@@ -89,4 +89,15 @@ public interface IPartyStore : IJournal, IAsyncDisposable
     /// <returns>The model afterwards, or null where there is none.</returns>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Diverges"/>: it is bound to another one.</exception>
     Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken);
+
+    /// <summary>Keeps what a horizontal job may cost, before it is accepted. Said again, the newer plan counts; what was spent stays.</summary>
+    /// <param name="planned">One Rényi divergence for each order of the accountant.</param>
+    Task PlanPrivacyAsync(string job, string dataset, PrivacyLevel level, IReadOnlyList<double> planned, long nowUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>Adds a round's cost, before its answer leaves. A round that was added before, or lies before the last one, changes nothing.</summary>
+    /// <returns>The job's account afterwards.</returns>
+    Task<PrivacySpending> SpendPrivacyAsync(string job, uint round, IReadOnlyList<double> cost, long nowUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>The accounts of all jobs, oldest first. They are never forgotten.</summary>
+    Task<IReadOnlyList<PrivacySpending>> ListPrivacyAsync(CancellationToken cancellationToken);
 }

@@ -86,6 +86,10 @@ internal static class StorageError
     public static VertFedException AttemptExists(string job, uint attempt) =>
         new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {job}: attempt {attempt} is in the journal already"));
 
+    public static VertFedException NoPrivacyPlan(string job) => new(ErrorCode.Storage, $"job {job}: nothing was planned in the privacy account, so nothing can be spent");
+
+    public static VertFedException OtherPrivacyOrders(string job) => new(ErrorCode.Storage, $"job {job}: the privacy account was begun with other orders than this software has");
+
     public static VertFedException Rewritten(string job, uint attempt, ulong sequence) =>
         new(ErrorCode.Diverges, string.Create(CultureInfo.InvariantCulture, $"job {job}, attempt {attempt}: envelope {sequence} differs from the one in the journal"));
 

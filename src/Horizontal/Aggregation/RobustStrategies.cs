@@ -5,17 +5,20 @@ namespace VertFed.Horizontal.Aggregation;
 
 /// <summary>
 /// Coordinate-wise median (Yin et al. 2018, definition 1): x_k ← x_k + median_i Δ_ik, every client alike; of an even number the mean of the
-/// middle two. Outvotes fewer than half of the clients.
+/// middle two. Outvotes fewer than half of the clients; those far from it are named.
 /// </summary>
 public sealed class CoordinateMedian() : IndividualStrategy("median")
 {
-    private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster) =>
-        new(state.Next(state.Moved(1, Coordinates.Trimmed(updates, (updates.Count - 1) / 2))), []);
+    private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster)
+    {
+        (double[] median, double[] kept) = Coordinates.Trimmed(updates, (updates.Count - 1) / 2);
+        return new Aggregated(state.Next(state.Moved(1, median)), Coordinates.Far(updates, median, kept));
+    }
 }
 
 /// <summary>
 /// Coordinate-wise trimmed mean (Yin et al. 2018, definition 2): of every coordinate the b = ⌈β m⌉ largest and b smallest of m values are left
-/// out and the rest averaged, every client alike. Outvotes up to b clients.
+/// out and the rest averaged, every client alike. Outvotes up to b clients; those far from the outcome are named.
 /// </summary>
 public sealed class TrimmedMean : IndividualStrategy
 {
@@ -31,10 +34,11 @@ public sealed class TrimmedMean : IndividualStrategy
 
     private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster)
     {
-        int trim = (int)Math.Ceiling(_share * updates.Count);
+        int trim = Shares.Up(_share, updates.Count);
         Throw.If(
             2 * trim >= updates.Count, HorizontalError.TooFewClients, $"Of {updates.Count} updates {trim} cannot be trimmed at each end.");
-        return new Aggregated(state.Next(state.Moved(1, Coordinates.Trimmed(updates, trim))), []);
+        (double[] mean, double[] kept) = Coordinates.Trimmed(updates, trim);
+        return new Aggregated(state.Next(state.Moved(1, mean)), Coordinates.Far(updates, mean, kept));
     }
 }
 
@@ -61,7 +65,7 @@ public sealed class Krum : IndividualStrategy
     private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster)
     {
         int m = updates.Count;
-        int f = (int)Math.Floor(_share * m);
+        int f = Shares.Down(_share, m);
         Throw.If(m < (2 * f) + 3, HorizontalError.TooFewClients, $"Krum against {f} hostile clients needs {(2 * f) + 3} updates; there are {m}.");
         int q = _chosen == 0 ? m - f : _chosen;
         Throw.If(q > m - f, HorizontalError.TooFewClients, $"Of {m} updates with {f} hostile ones {q} cannot be chosen.");
@@ -116,9 +120,10 @@ public sealed class Krum : IndividualStrategy
 }
 
 /// <summary>
-/// Geometric median, RFA (Pillutla et al. 2022): v = argmin Σ w_i ||v − Δ_i||, w_i = n_i / Σ n, by the smoothed Weiszfeld iteration
-/// β_i = w_i / max(ν, ||v − Δ_i||), v ← Σ β_i Δ_i / Σ β_i. It starts from the mean of updates shortened to their median norm, and ν goes by the median
-/// distance from there: both are of the size of honest updates, however long a hostile one is. Outvotes clients with less than half of the weight.
+/// Geometric median, RFA (Pillutla et al. 2022): v = argmin Σ w_i ||v − Δ_i||, w_i in proportion to min(n_i, median n), by the smoothed Weiszfeld
+/// iteration β_i = w_i / max(ν, ||v − Δ_i||), v ← Σ β_i Δ_i / Σ β_i. It starts from the mean of updates shortened to their median norm, and ν goes by the
+/// median distance from there: both are of the size of honest updates, however long a hostile one is. Outvotes clients with less than half of the weight,
+/// which the limit at the median keeps from growing with what a client claims to have (<see cref="Coordinates.Weights"/>); those far from v are named.
 /// </summary>
 public sealed class GeometricMedian : IndividualStrategy
 {
@@ -138,7 +143,7 @@ public sealed class GeometricMedian : IndividualStrategy
 
     private protected override Aggregated AggregateCore(ServerState state, IReadOnlyList<ClientUpdate> updates, int roster)
     {
-        double[] weights = [.. updates.Select(static update => (double)update.Examples)];
+        double[] weights = Coordinates.Weights(updates);
         double[] centre = Start(updates, weights);
         double smallest = _smoothing * Coordinates.Median([.. updates.Select(update => Distance(centre, update))]);
         for (int iteration = 0; iteration < _iterations && smallest > 0; iteration++)
@@ -152,7 +157,11 @@ public sealed class GeometricMedian : IndividualStrategy
             centre = Coordinates.Mean(updates, beta);
         }
 
-        return new Aggregated(state.Next(state.Moved(1, centre)), []);
+        // Of its weight a client keeps 1 / distance, as β has it, by the distance of the median client.
+        double[] distances = [.. updates.Select(update => Distance(centre, update))];
+        double usual = Coordinates.Median(distances);
+        double[] kept = [.. distances.Select(distance => distance > usual ? usual / distance : 1)];
+        return new Aggregated(state.Next(state.Moved(1, centre)), Coordinates.Far(updates, centre, kept));
     }
 
     private static double[] Start(IReadOnlyList<ClientUpdate> updates, double[] weights)
@@ -173,8 +182,9 @@ public sealed class GeometricMedian : IndividualStrategy
 }
 
 /// <summary>
-/// Norm bounding (Sun et al. 2019): x ← x + Σ w_i Δ_i min(1, M / ||Δ_i||), w_i = n_i / Σ n. Whoever is shortened is named with the share that it
-/// kept. M is given, or is a multiple of the round's median norm.
+/// Norm bounding (Sun et al. 2019): x ← x + Σ w_i Δ_i min(1, M / ||Δ_i||), w_i in proportion to min(n_i, median n), so that a claim of many rows is no
+/// way round M (<see cref="Coordinates.Weights"/>). Whoever is shortened is named with the share that it kept. M is given, or is a multiple of the round's
+/// median norm.
 /// </summary>
 public sealed class NormBounding : IndividualStrategy
 {
@@ -195,13 +205,14 @@ public sealed class NormBounding : IndividualStrategy
     {
         double[] norms = [.. updates.Select(static update => Kernels.Norm(update.Delta))];
         double bound = _relative ? _bound * Coordinates.Median(norms) : _bound;
-        double total = updates.Sum(static update => (double)update.Examples);
+        double[] weights = Coordinates.Weights(updates);
+        double total = weights.Sum();
         double[] mean = new double[state.Parameters.Length];
         var outliers = new List<Outlier>();
         for (int i = 0; i < norms.Length; i++)
         {
             double kept = norms[i] > bound ? bound / norms[i] : 1;
-            Kernels.AddScaled(updates[i].Examples / total * kept, updates[i].Delta, mean);
+            Kernels.AddScaled(weights[i] / total * kept, updates[i].Delta, mean);
             if (kept < 1)
             {
                 outliers.Add(new Outlier(updates[i].Client, kept, FormattableString.Invariant($"norm {norms[i]:g4} is above {bound:g4}")));
@@ -215,6 +226,8 @@ public sealed class NormBounding : IndividualStrategy
 /// <summary>Sums over clients, coordinate by coordinate.</summary>
 internal static class Coordinates
 {
+    private const double FarFrom = 3;
+
     /// <summary>The middle value; of an even number the mean of the middle two.</summary>
     public static double Median(double[] values)
     {
@@ -222,30 +235,69 @@ internal static class Coordinates
         return 0.5 * (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]);
     }
 
-    /// <summary>Of every coordinate the mean of what is left after the <paramref name="trim"/> largest and smallest.</summary>
-    public static double[] Trimmed(IReadOnlyList<ClientUpdate> updates, int trim)
+    /// <summary>
+    /// min(n_i, median n), not normalised. Rows are a client's own claim, and an average by claims belongs to whoever claims most; with a limit that
+    /// a hostile minority cannot move, its weight stays below that of the others (weights truncated, as Portnoy, Tirosh and Hendler 2020 do).
+    /// </summary>
+    public static double[] Weights(IReadOnlyList<ClientUpdate> updates)
+    {
+        double[] claims = [.. updates.Select(static update => (double)update.Examples)];
+        double most = Median(claims);
+        return [.. claims.Select(claim => Math.Min(claim, most))];
+    }
+
+    /// <summary>Clients more than three times as far from the outcome as the median client, for the report.</summary>
+    /// <param name="updates">All updates.</param>
+    /// <param name="outcome">What was made of them.</param>
+    /// <param name="kept">The share of its weight that each kept.</param>
+    public static IReadOnlyList<Outlier> Far(IReadOnlyList<ClientUpdate> updates, double[] outcome, double[] kept)
+    {
+        double[] distances = [.. updates.Select(update => Kernels.Norm(Kernels.Subtract(outcome, update.Delta)))];
+        double usual = Median(distances);
+        var outliers = new List<Outlier>();
+        for (int i = 0; i < distances.Length; i++)
+        {
+            if (distances[i] > FarFrom * usual)
+            {
+                string reason = FormattableString.Invariant($"distance {distances[i]:g4} from the outcome; the median client's is {usual:g4}");
+                outliers.Add(new Outlier(updates[i].Client, kept[i], reason));
+            }
+        }
+
+        return outliers;
+    }
+
+    /// <summary>
+    /// Of every coordinate the mean of what is left after the <paramref name="trim"/> largest and smallest; and of every client the share of coordinates in
+    /// which its number was left.
+    /// </summary>
+    public static (double[] Mean, double[] Kept) Trimmed(IReadOnlyList<ClientUpdate> updates, int trim)
     {
         double[] result = new double[updates[0].Delta.Length];
         double[] values = new double[updates.Count];
+        int[] owners = new int[values.Length];
+        double[] kept = new double[values.Length];
         int left = values.Length - (2 * trim);
         for (int k = 0; k < result.Length; k++)
         {
             for (int i = 0; i < values.Length; i++)
             {
                 values[i] = updates[i].Delta[k];
+                owners[i] = i;
             }
 
-            Array.Sort(values);
+            Array.Sort(values, owners);
             double sum = 0;
             for (int i = trim; i < trim + left; i++)
             {
                 sum += values[i];
+                kept[owners[i]] += 1.0 / result.Length;
             }
 
             result[k] = sum / left;
         }
 
-        return result;
+        return (result, kept);
     }
 
     /// <summary>Σ w_i Δ_i / Σ w_i.</summary>

@@ -25,10 +25,15 @@ public sealed record ServerState(int Round, double[] Parameters, IReadOnlyDictio
     public double[]? Slot(string name) => Slots.TryGetValue(name, out double[]? value) ? value : null;
 
     /// <summary>The state after one more round.</summary>
-    /// <exception cref="HorizontalException">A parameter is not finite: the strategy's step size is too large.</exception>
+    /// <exception cref="HorizontalException">A parameter, or a number of the strategy's own, is not finite: the strategy's step size is too large.</exception>
     public ServerState Next(double[] parameters, params (string Name, double[] Value)[] slots)
     {
         Throw.IfNotFinite(parameters, "The aggregated model");
+        foreach ((string name, double[] value) in slots)
+        {
+            Throw.IfNotFinite(value, $"The server's '{name}'");
+        }
+
         if (slots.Length == 0)
         {
             return new ServerState(Round + 1, parameters, Slots);

@@ -253,5 +253,5 @@ public sealed class TopCodec : UpdateCodec
         return vector;
     }
 
-    private int Count(int length) => Math.Clamp((int)Math.Ceiling(_share * length), Math.Min(1, length), length);
+    private int Count(int length) => Math.Clamp(Shares.Up(_share, length), Math.Min(1, length), length);
 }

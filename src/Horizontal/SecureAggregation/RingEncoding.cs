@@ -15,6 +15,12 @@ namespace VertFed.Horizontal.SecureAggregation;
 /// <param name="Clients">n, from 1.</param>
 public sealed record RingEncoding(int FractionalBits, double Bound, int Clients)
 {
+    /// <summary>
+    /// Whether numbers are rounded towards zero and not to the nearest: then no vector gets longer, and one that was clipped to C before measures at most C
+    /// in the ring too. Rounding to the nearest can add √d / 2 units, for which the noise of a server has no allowance.
+    /// </summary>
+    public bool TowardsZero { get; init; }
+
     /// <exception cref="HorizontalException">A number is out of its range, or the sum would not fit.</exception>
     public void Validate()
     {
@@ -34,7 +40,7 @@ public sealed record RingEncoding(int FractionalBits, double Bound, int Clients)
         for (int i = 0; i < encoded.Length; i++)
         {
             Throw.If(!(Math.Abs(vector[i]) <= Bound), HorizontalError.NormTooLarge, "A number of an update is beyond the bound of the secure sum, or not finite.");
-            encoded[i] = unchecked((ulong)(long)Math.Round(vector[i] * scale, MidpointRounding.ToEven));
+            encoded[i] = unchecked((ulong)(long)Math.Round(vector[i] * scale, TowardsZero ? MidpointRounding.ToZero : MidpointRounding.ToEven));
         }
 
         return encoded;

@@ -103,11 +103,25 @@ public sealed class SecureSumClient : IDisposable
         Throw.If(
             shares.Count + 1 < _plan.Threshold, HorizontalError.TooFewClients, $"The secure sum needs {_plan.Threshold} clients; {shares.Count + 1} have shared keys.");
         var opened = new SortedDictionary<int, (SecretShare, SecretShare)>();
-        foreach (SealedShares message in shares)
+        try
         {
-            Throw.If(message.To != Client || message.From == Client, HorizontalError.CheckFailed, "Shares are not meant for this client.");
-            Throw.If(!_peers.TryGetValue(message.From, out KeyAnnouncement? sender), HorizontalError.UnknownClient, $"Client {message.From} has announced no keys.");
-            Throw.If(!opened.TryAdd(message.From, Open(sender, message)), HorizontalError.Repeated, $"Client {message.From} has shared twice.");
+            foreach (SealedShares message in shares)
+            {
+                Throw.If(message.To != Client || message.From == Client, HorizontalError.CheckFailed, "Shares are not meant for this client.");
+                Throw.If(!_peers.TryGetValue(message.From, out KeyAnnouncement? sender), HorizontalError.UnknownClient, $"Client {message.From} has announced no keys.");
+                Throw.If(opened.ContainsKey(message.From), HorizontalError.Repeated, $"Client {message.From} has shared twice.");
+                opened.Add(message.From, Open(sender, message));
+            }
+        }
+        catch (HorizontalException)
+        {
+            foreach ((SecretShare maskKey, SecretShare selfMask) in opened.Values)
+            {
+                Array.Clear(maskKey.Values);
+                Array.Clear(selfMask.Values);
+            }
+
+            throw;
         }
 
         foreach ((int client, (SecretShare, SecretShare) pair) in opened)

@@ -111,8 +111,9 @@ public static class ShamirField
 
     internal static ulong Add(ulong a, ulong b)
     {
-        ulong sum = a + b;
-        return sum >= Prime ? sum - Prime : sum;
+        // Below 2p; p is taken off and, where that went below zero, put back: no branch on what may be a secret.
+        ulong reduced = a + b - Prime;
+        return reduced + (Prime & (ulong)((long)reduced >> 63));
     }
 
     internal static ulong Invert(ulong a)

@@ -81,7 +81,9 @@ public sealed class JobPlan
     public int Parties { get; }
 
     /// <summary>How numbers enter a secure sum of updates.</summary>
-    public RingEncoding Encoding => Privacy is { Level: PrivacyLevel.Distributed } noisy ? noisy.Encoding : new RingEncoding(SumBits, SumBound, Parties);
+    public RingEncoding Encoding => Privacy is { Level: PrivacyLevel.Distributed } noisy
+        ? noisy.Encoding
+        : new RingEncoding(SumBits, SumBound, Parties) { TowardsZero = Privacy is { Level: PrivacyLevel.Client } };
 
     /// <summary>Reads a spec's words.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>, naming the field.</exception>

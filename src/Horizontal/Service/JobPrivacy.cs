@@ -113,7 +113,7 @@ public sealed class JobPrivacy
     {
         PrivacyLevel.Client => spent.AfterSampledGaussian(1, _privacy.Noise / 2, rounds),
         PrivacyLevel.Distributed => Distributed(spent, 2, rounds),
-        _ => spent.AfterSampledGaussian(Math.Min(1, (double)_spec.Batch / rows), _privacy.Noise, checked(_work.Steps(rows) * rounds)),
+        _ => spent.AfterSampledGaussian(_work.Sampling(rows), _privacy.Noise, checked(_work.Steps(rows) * rounds)),
     };
 
     /// <summary>ε of what the job's level protects, after so many rounds: a row at level record, the party at the others.</summary>

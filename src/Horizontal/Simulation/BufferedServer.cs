@@ -31,7 +31,7 @@ internal sealed class BufferedServer : SimulatedServer
         _clients = clients;
         _test = test;
         _buffer = new FedBuff(method.Size, method.MostStale);
-        _limits = new UpdateLimits(first.Length, 0, double.PositiveInfinity, int.MaxValue, options.Work.StepLimit, false);
+        _limits = new UpdateLimits(first.Length, 0, double.PositiveInfinity, int.MaxValue, options.Work.StepLimit, false) { Work = options.Work };
         _reference = Math.Max(1, clients.Rows.Max(options.Work.Steps));
         _chance = clients.Streams.For("asynchronous", 0, RandomStreams.Server);
         _idle = [.. Enumerable.Range(0, clients.Count)];

@@ -26,7 +26,7 @@ public static class ClientSelection
     public static int Invitations(int needed, double factor, int clients)
     {
         Throw.Invalid(!(factor >= 1 && factor <= 100), "Over-selection invites 1 to 100 times what is needed.");
-        return (int)Math.Min(clients, Math.Ceiling(factor * needed));
+        return Math.Min(clients, Shares.Up(factor, needed));
     }
 
     /// <summary>The invited clients, sorted.</summary>

@@ -44,7 +44,7 @@ internal sealed class ClusteredServer : SimulatedServer
         int[] answering = _clients.Answering(invited, _options.Work, round);
         (int Cluster, ClientUpdate Update, long Bytes)[] answers = _clients.InParallel(answering, client => Answer(client, round, cancellationToken), cancellationToken);
         int length = _states[0].Parameters.Length;
-        var inbox = new RoundInbox(new UpdateLimits(length, round, double.PositiveInfinity, int.MaxValue, _options.Work.StepLimit, false), invited);
+        var inbox = new RoundInbox(new UpdateLimits(length, round, double.PositiveInfinity, int.MaxValue, _options.Work.StepLimit, false) { Work = _options.Work }, invited);
         (int Cluster, ClientUpdate Update, long Bytes)[] taken = [.. answers.Where(answer => inbox.TryTake(answer.Update))];
         bool enough = taken.Length >= _options.LeastClients;
         _states = enough

@@ -70,6 +70,11 @@ internal static class Combinations
             Throw.Invalid(
                 options.Selection != SelectionPolicy.Poisson || options.OverSelection > 1,
                 "Client-level privacy by the server's noise goes with selection by poisson, without over-selection.");
+
+            // Where one answer more or less decides between the whole sum and none, a client moves the model by far more than the clip.
+            Throw.Invalid(
+                options.LeastClients > 1,
+                "Client-level privacy by the server's noise goes with any number of answers: a least number would show in the model whether one client was there.");
         }
     }
 }

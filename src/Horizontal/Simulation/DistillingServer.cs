@@ -64,7 +64,7 @@ internal sealed class DistillingServer : SimulatedServer
     {
         RoundOrder order = _options.Strategy.Order(_state, _options.Work) with { Round = round };
         (ClientUpdate Update, long Bytes)[] answers = _clients.Train(order, answering, cancellationToken);
-        var limits = new UpdateLimits(order.Parameters.Length, round, double.PositiveInfinity, int.MaxValue, _options.Work.StepLimit, false);
+        var limits = new UpdateLimits(order.Parameters.Length, round, double.PositiveInfinity, int.MaxValue, _options.Work.StepLimit, false) { Work = _options.Work };
         var inbox = new RoundInbox(limits, invited);
         foreach ((ClientUpdate update, _) in answers)
         {

@@ -7,7 +7,7 @@ namespace VertFed.Horizontal.Simulation;
 
 /// <summary>
 /// Deals rows to simulated clients. <c>iid</c>: a uniform order, dealt in turn. <c>dirichlet:α</c>: of every class each client gets a share,
-/// shares ~ Dir(α, …, α) (Hsu et al. 2019). <c>shards:k</c>: rows sorted by label are cut into clients × k shards of one size, k random ones a
+/// shares ~ Dir(α, …, α) (Yurochkin et al. 2019). <c>shards:k</c>: rows sorted by label are cut into clients × k shards of one size, k random ones a
 /// client (McMahan et al. 2017). <c>feature-skew</c>: rows sorted along one random direction of the features and cut in blocks. Labels of
 /// regressions count as classes by tenths of their order. No client is left without rows: one is moved from the largest client.
 /// </summary>
@@ -160,11 +160,15 @@ public sealed class Partition
 
     private static void FillEmpty(List<int>[] dealt)
     {
+        // The largest first, and of equals the first.
+        var bySize = new PriorityQueue<int, (int, int)>(dealt.Select(static (rows, client) => (client, (-rows.Count, client))));
         foreach (List<int> empty in dealt.Where(static rows => rows.Count == 0))
         {
-            List<int> largest = dealt.MaxBy(static rows => rows.Count)!;
+            int client = bySize.Dequeue();
+            List<int> largest = dealt[client];
             empty.Add(largest[^1]);
             largest.RemoveAt(largest.Count - 1);
+            bySize.Enqueue(client, (-largest.Count, client));
         }
     }
 }

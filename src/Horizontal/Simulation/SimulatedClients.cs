@@ -76,7 +76,9 @@ internal sealed class SimulatedClients : IDisposable
     public int[] Answering(int[] invited, LocalWork work, int round)
     {
         using RandomStream stream = Streams.For("stragglers", round, RandomStreams.Server);
-        int reference = invited.Length == 0 ? 1 : Math.Max(1, invited.Max(client => work.Steps(Rows[client])));
+
+        // Of all clients, not of those invited: else whether one is there would move the deadline of the others, which no accountant of privacy reckons with.
+        int reference = Math.Max(1, Rows.Max(work.Steps));
         var times = new List<(double Time, int Client)>();
         foreach (int client in invited)
         {
@@ -178,8 +180,7 @@ internal sealed class SimulatedClients : IDisposable
         {
             if (!_stepCosts.TryGetValue(rows, out double[]? cost))
             {
-                int batch = _options.Work.BatchSize == 0 ? rows : Math.Min(_options.Work.BatchSize, rows);
-                cost = PrivacyAccountant.Fresh.AfterSampledGaussian((double)batch / rows, privacy.NoiseMultiplier, 1).Values.ToArray();
+                cost = PrivacyAccountant.Fresh.AfterSampledGaussian(_options.Work.Sampling(rows), privacy.NoiseMultiplier, 1).Values.ToArray();
                 _stepCosts.Add(rows, cost);
             }
 

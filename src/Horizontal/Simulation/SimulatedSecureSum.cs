@@ -24,6 +24,9 @@ internal sealed class SimulatedSecureSum(SimulationOptions options, SimulatedCli
     /// <summary>f of the ring: updates are rounded to a millionth.</summary>
     public const int FractionalBits = 20;
 
+    /// <summary>In units of the ring; what <see cref="DiscreteGaussian.OfVariance"/> takes.</summary>
+    private const double MostDeviation = 1 << 26;
+
     private const int AnnouncementBytes = 4 + (2 * AgreementKey.PublicBytes) + 32;
     private const int SealedBytes = 8 + 16 + (2 * ShareBytes);
     private const int ShareBytes = 4 + (8 * ShamirField.Parts);
@@ -36,6 +39,8 @@ internal sealed class SimulatedSecureSum(SimulationOptions options, SimulatedCli
     {
         int length = options.Model.Layout.Length;
         int least = Least();
+        Throw.Invalid(
+            Deviation(privacy) > MostDeviation, "Noise at the clients is larger than the ring's sampler takes: lower the clip or the noise, or take more clients.");
         return PrivacyAccountant.Fresh.AfterDistributed(
             DistributedFedAvg.Sensitivity(privacy.Clip, FractionalBits, length), Deviation(privacy), least, length, 1).Values.ToArray();
     }
@@ -47,7 +52,7 @@ internal sealed class SimulatedSecureSum(SimulationOptions options, SimulatedCli
     public SecureSumOutcome Run(
         SumStrategy strategy, RoundOrder order, int[] invited, IReadOnlyList<ClientUpdate> updates, CancellationToken cancellationToken)
     {
-        RingEncoding encoding = Encoding(Math.Max(1, invited.Length));
+        RingEncoding encoding = Encoding(Math.Max(1, invited.Length)) with { TowardsZero = options.Privacy is { AtClients: false } };
         if (invited.Length < 2)
         {
             return new SecureSumOutcome([], [], encoding, 0, 0, $"{invited.Length} clients were invited; a secure sum needs two.", []);

@@ -38,7 +38,7 @@ internal sealed class SynchronousServer : SimulatedServer
         int[] answering = _clients.Answering(invited, order.Work, round);
         (ClientUpdate Update, long Bytes)[] answers = _clients.Train(order, answering, cancellationToken);
         _personal?.Round(order, answering, cancellationToken);
-        var limits = new UpdateLimits(order.Parameters.Length, round, double.PositiveInfinity, int.MaxValue, order.Work.StepLimit, _strategy.UsesControl);
+        var limits = new UpdateLimits(order.Parameters.Length, round, double.PositiveInfinity, int.MaxValue, order.Work.StepLimit, _strategy.UsesControl) { Work = order.Work };
         var inbox = new RoundInbox(limits, invited);
         long up = 0;
         foreach ((ClientUpdate update, long bytes) in answers)

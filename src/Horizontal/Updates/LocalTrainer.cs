@@ -114,12 +114,12 @@ public static class LocalTrainer
     {
         LocalWork work = state.Order.Work;
         int rows = state.Examples.Count;
-        int batch = work.BatchSize == 0 ? rows : Math.Min(work.BatchSize, rows);
+        double rate = work.Sampling(rows);
         int steps = work.Steps(rows);
         for (int step = 0; step < steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            state.PrivateStep((double)batch / rows, stream);
+            state.PrivateStep(rate, stream);
         }
 
         return steps;

@@ -51,6 +51,9 @@ public sealed record LocalWork
         return this with { StepLimit = Math.Max(1, (int)Math.Floor(Steps(rows) * speed)) };
     }
 
+    /// <summary>DP-SGD's q: the chance with which a step takes each of so many rows, which is at least one. 1 where the batch is all rows.</summary>
+    public double Sampling(int rows) => BatchSize == 0 ? 1 : Math.Min(1, (double)BatchSize / rows);
+
     /// <summary>Optimiser steps that a client with that many rows does.</summary>
     public int Steps(int rows)
     {
@@ -60,7 +63,7 @@ public sealed record LocalWork
         }
 
         int batch = BatchSize == 0 ? rows : Math.Min(BatchSize, rows);
-        return (int)Math.Min(StepLimit, (long)Epochs * ((rows + batch - 1) / batch));
+        return (int)Math.Min(StepLimit, Epochs * (((long)rows + batch - 1) / batch));
     }
 }
 

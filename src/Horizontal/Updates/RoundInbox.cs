@@ -8,7 +8,7 @@ public sealed record Refusal(int Client, HorizontalError Error, string Reason);
 /// <summary>What an update has to keep to.</summary>
 /// <param name="Length">Length of the flat parameter vector.</param>
 /// <param name="Round">The open round.</param>
-/// <param name="MostNorm">The largest Euclidean norm of Δ, of c_i⁺ − c_i too; infinity allows any finite one.</param>
+/// <param name="MostNorm">The largest Euclidean norm of Δ, of c_i⁺ − c_i too; infinity allows any up to 1e100.</param>
 /// <param name="MostExamples">The most rows that a client may claim: a claim is a weight.</param>
 /// <param name="MostSteps">The most steps that the order allowed.</param>
 /// <param name="WithControl">Whether the strategy needs a control variate.</param>
@@ -16,6 +16,18 @@ public sealed record UpdateLimits(int Length, int Round, double MostNorm, long M
 {
     /// <summary>Weighted gradients that a step can count for at most: momentum just below 1 makes more of them than steps.</summary>
     private const double MostPerStep = 1000;
+
+    /// <summary>
+    /// What no norm and no loss goes beyond, whatever the job allows: squares of it, and sums of it weighted by rows, are still finite, so no single client
+    /// can bring a round to nothing with numbers that are finite by themselves.
+    /// </summary>
+    private const double Largest = 1e100;
+
+    /// <summary>
+    /// The work that was ordered: rows, steps and normalised steps then have to be such as that work makes. Null takes normalised steps as they are claimed,
+    /// and with them, under FedNova, any weight.
+    /// </summary>
+    public LocalWork? Work { get; init; }
 
     /// <exception cref="HorizontalException">The update breaks one of them; the message names the client and the field.</exception>
     public void Check(ClientUpdate update)
@@ -32,8 +44,11 @@ public sealed record UpdateLimits(int Length, int Round, double MostNorm, long M
         Throw.Invalid(
             !(update.NormalisedSteps > 0 && update.NormalisedSteps <= MostPerStep * update.Steps),
             $"{who} claims a number of normalised steps that its steps cannot make.");
+        CheckWork(update, who);
         Throw.If(
-            !double.IsFinite(update.LossBefore ?? 0) || !double.IsFinite(update.LossAfter ?? 0), HorizontalError.NotFinite, $"{who} has a loss that is not finite.");
+            !(Math.Abs(update.LossBefore ?? 0) <= Largest) || !(Math.Abs(update.LossAfter ?? 0) <= Largest),
+            HorizontalError.NotFinite,
+            $"{who} has a loss that is not a number below {Largest:g1}.");
         CheckVector(update.Delta, who);
         if (update.ControlDelta is not null)
         {
@@ -41,11 +56,27 @@ public sealed record UpdateLimits(int Length, int Round, double MostNorm, long M
         }
     }
 
+    // A client may do fewer steps than its rows make, for it may be a slow one; what its steps count for follows from the order.
+    private void CheckWork(ClientUpdate update, string who)
+    {
+        if (Work is null)
+        {
+            return;
+        }
+
+        int most = Work.Steps((int)Math.Min(update.Examples, int.MaxValue));
+        Throw.Invalid(update.Steps > most, $"{who} claims {update.Steps} steps; its {update.Examples} rows make at most {most}.");
+        double expected = LocalTrainer.NormalisedSteps(Work, update.Steps);
+        Throw.Invalid(
+            !(Math.Abs(update.NormalisedSteps - expected) <= 1e-9 * Math.Abs(expected)), $"{who} claims a number of normalised steps that its steps cannot make.");
+    }
+
     private void CheckVector(double[] vector, string who)
     {
         Throw.IfNotFinite(vector, who);
         double norm = Kernels.Norm(vector);
-        Throw.If(!(norm <= MostNorm) || !double.IsFinite(norm), HorizontalError.NormTooLarge, $"{who} has norm {norm:g4}; at most {MostNorm:g4} is allowed.");
+        double most = Math.Min(MostNorm, Largest);
+        Throw.If(!(norm <= most), HorizontalError.NormTooLarge, $"{who} has norm {norm:g4}; at most {most:g4} is allowed.");
     }
 }
 

@@ -7,6 +7,9 @@ namespace VertFed.PartyNode.Configuration;
 /// <summary>The `policy` part of a configuration file, in the file itself or in one of its own that it names.</summary>
 internal static class PolicyReader
 {
+    /// <summary>δ where a bound states none.</summary>
+    public const double StandardDelta = 1e-5;
+
     private const int MostWords = 4096;
     private const int LongestWord = 1024;
 
@@ -53,6 +56,7 @@ internal static class PolicyReader
             Families = Choice(map, "families", "logistic", "linear", "poisson", "softmax"),
             Features = Words(map, "features"),
             Datasets = Names(map, "datasets"),
+            Rounds = Rounds(map),
             ManualApproval = map.Word("approval", "automatic", "automatic", "manual") == "manual",
             Automatic = Exceptions(map),
             ApprovalHours = (int)map.Integer("approval_hours", standard.ApprovalHours, 1, PartyPolicy.LongestApprovalHours),
@@ -68,6 +72,34 @@ internal static class PolicyReader
         return policy.ManualApproval || policy.Automatic == ApprovalExceptions.None
             ? policy
             : throw map.Bad("automatic_for", "is of use with approval: manual alone");
+    }
+
+    private static RoundPolicy Rounds(YamlMap map)
+    {
+        RoundPolicy standard = RoundPolicy.Default;
+        return new RoundPolicy
+        {
+            MaxRounds = (int)map.Integer("max_rounds", standard.MaxRounds, 1, 1000),
+            MinimumParties = (int)map.Integer("minimum_parties", standard.MinimumParties, HorizontalSpecification.FewestParties, HorizontalSpecification.MostParties),
+            MinimumRows = map.Integer("minimum_rows", standard.MinimumRows, 2, 100_000_000),
+            RequireSecureAggregation = map.Flag("require_secure_aggregation", standard.RequireSecureAggregation),
+            MaxEpsilon = Bound(map, "max_epsilon"),
+            Budget = Bound(map, "privacy_budget"),
+        };
+    }
+
+    private static PrivacyBound? Bound(YamlMap owner, string key)
+    {
+        if (owner.OptionalMap(key) is not { } map)
+        {
+            return null;
+        }
+
+        PrivacyBound bound = new(map.Number("epsilon"), map.Has("delta") ? map.Number("delta") : StandardDelta);
+        map.RefuseOthers();
+        return bound.Epsilon is not (> 0 and <= 1e3) ? throw map.Bad("epsilon", "a number above 0 and at most 1000 is expected")
+            : bound.Delta is not (> 0 and <= 0.1) ? throw map.Bad("delta", "a number above 0 and at most 0.1 is expected")
+            : bound;
     }
 
     private static void RequireVersion(YamlMap map)

@@ -6,15 +6,15 @@ using VertFed.Protocol.V1;
 namespace VertFed.PartyNode.Control;
 
 /// <summary>
-/// What an operator says to the running node of a configuration: <c>jobs --config FILE [--held] [--json]</c>, <c>show JOB</c>,
+/// What an operator says to the running node of a configuration: <c>jobs --config FILE [--held] [--json]</c>, <c>privacy</c>, <c>show JOB</c>,
 /// <c>approve JOB</c> and <c>refuse JOB [--reason TEXT]</c>, each with <c>--config FILE [--json]</c>. Exit codes are those of <see cref="ErrorCode"/>.
 /// </summary>
 internal static class ControlCommand
 {
-    private const string Usage = "usage: party jobs|show JOB|approve JOB|refuse JOB --config FILE [--held] [--reason TEXT] [--json]";
+    private const string Usage = "usage: party jobs|privacy|show JOB|approve JOB|refuse JOB --config FILE [--held] [--reason TEXT] [--json]";
 
     /// <summary>The words that lead here instead of to a running node.</summary>
-    public static IReadOnlyList<string> Verbs { get; } = ["jobs", "show", "approve", "refuse"];
+    public static IReadOnlyList<string> Verbs { get; } = ["jobs", "privacy", "show", "approve", "refuse"];
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors, CancellationToken cancellationToken)
     {
@@ -38,6 +38,13 @@ internal static class ControlCommand
         {
             NodeJobs jobs = await client.CallAsync((node, options) => node.ListJobsAsync(new NodeListRequest { Held = given.Held }, options), cancellationToken);
             Print(jobs, given.Json, output, () => ControlText.WriteJobs(jobs.Jobs, output));
+            return;
+        }
+
+        if (given.Verb == "privacy")
+        {
+            NodePrivacy privacy = await client.CallAsync((node, options) => node.ShowPrivacyAsync(new NodePrivacyRequest(), options), cancellationToken);
+            Print(privacy, given.Json, output, () => ControlText.WritePrivacy(privacy, output));
             return;
         }
 
@@ -77,13 +84,15 @@ internal static class ControlCommand
                 "--reason" when given.Verb is "approve" or "refuse" && given.Reason.Length == 0 && hasNext => given with { Reason = arguments[++i] },
                 "--held" when given.Verb == "jobs" => given with { Held = true },
                 "--json" => given with { Json = true },
-                { } word when given.Verb != "jobs" && given.Job.Length == 0 && !word.StartsWith('-') => given with { Job = word },
+                { } word when NeedsJob(given.Verb) && given.Job.Length == 0 && !word.StartsWith('-') => given with { Job = word },
                 { } word => throw new VertFedException(ErrorCode.Usage, $"unexpected argument '{word}'; {Usage}"),
             };
         }
 
-        return given.Config.Length > 0 && (given.Verb == "jobs" || given.Job.Length > 0) ? given : throw new VertFedException(ErrorCode.Usage, Usage);
+        return given.Config.Length > 0 && NeedsJob(given.Verb) == given.Job.Length > 0 ? given : throw new VertFedException(ErrorCode.Usage, Usage);
     }
+
+    private static bool NeedsJob(string verb) => verb is not ("jobs" or "privacy");
 
     private sealed record Arguments(string Verb, string Config, string Job, string Reason, bool Held, bool Json);
 }

@@ -26,6 +26,8 @@ internal sealed class ControlService(IJobControl jobs, NodeLog log, IModelContro
 
     public override Task<NodeJob> Refuse(NodeDecision request, ServerCallContext context) => DecideAsync(request, approved: false, context);
 
+    public override Task<NodePrivacy> ShowPrivacy(NodePrivacyRequest request, ServerCallContext context) => GuardAsync(context, jobs.ShowPrivacyAsync);
+
     public override Task<NodeModels> ListModels(NodeListRequest request, ServerCallContext context) => GuardAsync(context, async cancellationToken =>
         new NodeModels { Models = { await Models.ListModelsAsync(LimitOf(request), cancellationToken) } });
 

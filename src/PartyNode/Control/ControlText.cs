@@ -23,6 +23,22 @@ internal static class ControlText
         }
     }
 
+    public static void WritePrivacy(NodePrivacy privacy, TextWriter output)
+    {
+        if (privacy.Datasets.Count == 0)
+        {
+            output.WriteLine("No horizontal job under privacy so far.");
+        }
+
+        foreach (NodeDatasetPrivacy one in privacy.Datasets)
+        {
+            string open = one.Promised > one.Spent ? string.Create(CultureInfo.InvariantCulture, $", with open jobs up to {one.Promised:0.###}") : "";
+            string budget = one.Budget > 0 ? string.Create(CultureInfo.InvariantCulture, $" of {one.Budget:0.###}") : "";
+            output.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"{one.Dataset}: epsilon {one.Spent:0.###}{budget} at delta {one.Delta:g2} for a row, in {one.Rounds} rounds of {one.Jobs} jobs{open}"));
+        }
+    }
+
     /// <param name="whole">With the rules.</param>
     public static void WriteJob(NodeJob job, bool whole, TextWriter output)
     {

@@ -18,6 +18,9 @@ internal interface IJobControl
     /// <returns>The job afterwards; null where there is none of this id.</returns>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: the job does not wait for a decision, or was decided otherwise.</exception>
     Task<NodeJob?> DecideAsync(string job, bool approved, string reason, CancellationToken cancellationToken);
+
+    /// <summary>What horizontal jobs have cost a row of each dataset.</summary>
+    Task<NodePrivacy> ShowPrivacyAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>What the operator can see and say of this party's halves of models.</summary>

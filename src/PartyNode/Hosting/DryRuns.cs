@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
+using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -98,6 +99,12 @@ internal sealed class DryRuns(
             }
 
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
+            if (job.Specification.Horizontal is not null)
+            {
+                PrivacyDesk desk = new(config, store, time);
+                facts = facts with { Spent = await desk.SpentByOthersAsync(job.Specification, cancellationToken) };
+            }
+
             return preflight.OfInput(job, input, facts);
         }
         catch (Exception error) when (!cancellationToken.IsCancellationRequested)

@@ -3,6 +3,7 @@ using System.Text;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Rounds;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -68,6 +69,8 @@ internal sealed class JobControl(
 
         return await ToMessageAsync(known, cancellationToken);
     }
+
+    public Task<NodePrivacy> ShowPrivacyAsync(CancellationToken cancellationToken) => PrivacyDesk.DescribeAsync(config.Policy, store, cancellationToken);
 
     private void RequireHeld(PartyJob job)
     {

@@ -43,6 +43,7 @@ internal sealed class JobWorker(
 
     private readonly ResultFiles _files = new(config, log);
     private readonly Preflight _preflight = new(config, keys);
+    private readonly PrivacyDesk _privacy = new(config, store, time);
 
     /// <summary>The intersections of this node's jobs.</summary>
     public IntersectionHistory History { get; } = IntersectionHistory.Of(config, time);
@@ -69,6 +70,7 @@ internal sealed class JobWorker(
             if (!entry.IsAnswered)
             {
                 await AddToStoreAsync(entry, JobState.Offered, error: null);
+                await _privacy.ReserveAsync(entry.Job.Specification, input, entry.Cancellation);
                 if (AsksOperator(entry) && !await IsApprovedAsync(entry))
                 {
                     return JobTurn.Held;
@@ -88,7 +90,7 @@ internal sealed class JobWorker(
 
             if (entry.Job.Specification.Horizontal is not null)
             {
-                RoundRunner rounds = new(config, IdentityOf(entry), store, relay, time);
+                RoundRunner rounds = new(config, IdentityOf(entry), store, relay, time) { Spent = (round, epsilon) => progress.Privacy(entry.Id, round, epsilon) };
                 record.Rounds = await rounds.RunAsync(entry.Job, input, round => progress.Round(entry.Id, round), entry.Cancellation);
                 await ConcludeAsync(entry, record, fault: null);
                 return JobTurn.Ended;
@@ -219,12 +221,10 @@ internal sealed class JobWorker(
     {
         PreparedInput input = entry.Input ?? await LoadAsync(entry);
         entry.Input = null;
-        if (entry.Job.Specification.Horizontal is not null && !entry.IsResumed)
-        {
-            RoundRunner.Check(entry.Job.Specification, input);
-        }
-
-        PreflightReport preflight = _preflight.OfInput(entry.Job, input, entry.Facts);
+        PartyFacts facts = entry.Job.Specification.Horizontal is null
+            ? entry.Facts
+            : entry.Facts with { Spent = await _privacy.SpentByOthersAsync(entry.Job.Specification, entry.Cancellation) };
+        PreflightReport preflight = _preflight.OfInput(entry.Job, input, facts);
         entry.Preflight = preflight;
         record.Guards = [.. PolicyGuards.Noted(config, preflight.Findings)];
         if (!entry.HasRun)

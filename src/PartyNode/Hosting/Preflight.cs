@@ -1,5 +1,7 @@
+using VertFed.Horizontal.Service;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Policies;
+using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 
@@ -25,10 +27,16 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         return offer with
         {
             Shape = shape,
-            Findings = [.. offer.Findings, .. InputRules.Evaluate(config, job.Specification, job.Submitter.Fingerprint, PeerOf(job), shape)],
-            Estimate = CostModel.Estimate(job.Specification, shape.Rows, shape.Columns.Count),
+            Findings = [.. offer.Findings, .. InputRules.Evaluate(config, job.Specification, job.Submitter.Fingerprint, PeerOf(job), shape), .. OfRounds(job.Specification, shape, facts)],
+            Estimate = job.Specification.Horizontal is null
+                ? CostModel.Estimate(job.Specification, shape.Rows, shape.Columns.Count)
+                : RoundCostModel.Estimate(job.Specification, shape.Rows, shape.Columns.Count),
         };
     }
+
+    private IEnumerable<RuleFinding> OfRounds(JobSpecification job, InputShape shape, PartyFacts facts) => job.Horizontal is null
+        ? []
+        : RoundRules.Evaluate(config.Policy, job, JobPlan.Of(job).Privacy, shape, RoundInput.TrainRows((int)shape.Rows, job), facts.Spent);
 
     public string PeerOf(SignedJob job) => JobParties.PeerNames(job.Specification, config);
 }

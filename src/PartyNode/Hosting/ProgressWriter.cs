@@ -8,7 +8,7 @@ namespace VertFed.PartyNode.Hosting;
 
 /// <summary>
 /// One JSON object a line on standard output for whoever started the node: ready, connected, disconnected, held, answer, phase, progress,
-/// aligned, iteration, round, job_end; under replay, replay_progress and replay. Never an id, a value of a row or a key.
+/// aligned, iteration, round, privacy, job_end; under replay, replay_progress and replay. Never an id, a value of a row or a key.
 /// </summary>
 public sealed class ProgressWriter(TextWriter output)
 {
@@ -135,6 +135,15 @@ public sealed class ProgressWriter(TextWriter output)
     {
         json.WriteString("job", job);
         json.WriteNumber("round", round);
+    });
+
+    /// <summary>A round's answer was paid for.</summary>
+    /// <param name="epsilon">What the job has come to, for what its level protects.</param>
+    public void Privacy(string job, uint round, double epsilon) => Write("privacy", json =>
+    {
+        json.WriteString("job", job);
+        json.WriteNumber("round", round);
+        json.WriteNumber("epsilon", epsilon);
     });
 
     public void JobEnded(string job, string status, JobError? error) => Write("job_end", json =>

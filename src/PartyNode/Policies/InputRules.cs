@@ -19,7 +19,7 @@ public static class InputRules
     [
         Features(config.Policy, shape),
         RuleFinding.Of(PolicyRules.Approval, RuleMoment.Input, objection: null, config.Policy, Approval(config.Policy, specification, submitter, peer)),
-        Intersection(config.Policy, shape),
+        .. specification.Horizontal is null ? [Intersection(config.Policy, shape)] : Array.Empty<RuleFinding>(),
         .. specification.Kind == JobKind.Train ? AfterAlignment(config, specification) : [],
     ];
 

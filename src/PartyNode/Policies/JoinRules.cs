@@ -1,4 +1,5 @@
 using System.Globalization;
+using VertFed.Horizontal.Privacy;
 using VertFed.PartyNode.Configuration;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -27,6 +28,9 @@ public sealed record JobProposal(JobSpecification Spec, string SubmitterFingerpr
 public sealed record PartyFacts(long JobsToday, string? Conflict)
 {
     public static PartyFacts None { get; } = new(0, Conflict: null);
+
+    /// <summary>What other jobs on the dataset of a horizontal job have spent of a row's privacy, or may yet.</summary>
+    public PrivacyAccountant Spent { get; init; } = PrivacyAccountant.Fresh;
 
     /// <summary>Family of the model that a score job names; null where it trains, or where this party has no such model, which refuses it later.</summary>
     public Family? ModelFamily { get; init; }
@@ -65,7 +69,7 @@ public static class JoinRules
             ? $"the policy does not allow jobs with '{other.Name}'"
             : null),
         new("purpose", job => Allowed(job.Policy.Purposes, job.Spec.Purpose, "purpose")) { CanWarn = true },
-        new("job-kind", job => Allowed(job.Policy.Kinds, PartyPolicy.NameOf(job.Spec.Kind), "kind")),
+        new("job-kind", job => Allowed(job.Policy.Kinds ?? PartyPolicy.StandardKinds, PartyPolicy.NameOf(job.Spec.Kind), "kind")),
         new("family", job => job.Spec.Horizontal is { } horizontal ? Allowed(job.Policy.Families, horizontal.Model.Split(':', '/')[0], "family")
             : (job.Spec.Kind == JobKind.Train ? job.Spec.Family : job.Facts.ModelFamily) is not { } family ? null
             : family is not (Family.Logistic or Family.Linear) ? "only the families logistic and linear are taken"
@@ -78,6 +82,15 @@ public static class JoinRules
             : string.Create(
                 CultureInfo.InvariantCulture,
                 $"{job.Spec.MaxIterations} iterations are asked for, {job.Policy.MaxIterations} allowed")) { CanWarn = true },
+        new("max-rounds", job => job.Spec.Horizontal is not { } horizontal || horizontal.Rounds <= job.Policy.Rounds.MaxRounds
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"{horizontal.Rounds} rounds are asked for, {job.Policy.Rounds.MaxRounds} allowed")) { CanWarn = true },
+        new("minimum-parties", job => job.Spec.Horizontal is null || job.Spec.Parties.Count >= job.Policy.Rounds.MinimumParties
+            ? null
+            : string.Create(CultureInfo.InvariantCulture, $"the job has {job.Spec.Parties.Count} parties, at least {job.Policy.Rounds.MinimumParties} are asked for")) { CanWarn = true },
+        new("secure-aggregation", job => job.Spec.Horizontal?.IsSecure != false || !job.Policy.Rounds.RequireSecureAggregation
+            ? null
+            : "the coordinator would read single updates, which the policy does not allow (require_secure_aggregation)") { CanWarn = true },
         new("partial-scores", job => job.Policy.PartialScores || job.Config.Role == Role.LabelParty || (job.Spec.Kind == JobKind.Train && job.Spec.Holdout == 0)
             ? null
             : job.Spec.Kind == JobKind.Train

@@ -66,7 +66,10 @@ public sealed record PartyPolicy
     /// <summary>Purposes that a job may state; without a list none need be stated.</summary>
     public WordList? Purposes { get; init; }
 
-    /// <summary>Kinds of job: train, score, horizontal.</summary>
+    /// <summary>What a policy without `kinds` admits. Horizontal jobs are asked for by name: what they tell, and to whom, is another matter.</summary>
+    public static WordList StandardKinds { get; } = new(["train", "score"]);
+
+    /// <summary>Kinds of job: train, score, horizontal; null: <see cref="StandardKinds"/>.</summary>
     public WordList? Kinds { get; init; }
 
     /// <summary>Families of models: logistic, linear.</summary>
@@ -77,6 +80,9 @@ public sealed record PartyPolicy
 
     /// <summary>Names of own data sources that a job may use.</summary>
     public WordList? Datasets { get; init; }
+
+    /// <summary>What is asked of horizontal jobs beside.</summary>
+    public RoundPolicy Rounds { get; init; } = RoundPolicy.Default;
 
     /// <summary>The operator is asked before a job begins.</summary>
     public bool ManualApproval { get; init; }
@@ -109,8 +115,12 @@ public sealed record PartyPolicy
     public bool AsksOperator(JobSpecification specification, string submitter, string peer) =>
         ManualApproval && !Automatic.Cover(specification, submitter, peer);
 
-    /// <summary>The policy as text with one value a line, in a fixed order: what <see cref="Hash"/> covers.</summary>
-    public string CanonicalForm() => string.Concat(Values().Select(value => $"{value.Name}={value.Text}\n").Prepend("vertfed/v2/policy\n"));
+    /// <summary>
+    /// The policy as text with one value a line, in a fixed order: what <see cref="Hash"/> covers. The values for horizontal jobs are in it where one of them is
+    /// not its default.
+    /// </summary>
+    public string CanonicalForm() => string.Concat(
+        GeneralValues().Concat(Rounds == RoundPolicy.Default ? [] : RoundValues()).Select(value => $"{value.Name}={value.Text}\n").Prepend("vertfed/v2/policy\n"));
 
     /// <summary>SHA-256 of the canonical form; crosses to the peer in Hello, so that neither can deny its policy later.</summary>
     public byte[] Hash() => SHA256.HashData(Encoding.UTF8.GetBytes(CanonicalForm()));
@@ -135,7 +145,19 @@ public sealed record PartyPolicy
         _ => "train",
     };
 
-    private PolicyValue[] Values() =>
+    private PolicyValue[] Values() => [.. GeneralValues(), .. RoundValues()];
+
+    private PolicyValue[] RoundValues() =>
+    [
+        AtMost("max_rounds", Rounds.MaxRounds, RoundPolicy.Default.MaxRounds),
+        AtLeast("minimum_parties", Rounds.MinimumParties, RoundPolicy.Default.MinimumParties),
+        AtLeast("minimum_rows", Rounds.MinimumRows, RoundPolicy.Default.MinimumRows),
+        Flag("require_secure_aggregation", Rounds.RequireSecureAggregation, isLooser: false),
+        Bound("max_epsilon", Rounds.MaxEpsilon),
+        Bound("privacy_budget", Rounds.Budget),
+    ];
+
+    private PolicyValue[] GeneralValues() =>
     [
         Flag("allow_disclosure_risk", AllowDisclosureRisk, AllowDisclosureRisk),
         AtMost("max_iterations", MaxIterations, Default.MaxIterations),
@@ -173,6 +195,8 @@ public sealed record PartyPolicy
     private static PolicyValue AtLeast(string name, long value, long standard) => new(name, Text(value), value, value < standard);
 
     private static PolicyValue List(string name, WordList? words) => new(name, words?.ToString() ?? "*", words is null ? 1 : 0, IsLooser: false);
+
+    private static PolicyValue Bound(string name, PrivacyBound? bound) => new(name, bound?.ToString() ?? "*", bound?.Epsilon ?? 0, IsLooser: false);
 
     private static string Text(long value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -22,6 +22,10 @@ public static class PolicyRules
 {
     public const string Approval = "approval";
     public const string Features = "features";
+    public const string MinimumRows = "minimum-rows";
+    public const string JobBudget = "job-budget";
+    public const string MaxEpsilon = "max-epsilon";
+    public const string PrivacyBudget = "privacy-budget";
     public const string MinimumIntersection = "minimum-intersection";
     public const string IntersectionDifference = "intersection-difference";
     public const string RowsPerFeature = "policy-rows-per-feature";
@@ -33,6 +37,10 @@ public static class PolicyRules
         .. JoinRules.All.Select(rule => new PolicyRule(rule.Name, RuleMoment.Offer, rule.CanWarn)),
         new(Features, RuleMoment.Input, CanWarn: true),
         new(Approval, RuleMoment.Input, CanWarn: false),
+        new(MinimumRows, RuleMoment.Input, CanWarn: true),
+        new(JobBudget, RuleMoment.Input, CanWarn: false),
+        new(MaxEpsilon, RuleMoment.Input, CanWarn: true),
+        new(PrivacyBudget, RuleMoment.Input, CanWarn: true),
         new(MinimumIntersection, RuleMoment.Aligned, CanWarn: true),
         new(IntersectionDifference, RuleMoment.Aligned, CanWarn: true),
         new(RowsPerFeature, RuleMoment.Aligned, CanWarn: true),

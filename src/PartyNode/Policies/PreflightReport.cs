@@ -110,7 +110,9 @@ public sealed record PreflightReport
         json.WriteStartObject("estimate");
         json.WriteNumber("seconds", estimate.Seconds);
         json.WriteNumber("bytes", estimate.Bytes);
-        json.WriteString("basis", "own rows and columns, the peer taken to be as large and all rows shared; an order of magnitude");
+        json.WriteString("basis", Job.Horizontal is null
+            ? "own rows and columns, the peer taken to be as large and all rows shared; an order of magnitude"
+            : "own rows and columns, all rounds with all the parties that one invites, none slower; an order of magnitude");
         json.WriteEndObject();
     }
 

@@ -12,7 +12,7 @@ namespace VertFed.PartyNode.Rounds;
 /// <param name="Measured">On the own test rows, or on the training rows where there are none.</param>
 /// <param name="OnTestRows">Which of the two.</param>
 /// <param name="ScoreName">auc, accuracy or rmse.</param>
-/// <param name="Epsilon">What the own rows have spent under record-level privacy; 0 without.</param>
+/// <param name="Epsilon">What the rounds that this party answered came to, for what the job's level protects; 0 without privacy.</param>
 internal sealed record RoundResult(
     FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
 {

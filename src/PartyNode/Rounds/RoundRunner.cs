@@ -14,23 +14,8 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
 {
     private const uint JobAttempt = 1;
 
-    /// <summary>What speaks against a job once the data is loaded, before the offer is answered.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Refused"/>: the privacy budget does not allow it. <see cref="ErrorCode.ProtocolViolation"/>: a word of the spec means nothing.</exception>
-    public static void Check(JobSpecification job, PreparedInput input)
-    {
-        if (JobPlan.Of(job).Privacy is not { } privacy)
-        {
-            return;
-        }
-
-        double epsilon = privacy.Epsilon(RoundInput.TrainRows(input.Table.Rows, job), job.Horizontal!.Rounds);
-        if (epsilon > privacy.Budget)
-        {
-            throw new VertFedException(
-                ErrorCode.Refused,
-                FormattableString.Invariant($"the job would come to epsilon {epsilon:0.###} at delta {privacy.Delta:g2}; its own budget is {privacy.Budget:0.###}"));
-        }
-    }
+    /// <summary>Told of each round that was paid for, with what it has come to (<see cref="PrivacyMeter.Told"/>).</summary>
+    public Action<uint, double> Spent { get; init; } = (_, _) => { };
 
     /// <summary>Runs to the final model.</summary>
     /// <param name="begun">Told of each round.</param>
@@ -43,12 +28,16 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
         await voice.ResumeAsync(cancellationToken);
         RoundMemory memory = RoundMemory.Load(Path.Combine(config.DataDirectory, "jobs", spec.Job));
         RoundInput rows = await Task.Run(() => RoundInput.Of(input, spec), cancellationToken);
-        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity) 
+        PrivacyMeter meter = new(spec.Job, JobPlan.Of(spec).Privacy, rows.Train.Count, store, time) { Told = Spent };
+        await meter.ResumeAsync(cancellationToken);
+        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity)
         {
             RoundBegun = begun,
+            SpendAsync = meter.SpendAsync,
             Capacity = memory.FixCapacity(config.LocalWork),
         };
-        return await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
+        RoundResult result = await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
+        return result with { Epsilon = meter.Epsilon };
     }
 
     private async Task<AttemptRecord> AttemptAsync(SignedJob job, byte[] root, CancellationToken cancellationToken)

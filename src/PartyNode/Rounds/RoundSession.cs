@@ -30,6 +30,9 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     /// <summary>Told of each round that is worked on.</summary>
     public Action<uint> RoundBegun { get; init; } = _ => { };
 
+    /// <summary>Keeps what a round costs, before its answer leaves.</summary>
+    public Func<uint, CancellationToken, Task> SpendAsync { get; init; } = (_, _) => Task.CompletedTask;
+
     /// <summary>The share of a round's steps that this party does, in (0, 1].</summary>
     public double Capacity { get; init; } = 1;
 
@@ -105,6 +108,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         // Nothing to say: not invited, or a secure sum whose keys went with an earlier run of this node.
         if (payload is not null)
         {
+            if (header.Round > 0 && payload is ModelUpdate or SumMasked)
+            {
+                await SpendAsync(header.Round, cancellationToken);
+            }
+
             RoundStep step = payload is SumKeys ? RoundStep.SumKeys : answer;
             await voice.AnswerAsync(header, step, payload, cancellationToken);
         }
@@ -343,8 +351,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         Examples rows = onTest ? ScaledBy(input.Test, final.Means, final.Deviations) : train;
         double[] own = ClusterPart.Choose(_plan, model, [.. final.Parameters], train, out int cluster);
         Evaluation measured = Evaluation.Of(model, own, rows);
-        double epsilon = _plan.Privacy?.Epsilon(input.Train.Count, (int)final.Rounds) ?? 0;
-        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), epsilon)
+        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {
             Parameters = own,
             Cluster = _plan.Models > 1 ? cluster : null,

@@ -110,5 +110,18 @@ internal static class PartySchema
                 (SELECT c.root_hash FROM checkpoints AS c WHERE c.job = r.job AND c.attempt = r.attempt AND c.phase = 5), r.ended_ms
             FROM results AS r WHERE r.model IS NOT NULL AND r.state = 3;
         """,
+        """
+        -- What horizontal jobs cost a row: Renyi divergences, 8 bytes for each order of the accountant, little-endian.
+        CREATE TABLE privacy (
+            job TEXT PRIMARY KEY REFERENCES jobs (job),
+            dataset TEXT NOT NULL,
+            level INTEGER NOT NULL,
+            planned BLOB NOT NULL,
+            spent BLOB NOT NULL,
+            rounds INTEGER NOT NULL,
+            last_round INTEGER NOT NULL,
+            updated_ms BIGINT NOT NULL
+        );
+        """,
     ]);
 }

@@ -230,12 +230,53 @@ public sealed class AggregationTests
         Assert.Equal(0.1, outlier.Weight, 1e-15);
     }
 
+    [Theory]
+    [InlineData("geometric-median", 1)]
+    [InlineData("norm-bound:1", 0.6)]
+    public void A_claim_of_many_rows_does_not_buy_a_robust_average(string strategy, double expected)
+    {
+        ClientUpdate[] updates = [.. Column(1, 1, 1, 1), Update(4, [-50, 0], int.MaxValue)];
+        Given.AssertClose([1 + expected, 2], Apply(StrategyParser.Parse(strategy), Start, updates).Parameters, 1e-6);
+    }
+
+    [Theory]
+    [InlineData("median")]
+    [InlineData("trimmed-mean:0.2")]
+    [InlineData("geometric-median")]
+    public void Whoever_is_far_from_the_outcome_is_named_with_what_it_kept(string strategy)
+    {
+        double[] values = [4, -1000, 2, 3, 1000];
+        ClientUpdate[] updates = [.. values.Select((value, i) => Update(i, [value]))];
+        IReadOnlyList<Outlier> outliers = StrategyParser.Parse(strategy).Aggregate(ServerState.Start([0]), updates, 5).Outliers;
+        Assert.Equal([1, 4], outliers.Select(outlier => outlier.Client));
+        Assert.All(outliers, outlier => Assert.InRange(outlier.Weight, 0, 0.01));
+        Assert.Empty(StrategyParser.Parse(strategy).Aggregate(ServerState.Start([0]), [updates[0], updates[2], updates[3]], 5).Outliers);
+    }
+
+    [Fact]
+    public void Shares_are_of_their_decimals_and_not_of_the_last_bit_of_a_product()
+    {
+        Assert.Equal((7, 8, 0), (Shares.Up(0.07, 100), Shares.Up(0.0701, 100), Shares.Up(0, 100)));
+        Assert.Equal((29, 28), (Shares.Down(0.29, 100), Shares.Down(0.2899, 100)));
+        double[] values = [.. Enumerable.Range(0, 100).Select(i => (double)(i * i))];
+        Assert.Equal(29, new Krum(0.29, 0).Aggregate(Start, Column(values), 100).Outliers.Count);
+        Given.AssertClose([1 + values[7..93].Average(), 2], Apply(new TrimmedMean(0.07), Start, Column(values)).Parameters, 1e-9);
+    }
+
     [Fact]
     public void The_order_in_which_updates_are_given_is_the_order_of_clients()
     {
         Assert.Throws<HorizontalException>(() => new FedAvg().Aggregate(Start, [Update(1, [1, 1]), Update(0, [1, 1])], 2));
         Assert.Equal(HorizontalError.TooFewClients, Assert.Throws<HorizontalException>(() => new FedAvg().Aggregate(Start, [], 2)).Error);
         Assert.Equal(HorizontalError.WrongShape, Assert.Throws<HorizontalException>(() => new FedAvg().Aggregate(Start, [Update(0, [1])], 2)).Error);
+    }
+
+    [Fact]
+    public void What_a_server_carries_stays_finite_or_the_round_is_refused()
+    {
+        // The square overflows, and the step by it would be 0 from then on.
+        ClientUpdate[] updates = [Update(0, [1e200, 0])];
+        Assert.Equal(HorizontalError.NotFinite, Assert.Throws<HorizontalException>(() => Apply(StrategyParser.Parse("fedadam"), Start, updates)).Error);
     }
 
     [Fact]

@@ -68,6 +68,7 @@ public sealed class ClientUpdateTests
     {
         var work = new LocalWork { Epochs = 4, BatchSize = 10 };
         Assert.Equal(20, work.Steps(50));
+        Assert.Equal(1_000_000, work.Steps(int.MaxValue));
         LocalWork limited = work.Limited(0.33, 50);
         Assert.Equal(6, limited.Steps(50));
         Assert.Equal(6, Run(new double[4], limited).Steps);
@@ -173,6 +174,27 @@ public sealed class ClientUpdateTests
         Assert.Equal((bad.Client, expected), (inbox.Refusals.Single().Client, inbox.Refusals.Single().Error));
         inbox.Take(good);
         Assert.Equal([good], inbox.Close(1));
+    }
+
+    [Theory]
+    [InlineData(5, 5, null)]
+    [InlineData(3, 3, null)]
+    [InlineData(5, 1e-6, "normalised steps")]
+    [InlineData(5, 6, "normalised steps")]
+    [InlineData(6, 6, "make at most 5")]
+    public void Where_the_work_is_known_steps_count_for_what_that_work_makes_of_them(int steps, double normalised, string? why)
+    {
+        var limits = new UpdateLimits(3, 3, 10, 1000, 100, WithControl: false) { Work = new LocalWork { BatchSize = 2 } };
+        ClientUpdate update = Update(1) with { Steps = steps, NormalisedSteps = normalised };
+        string message = why is null ? "" : Assert.Throws<HorizontalException>(() => limits.Check(update)).Message;
+        Assert.Contains(why ?? "", message, StringComparison.Ordinal);
+        limits.Check(Update(1));
+    }
+
+    [Fact]
+    public void A_batch_of_all_rows_samples_each_with_certainty()
+    {
+        Assert.Equal((1.0, 0.2, 1.0), (new LocalWork { BatchSize = 0 }.Sampling(50), new LocalWork { BatchSize = 10 }.Sampling(50), new LocalWork { BatchSize = 60 }.Sampling(50)));
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public sealed class PoisoningTests
             var pairs = new TheoryData<string, string>();
             foreach (string strategy in (string[])["median", "trimmed-mean:0.2", "krum:0.2", "multi-krum:0.2", "geometric-median", "norm-bound:1"])
             {
-                foreach (string attack in (string[])["labels", "sign", "scaled", "nan", "infinite", "shape", "stale"])
+                foreach (string attack in (string[])["labels", "sign", "scaled", "heavy", "nan", "infinite", "shape", "stale"])
                 {
                     pairs.Add(strategy, attack);
                 }
@@ -46,6 +46,7 @@ public sealed class PoisoningTests
     [Theory]
     [InlineData("sign")]
     [InlineData("scaled")]
+    [InlineData("heavy")]
     public void A_plain_mean_is_led_astray_by_the_same_attackers(string attack) => Assert.True(Auc("fedavg", attack) < Clean - 0.05);
 
     [Theory]
@@ -53,6 +54,8 @@ public sealed class PoisoningTests
     [InlineData("infinite", HorizontalError.NotFinite)]
     [InlineData("shape", HorizontalError.WrongShape)]
     [InlineData("stale", HorizontalError.WrongRound)]
+    [InlineData("huge", HorizontalError.NormTooLarge)]
+    [InlineData("work", HorizontalError.InvalidInput)]
     public void Malformed_updates_are_refused_under_every_strategy_and_their_senders_named(string attack, HorizontalError expected)
     {
         SimulationResult result = Run("fedavg", attack);
@@ -68,6 +71,10 @@ public sealed class PoisoningTests
     [InlineData("multi-krum:0.2", "sign")]
     [InlineData("multi-krum:0.2", "scaled")]
     [InlineData("norm-bound:2", "scaled")]
+    [InlineData("median", "sign")]
+    [InlineData("trimmed-mean:0.2", "scaled")]
+    [InlineData("geometric-median", "sign")]
+    [InlineData("geometric-median", "heavy")]
     public void Outliers_are_named_in_the_report(string strategy, string attack) =>
         Assert.All(Run(strategy, attack).Rounds.Take(5), round => Assert.Superset(
             Enumerable.Range(0, Attackers).ToHashSet(), round.Outliers.Select(outlier => outlier.Client).ToHashSet()));
@@ -97,6 +104,13 @@ public sealed class PoisoningTests
     {
         "sign" => update with { Delta = [.. update.Delta.Select(value => -5 * value)] },
         "scaled" => update with { Delta = [20, 20, .. update.Delta[2..]] },
+
+        // Steps the other way and claims more rows than all others together.
+        "heavy" => update with { Delta = [.. update.Delta.Select(value => -5 * value)], Examples = int.MaxValue },
+        "huge" => update with { Delta = [1e300, .. update.Delta[1..]] },
+
+        // FedNova divides by what a client says its steps count for.
+        "work" => update with { NormalisedSteps = 1e-6 },
         "nan" => update with { Delta = [double.NaN, .. update.Delta[1..]] },
         "infinite" => update with { Delta = [double.PositiveInfinity, .. update.Delta[1..]] },
         "shape" => update with { Delta = [.. update.Delta, 1] },

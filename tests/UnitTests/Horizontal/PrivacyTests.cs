@@ -53,6 +53,11 @@ public sealed class PrivacyTests
         Assert.Equal(1, epsilon / expected, 0.01);
     }
 
+    // From the published tests of Opacus' RDP accountant: 90 epochs at q = 0.04, noise multiplier 1.5, δ = 1e-5.
+    [Fact]
+    public void Epsilon_agrees_with_the_published_value_of_another_accountant() =>
+        Assert.Equal(1, PrivacyAccountant.Fresh.AfterSampledGaussian(0.04, 1.5, 2250).Epsilon(1e-5) / 7.32911117143, 0.001);
+
     [Fact]
     public void One_Gaussian_release_at_the_published_noise_costs_one() =>
         Assert.Equal(1, PrivacyAccountant.Fresh.AfterSampledGaussian(1, 4.530877117, 1).Epsilon(1e-6), 0.01);
@@ -131,6 +136,13 @@ public sealed class PrivacyTests
         Assert.Equal(RenyiGaussian.Sampled(1, Math.Sqrt(10) * 5 / 3, 4), RenyiGaussian.Distributed(3, 5, 10, 100, 4), 1e-9);
         Assert.True(RenyiGaussian.Distributed(3, 0.5, 10, 100, 4) > RenyiGaussian.Sampled(1, Math.Sqrt(10) * 0.5 / 3, 4));
     }
+
+    // By hand, both branches of the minimum: n = 2, so τ = 10 e^(−π² σ²); σ = 1/2, d = 1: Δ²/nσ² + τd/2; σ = 1, d = 100: (Δ/√n σ + τ√d)².
+    [Theory]
+    [InlineData(0.5, 1, 2.424024862)]
+    [InlineData(1, 100, 0.507341516)]
+    public void Discrete_noise_of_few_clients_costs_what_its_theorem_adds(double sigma, int dimension, double squared) =>
+        Assert.Equal(squared, RenyiGaussian.Distributed(1, sigma, 2, dimension, 2), 1e-6);
 
     [Fact]
     public void Client_privacy_clips_adds_and_divides_by_what_was_expected()

@@ -230,6 +230,9 @@ public sealed class SecureSumTests
             Assert.Equal(1UL, ShamirField.Multiply(a, ShamirField.Invert(a)));
         }
 
+        const ulong Most = ShamirField.Prime - 1;
+        Assert.Equal((0UL, Most - 1, Most, 0UL), (ShamirField.Add(Most, 1), ShamirField.Add(Most, Most), ShamirField.Add(Most, 0), ShamirField.Add(0, 0)));
+        Assert.Equal(1UL, ShamirField.Multiply(Most, Most));
         Assert.Equal(HorizontalError.CheckFailed, Refused(() => ShamirField.Combine([new SecretShare(1, [ShamirField.Prime, 0, 0, 0, 0])], 1)));
         Assert.Equal(HorizontalError.CheckFailed, Refused(() => ShamirField.Combine([new SecretShare(1, [1UL << 60, 0, 0, 0, 0])], 1)));
     }
@@ -293,6 +296,15 @@ public sealed class SecureSumTests
         Assert.Equal(HorizontalError.NormTooLarge, Refused(() => new RingEncoding(20, 10, 2).Encode([double.NaN])));
         Assert.Equal(HorizontalError.InvalidInput, Refused(() => new RingEncoding(50, 1 << 12, 2).Encode([1])));
         Assert.Equal([-2.5, 3], new RingEncoding(20, 10, 2).Decode(new RingEncoding(20, 10, 2).Encode([-2.5, 3])));
+    }
+
+    [Fact]
+    public void What_was_clipped_does_not_get_longer_where_numbers_are_rounded_towards_zero()
+    {
+        double[] clipped = [0.6, 0.6, -0.6, 1.7];
+        var encoding = new RingEncoding(0, 10, 2);
+        Assert.Equal([1, 1, -1, 2], encoding.Decode(encoding.Encode(clipped)));
+        Assert.Equal([0, 0, 0, 1], encoding.Decode((encoding with { TowardsZero = true }).Encode(clipped)));
     }
 
     [Fact]

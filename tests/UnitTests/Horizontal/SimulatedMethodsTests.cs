@@ -63,6 +63,17 @@ public sealed class SimulatedMethodsTests
         Assert.Equal(plain, outcome.Sum);
     }
 
+    [Fact]
+    public void Under_a_servers_noise_vectors_are_rounded_so_that_the_clip_holds_in_the_ring_too()
+    {
+        SimulationOptions options = Named("secure") with { Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5) };
+        using var clients = new SimulatedClients(options, Train, usesControl: false);
+        RoundOrder order = new FedAvg().Order(ServerState.Start(new double[5]), options.Work);
+        Assert.True(new SimulatedSecureSum(options, clients).Run(new FedAvg(), order, [0, 1, 2], [], default).Encoding.TowardsZero);
+        options = options with { Privacy = null };
+        Assert.False(new SimulatedSecureSum(options, clients).Run(new FedAvg(), order, [0, 1, 2], [], default).Encoding.TowardsZero);
+    }
+
     [Theory]
     [InlineData("fedavg")]
     [InlineData("scaffold")]
@@ -96,6 +107,7 @@ public sealed class SimulatedMethodsTests
         double expected = PrivacyAccountant.Fresh.AfterDistributed((0.5 * scale) + (0.5 * Math.Sqrt(5)), 0.5 * scale / Math.Sqrt(8), 8, 5, options.Rounds).Epsilon(1e-5);
         Assert.Equal(expected, result.Rounds[^1].Epsilon, 1e-9);
         Assert.InRange(expected, PrivacyAccountant.Fresh.AfterSampledGaussian(1, 1, options.Rounds).Epsilon(1e-5), 1.001 * PrivacyAccountant.Fresh.AfterSampledGaussian(1, 1, options.Rounds).Epsilon(1e-5));
+        Assert.Contains("lower the clip", Assert.Throws<HorizontalException>(() => SimulationEngine.Run(options with { Privacy = options.Privacy with { Clip = 1000 } }, Train, Test)).Message, StringComparison.Ordinal);
         SimulationResult quiet = SimulationEngine.Run(options with { Privacy = options.Privacy with { NoiseMultiplier = 1e-4 } }, Train, Test);
         Assert.True(Math.Sqrt(Kernels.SquaredDistance(quiet.Parameters, result.Parameters)) > 0.02);
     }
@@ -170,6 +182,9 @@ public sealed class SimulatedMethodsTests
         Refused(fedavg with { Secure = true, Clients = 1001 }, "at most 1000 clients");
         Refused(fedavg with { Privacy = new SimulatedPrivacy(1, 1, 1e-5, AtClients: true) }, "needs the secure sum");
         Refused(fedavg with { Secure = true, Privacy = new SimulatedPrivacy(1, 1, 1e-5, 0.5, AtClients: true) }, "Adaptive clipping");
+        SimulationOptions noisy = fedavg with { Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5) };
+        noisy.Validate();
+        Refused(noisy with { LeastClients = 2 }, "whether one client was there");
         Refused(Named("record-privacy") with { Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5) }, "do not add up");
         Refused(Named("ifca:2") with { OwnTest = 0 }, "own test");
         Refused(Named("ifca:2") with { Strategy = new Scaffold() }, "no other strategy");

@@ -33,6 +33,16 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void Of_very_many_clients_none_is_left_without_rows_and_no_row_is_lost()
+    {
+        using RandomStream stream = Given.Stream(1);
+        Examples many = Given.Logistic(3, 40_000, 1);
+        int[][] dealt = Partition.Parse("dirichlet:0.001").Split(many, classes: true, 39_000, stream);
+        Assert.All(dealt, Assert.NotEmpty);
+        Assert.Equal(40_000, dealt.SelectMany(rows => rows).Distinct().Count());
+    }
+
+    [Fact]
     public void A_small_alpha_gives_unlike_clients_and_a_large_one_alike_clients()
     {
         Assert.True(Imbalance("dirichlet:0.1") > 2 * Imbalance("dirichlet:1000"));
@@ -123,6 +133,17 @@ public sealed class SimulationTests
     }
 
     [Fact]
+    public void A_deadline_is_the_same_whoever_else_is_invited()
+    {
+        SimulationOptions options = Options("fedavg") with { Partition = Partition.Parse("dirichlet:0.1"), Deadline = 0.45 };
+        using var clients = new SimulatedClients(options, Train, usesControl: false);
+        int large = Array.IndexOf(clients.Rows, clients.Rows.Max());
+        int small = Enumerable.Range(0, large).First(i => 5 * clients.Rows[i] < clients.Rows[large]);
+        Assert.Contains(small, clients.Answering([small, large], options.Work, 0));
+        Assert.Contains(small, clients.Answering([small], options.Work, 0));
+    }
+
+    [Fact]
     public void A_round_with_too_few_answers_leaves_the_model_as_it_is()
     {
         SimulationResult result = SimulationEngine.Run(Options("fedavg") with { LeastClients = 20, DropoutRate = 0.9, Rounds = 2 }, Train, Test);
@@ -151,9 +172,11 @@ public sealed class SimulationTests
     {
         SimulationOptions options = Options("fedavg") with
         {
-            Rounds = 1, LeastClients = 20, DropoutRate = 0.9, Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5),
+            Rounds = 1, DropoutRate = 1 - 1e-9, Selection = SelectionPolicy.Poisson, Privacy = new SimulatedPrivacy(1, 1, 1e-5),
         };
-        Assert.DoesNotContain(0, SimulationEngine.Run(options, Train, Test).Parameters);
+        SimulationResult result = SimulationEngine.Run(options, Train, Test);
+        Assert.Equal(0, result.Rounds[0].Answered);
+        Assert.DoesNotContain(0, result.Parameters);
     }
 
     [Fact]

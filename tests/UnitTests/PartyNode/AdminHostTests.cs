@@ -120,5 +120,7 @@ public sealed class AdminHostTests : IDisposable
             job != Id ? Task.FromResult<NodeJob?>(null)
             : approved ? throw new FormatException("customer 4711 is not a number")
             : throw new VertFedException(ErrorCode.Usage, "the job was approved before");
+
+        public Task<NodePrivacy> ShowPrivacyAsync(CancellationToken cancellationToken) => Task.FromResult(new NodePrivacy());
     }
 }

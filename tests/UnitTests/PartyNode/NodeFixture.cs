@@ -290,17 +290,17 @@ internal sealed class RunningNode : IAsyncDisposable
     private readonly NodeKeys _keys;
     private bool _stopped;
 
-    private RunningNode(PartyConfig config, Identity identity, TimeProvider? time, LanePatience? patience)
-        : this(config, KeysOf(config, identity, out CheckpointSigner checkpoints), time, patience) => _checkpoints = checkpoints;
+    private RunningNode(PartyConfig config, Identity identity, TimeProvider? time, LanePatience? patience, Func<IPartyStore, IPartyStore>? around)
+        : this(config, KeysOf(config, identity, out CheckpointSigner checkpoints), time, patience, around) => _checkpoints = checkpoints;
 
-    private RunningNode(PartyConfig config, NodeKeys keys, TimeProvider? time, LanePatience? patience)
+    private RunningNode(PartyConfig config, NodeKeys keys, TimeProvider? time, LanePatience? patience, Func<IPartyStore, IPartyStore>? around = null)
     {
         _keys = keys;
         _store = config.Database.OpenParty(SecretsKey.LoadOrCreate(Path.Combine(config.DataDirectory, "secrets.key")));
         PartyHost host = Host = new(
             config,
             keys,
-            _store,
+            around?.Invoke(_store) ?? _store,
             new ProgressWriter(_output),
             new NodeLog(_errors, TimeProvider.System),
             time ?? TimeProvider.System,
@@ -337,8 +337,10 @@ internal sealed class RunningNode : IAsyncDisposable
 
     public IPartyStore Store => _store;
 
-    public static RunningNode Start(PartyConfig config, Identity identity, TimeProvider? time = null, LanePatience? patience = null) =>
-        new(config, identity, time, patience);
+    /// <param name="around">What the node sees of its store, where a test comes between.</param>
+    public static RunningNode Start(
+        PartyConfig config, Identity identity, TimeProvider? time = null, LanePatience? patience = null, Func<IPartyStore, IPartyStore>? around = null) =>
+        new(config, identity, time, patience, around);
 
     public static RunningNode Start(PartyConfig config, NodeKeys keys) => new(config, keys, time: null, patience: null);
 

@@ -240,7 +240,7 @@ public sealed class PolicyRuleTests
         string document = UnitTests.Cli.Checkout.Read("docs/party.md");
         Assert.All(PolicyRules.All, rule => Assert.Contains($"| `{rule.Name}` |", document, StringComparison.Ordinal));
         Assert.All(
-            PartyPolicy.Default.CanonicalForm().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('=')[0])
+            (PartyPolicy.Default with { Rounds = new RoundPolicy { MaxRounds = 1 } }).CanonicalForm().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Split('=')[0])
                 .Where(name => name is not ("manual_approval" or "warnings") && !name.StartsWith("automatic_", StringComparison.Ordinal)),
             name => Assert.Contains(name, document, StringComparison.Ordinal));
     }

@@ -67,6 +67,7 @@ public sealed class PolicyTests
             PartyPolicy.Default with { MinimumIntersectionDifference = 9 },
             PartyPolicy.Default with { IntersectionHistoryDays = 364 },
             PartyPolicy.Default with { JobsPerDay = 101 },
+            PartyPolicy.Default with { Rounds = new RoundPolicy { MaxRounds = 101 } },
             PartyPolicy.Default with { Warnings = new WordList(["max-iterations"]) },
             PartyPolicy.Default with { ShareCoefficientsWithSubmitter = true },
             PartyPolicy.Default with { ShareScoreQuantilesWithSubmitter = true },
@@ -90,6 +91,12 @@ public sealed class PolicyTests
         ];
         PartyPolicy[] further =
         [
+            PartyPolicy.Default with { Rounds = new RoundPolicy { MinimumRows = 99 } },
+            PartyPolicy.Default with { Rounds = new RoundPolicy { MinimumParties = 3 } },
+            PartyPolicy.Default with { Rounds = new RoundPolicy { RequireSecureAggregation = true } },
+            PartyPolicy.Default with { Rounds = new RoundPolicy { MaxEpsilon = new PrivacyBound(8, 1e-5) } },
+            PartyPolicy.Default with { Rounds = new RoundPolicy { Budget = new PrivacyBound(8, 1e-5) } },
+            PartyPolicy.Default with { Rounds = new RoundPolicy { Budget = new PrivacyBound(8, 1e-6) } },
             PartyPolicy.Default,
             PartyPolicy.Default with { Automatic = new ApprovalExceptions { Purposes = Words } },
             PartyPolicy.Default with { Automatic = new ApprovalExceptions { Peers = Words } },

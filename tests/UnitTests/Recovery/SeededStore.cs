@@ -90,5 +90,13 @@ internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPa
     public Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken) =>
         inner.BindModelAsync(job, transcriptRoot, cancellationToken);
 
+    public Task PlanPrivacyAsync(string job, string dataset, PrivacyLevel level, IReadOnlyList<double> planned, long nowUnixMs, CancellationToken cancellationToken) =>
+        inner.PlanPrivacyAsync(job, dataset, level, planned, nowUnixMs, cancellationToken);
+
+    public Task<PrivacySpending> SpendPrivacyAsync(string job, uint round, IReadOnlyList<double> cost, long nowUnixMs, CancellationToken cancellationToken) =>
+        inner.SpendPrivacyAsync(job, round, cost, nowUnixMs, cancellationToken);
+
+    public Task<IReadOnlyList<PrivacySpending>> ListPrivacyAsync(CancellationToken cancellationToken) => inner.ListPrivacyAsync(cancellationToken);
+
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 }

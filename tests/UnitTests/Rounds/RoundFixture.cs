@@ -90,8 +90,12 @@ internal sealed class RoundFixture : IAsyncDisposable
         _coordinator = null;
     }
 
-    public RunningNode StartNode(int party, string policy = "  minimum_intersection: 2", double localWork = 1)
+    public RunningNode StartNode(
+        int party, string policy = "  minimum_intersection: 2", double localWork = 1, Func<IPartyStore, IPartyStore>? around = null)
     {
+        // A policy that says nothing of horizontal jobs takes none.
+        policy += policy.Contains("kinds:", StringComparison.Ordinal) ? "" : "\n  kinds: [train, score, horizontal]";
+        policy += policy.Contains("minimum_rows:", StringComparison.Ordinal) ? "" : "\n  minimum_rows: 2";
         IEnumerable<string> peers = Names.Zip(Identities).Where((_, other) => other != party).Select(pair => $"{{name: {pair.First}, fingerprint: {pair.Second.Fingerprint}}}");
         string text = $$"""
             name: {{Names[party]}}
@@ -107,7 +111,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             policy:
             {{policy}}
             """;
-        RunningNode node = RunningNode.Start(PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party]);
+        RunningNode node = RunningNode.Start(PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party], around: around);
         _nodes.Add(node);
         return node;
     }

@@ -1,9 +1,14 @@
+using System.Globalization;
+using System.Reflection;
 using System.Text.Json;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Updates;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
+using VertFed.UnitTests.PartyNode;
 using Xunit;
 
 namespace VertFed.UnitTests.Rounds;
@@ -42,6 +47,68 @@ public sealed class RoundPrivacyTests
         }
     }
 
+    [Fact]
+    public async Task A_second_job_that_would_go_over_a_partys_budget_is_refused_before_it_starts()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(2);
+        RunningNode north = fixture.StartNode(0, "  privacy_budget: {epsilon: 8, delta: 1e-5}");
+        fixture.StartNode(1);
+        string first = await fixture.SubmitAsync(fixture.NewJob(Sampled));
+        JobStatus end = await fixture.EndOfAsync(first);
+        Assert.True(end.State == JobState.Done, end.ToString());
+
+        // 90 rows, 30 a step: three steps a round.
+        double once = PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 4 * 3).Epsilon(1e-5);
+        NodePrivacy account = await north.Jobs.ShowPrivacyAsync(CancellationToken.None);
+        NodeDatasetPrivacy spent = Assert.Single(account.Datasets);
+        Assert.Equal((once, once, 8, 4ul), (spent.Spent, spent.Promised, spent.Budget, spent.Rounds));
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"\"round\":4,\"epsilon\":{once}"), north.Events, StringComparison.Ordinal);
+
+        string second = await fixture.SubmitAsync(fixture.NewJob(spec =>
+        {
+            Sampled(spec);
+            spec.Rounds = 40;
+        }));
+
+        JobStatus refused = await fixture.EndOfAsync(second);
+        Assert.Equal((JobState.Refused, "north"), (refused.State, refused.Error.Party));
+        double planned = PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 40 * 3).Epsilon(1e-5);
+        double together = PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 44 * 3).Epsilon(1e-5);
+        Assert.Equal(
+            string.Create(CultureInfo.InvariantCulture, $"policy rule 'privacy-budget': of the privacy budget of dataset 'default', epsilon 8 at delta 1e-05, {once:0.###} is spent or promised; the job plans {planned:0.###} of its own, together {together:0.###}"),
+            refused.Error.Message);
+        Assert.Equal(once, (await north.Jobs.ShowPrivacyAsync(CancellationToken.None)).Datasets[0].Promised);
+    }
+
+    [Fact]
+    public async Task A_party_that_goes_down_between_paying_and_answering_pays_once()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(2);
+        FailingJournal? journal = null;
+        RunningNode north = fixture.StartNode(0, around: store => (IPartyStore)(object)(journal = FailingJournal.Around(store)));
+        fixture.StartNode(1);
+        journal!.FailAtRound = 2;
+        string job = await fixture.SubmitAsync(fixture.NewJob(Sampled));
+        VertFedException down = await Assert.ThrowsAsync<VertFedException>(() => north.Running);
+        Assert.Equal(ErrorCode.Storage, down.Code);
+        Assert.Equal(2u, Assert.Single(await north.Store.ListPrivacyAsync(CancellationToken.None)).LastRound);
+        await north.StopAsync();
+
+        north = fixture.StartNode(0);
+        JobStatus end = await fixture.EndOfAsync(job);
+
+        Assert.True(end.State == JobState.Done, end.ToString());
+        PrivacySpending account = Assert.Single(await north.Store.ListPrivacyAsync(CancellationToken.None));
+        Assert.Equal((4u, 4u), (account.Rounds, account.LastRound));
+        Assert.Equal(PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 12).Epsilon(1e-5), PrivacyAccountant.FromValues(account.Spent).Epsilon(1e-5), 1e-9);
+    }
+
+    private static void Sampled(HorizontalSpec spec)
+    {
+        spec.Batch = 30;
+        spec.Privacy = new PrivacySpec { Level = PrivacyLevel.Record, Clip = 1, Noise = 2, Delta = 1e-5, Budget = 100 };
+    }
+
     /// <summary>Every party alike, one full step a round.</summary>
     private static double[] MeanOfUpdates(RoundFixture fixture, int rounds, double rate)
     {
@@ -68,5 +135,31 @@ public sealed class RoundPrivacyTests
         }
 
         return parameters;
+    }
+
+    /// <summary>A store whose disk fails when the answer of a round is to be kept.</summary>
+    internal class FailingJournal : DispatchProxy
+    {
+        private IPartyStore _inner = null!;
+
+        public uint FailAtRound { get; set; }
+
+        public static FailingJournal Around(IPartyStore store)
+        {
+            IPartyStore proxy = Create<IPartyStore, FailingJournal>();
+            ((FailingJournal)(object)proxy)._inner = store;
+            return (FailingJournal)(object)proxy;
+        }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args)
+        {
+            if (targetMethod!.Name == nameof(IJournal.AppendOutboundAsync) && FailAtRound > 0
+                && RoundHeader.Parser.ParseFrom(RoundCore.Parser.ParseFrom(((Envelope)args![3]!).Core).Header).Round == FailAtRound)
+            {
+                throw new VertFedException(ErrorCode.Storage, "the disk is full");
+            }
+
+            return targetMethod.Invoke(_inner, args);
+        }
     }
 }

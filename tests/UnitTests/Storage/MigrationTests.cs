@@ -78,7 +78,7 @@ public sealed class MigrationTests : IDisposable
         for (int i = 0; i < 2; i++)
         {
             Assert.Contains(
-                "has version 2, this software needs 3",
+                "has version 2, this software needs 4",
                 Assert.Throws<VertFed.Protocol.VertFedException>(() => SqlitePartyStore.OpenReadOnly(_folder.File("p.db"), TestSecrets.Key())).Message,
                 StringComparison.Ordinal);
         }

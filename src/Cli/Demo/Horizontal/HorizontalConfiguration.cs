@@ -64,7 +64,7 @@ internal sealed class HorizontalConfiguration
                 policy:
                   kinds: [horizontal]
                   # A skewed partition can leave a node with few rows.
-                  minimum_intersection: {FewestRows.ToString(CultureInfo.InvariantCulture)}
+                  minimum_rows: {FewestRows.ToString(CultureInfo.InvariantCulture)}
                 """);
         }
     }
