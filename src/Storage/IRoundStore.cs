@@ -21,8 +21,21 @@ public sealed record RoundJobRecord(
 /// <summary>A party of a horizontal job.</summary>
 /// <param name="Place">From 1.</param>
 /// <param name="IdentityKey">DER SubjectPublicKeyInfo of the key that it accepted with; null before.</param>
+/// <param name="CheckpointKey">The serialised CheckpointKey that it accepted with; null before.</param>
 /// <param name="Outcome">Its last word; null before.</param>
-public sealed record RoundPartyRecord(uint Place, string Name, bool Accepted, byte[]? IdentityKey, JobOutcome? Outcome);
+/// <param name="CoSigned">Whether it co-signed the checkpoint that closes the record.</param>
+public sealed record RoundPartyRecord(uint Place, string Name, bool Accepted, byte[]? IdentityKey, byte[]? CheckpointKey, JobOutcome? Outcome, bool CoSigned);
+
+/// <summary>A checkpoint of a horizontal job's record as the coordinator signed it.</summary>
+/// <param name="Number">From 1.</param>
+/// <param name="Size">Entries in its tree.</param>
+/// <param name="Note">The signed note with the coordinator's signature alone, UTF-8.</param>
+/// <param name="CoordinatorKey">The serialised CheckpointKey that it is signed with.</param>
+/// <param name="IsClosing">Whether the record ends here.</param>
+public sealed record NewRoundHead(string Job, int Number, long Size, byte[] Note, byte[] CoordinatorKey, bool IsClosing, long CreatedUnixMs);
+
+/// <summary>A checkpoint with the parties' words on it, by place; a party that has not answered is not there.</summary>
+public sealed record StoredRoundHead(NewRoundHead Head, IReadOnlyDictionary<uint, CheckpointWord> Words);
 
 /// <summary>A horizontal job to keep.</summary>
 public sealed record NewRoundJob(
@@ -70,6 +83,21 @@ public interface IRoundStore
 
     /// <summary>Entries from a position on, in order.</summary>
     Task<IReadOnlyList<RoundEntry>> ReadRoundEntriesAsync(string job, long from, int limit, CancellationToken cancellationToken);
+
+    /// <summary>The same without payloads.</summary>
+    Task<IReadOnlyList<RoundEntry>> ReadRoundCoresAsync(string job, long from, int limit, CancellationToken cancellationToken);
+
+    /// <summary>How many entries the record has, and how many bytes their payloads.</summary>
+    Task<(long Entries, long PayloadBytes)> CountRoundEntriesAsync(string job, CancellationToken cancellationToken);
+
+    /// <summary>Keeps a checkpoint of the record; the first of a number stays.</summary>
+    Task AddRoundHeadAsync(NewRoundHead head, CancellationToken cancellationToken);
+
+    /// <summary>Keeps a party's word on a checkpoint; the first stays.</summary>
+    Task SaveRoundWordAsync(string job, int number, uint place, CheckpointWord word, long nowUnixMs, CancellationToken cancellationToken);
+
+    /// <summary>The record's checkpoints in order.</summary>
+    Task<IReadOnlyList<StoredRoundHead>> ReadRoundHeadsAsync(string job, CancellationToken cancellationToken);
 
     /// <summary>The last entry of each sender, without payload.</summary>
     Task<IReadOnlyList<RoundEntry>> ReadLastRoundEntriesAsync(string job, CancellationToken cancellationToken);

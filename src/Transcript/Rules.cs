@@ -65,6 +65,12 @@ public static class Rules
     /// <summary>What was disclosed stays within the guards, or the job spec accepts the risk.</summary>
     public const string Disclosure = "disclosure";
 
+    /// <summary>In a horizontal job, parties whose update counted were asked and answered, and are as many as the spec demands.</summary>
+    public const string Counted = "counted";
+
+    /// <summary>In a horizontal job, scaling and sizes of the models agree with each other, and the final model with its rounds.</summary>
+    public const string Model = "model";
+
     /// <summary>There are as many entries as the header says.</summary>
     public const string Entries = "entries";
 
@@ -111,4 +117,10 @@ internal sealed class RuleBrokenException(string rule, string message, string pa
 
     /// <summary>The entry's round.</summary>
     public uint Round { get; init; }
+
+    /// <summary>The entry's step in a horizontal job; unspecified in others.</summary>
+    public RoundStep RoundStep { get; init; }
+
+    /// <summary>The entry's number among its sender's, in a horizontal job.</summary>
+    public ulong? Sequence { get; init; }
 }

@@ -125,6 +125,20 @@ internal static class AuditCommand
         {
             string path = result.GetRequiredValue(file);
             Verdict verdict = await VerifyAsync(path, new VerifyOptions(), terminal, cancellationToken);
+            if (verdict.RoundLedger is { } rounds)
+            {
+                if (result.GetValue(json))
+                {
+                    terminal.Output.WriteLine(AuditJson.Of(rounds));
+                }
+                else
+                {
+                    AuditText.Write(terminal.OutputConsole(), rounds);
+                }
+
+                return 0;
+            }
+
             if (verdict.Ledger is not { } ledger)
             {
                 throw Error.Job(ErrorCode.DoesNotVerify, $"{path} {verdict.Summary}");

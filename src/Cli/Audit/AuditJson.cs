@@ -70,6 +70,11 @@ internal static class AuditJson
         }
 
         json.WriteEndArray();
+        if (verdict.Remarks.Count > 0)
+        {
+            Strings(json, "unasked", verdict.Remarks);
+        }
+
         if (verdict.Failure is { } failure)
         {
             json.WriteStartObject("failure");
@@ -78,8 +83,12 @@ internal static class AuditJson
             if (failure.EntryIndex is { } index)
             {
                 json.WriteNumber("entry", index);
-                json.WriteString("step", JobOutcomes.Name(failure.Step));
+                json.WriteString("step", failure.RoundStep == RoundStep.Unspecified ? JobOutcomes.Name(failure.Step) : failure.RoundStep.ToString());
                 json.WriteNumber("round", failure.Round);
+                if (failure.Sequence is { } sequence)
+                {
+                    json.WriteNumber("sequence", sequence);
+                }
             }
 
             json.WriteString("message", failure.Message);
@@ -109,6 +118,27 @@ internal static class AuditJson
             json.WriteNumber("scalars", line.Scalars);
             json.WriteBoolean("is_upper_bound", line.IsUpperBound);
             json.WriteNumber("scalars_per_row", line.ScalarsPerRow);
+            json.WriteString("step", line.Step.ToString());
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    });
+
+    public static string Of(RoundLedger ledger) => Write(json =>
+    {
+        json.WriteNumber("parties", ledger.Specification.Parties.Count);
+        json.WriteNumber("rounds", ledger.Rounds);
+        json.WriteNumber("fewest_summed", ledger.FewestSummed);
+        Strings(json, "guarantees", RoundGuarantees.Of(ledger));
+        json.WriteStartArray("ledger");
+        foreach (RoundLedgerLine line in ledger.Lines)
+        {
+            json.WriteStartObject();
+            json.WriteString("to", line.To);
+            json.WriteString("of", line.Of);
+            json.WriteString("what", line.What);
+            json.WriteNumber("values", line.Values);
             json.WriteString("step", line.Step.ToString());
             json.WriteEndObject();
         }

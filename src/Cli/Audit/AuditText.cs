@@ -39,13 +39,15 @@ internal static class AuditText
             lines.Add(("Coordinator", verdict.Coordinator));
         }
 
-        lines.Add(("Entries", string.Create(CultureInfo.InvariantCulture, $"{verdict.Entries:N0}, {verdict.PayloadBytes / 1e6:N1} MB of sealed payload{Unchecked(verdict)}")));
+        bool isHorizontal = verdict.Parties.Count > 0;
+        lines.Add(("Entries", string.Create(CultureInfo.InvariantCulture, $"{verdict.Entries:N0}, {verdict.PayloadBytes / 1e6:N1} MB of {(isHorizontal ? "" : "sealed ")}payload{Unchecked(verdict)}")));
         foreach (VerifiedCheckpoint checkpoint in verdict.Checkpoints)
         {
             string signers = checkpoint.CoSigners.Count == 0 ? "by nobody" : "by " + string.Join(" and ", checkpoint.CoSigners.Select(signer => signer.Party));
-            lines.Add(($"After {JobOutcomes.Name(checkpoint.Phase)}", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.Checkpoint.Size:N0} entries, co-signed {signers}")));
+            lines.Add((isHorizontal ? "Checkpoint" : $"After {JobOutcomes.Name(checkpoint.Phase)}", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.Checkpoint.Size:N0} entries, co-signed {signers}")));
         }
 
+        lines.AddRange(verdict.Remarks.Select(remark => ("Unasked", remark)));
         if (verdict.Root.Length > 0)
         {
             lines.Add(("Core root", verdict.Root));
@@ -84,6 +86,24 @@ internal static class AuditText
                 (line.IsUpperBound ? "at most " : "") + line.Scalars.ToString("N0", CultureInfo.InvariantCulture),
                 line.ScalarsPerRow.ToString("0.####", CultureInfo.InvariantCulture),
                 Cell(line.Step.ToString()));
+        }
+
+        console.Write(table);
+    }
+
+    public static void Write(IAnsiConsole console, RoundLedger ledger)
+    {
+        console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Parties: {ledger.Specification.Parties.Count}. Rounds: {ledger.Rounds}."));
+        foreach (string guarantee in RoundGuarantees.Of(ledger))
+        {
+            console.WriteLine(Error.OneLine(guarantee));
+        }
+
+        Table table = new Table().Border(TableBorder.Simple);
+        table.AddColumns("To", "Of", "What", "Values", "Step");
+        foreach (RoundLedgerLine line in ledger.Lines)
+        {
+            table.AddRow(Cell(line.To), Cell(line.Of), Cell(line.What), line.Values.ToString("N0", CultureInfo.InvariantCulture), Cell(line.Step.ToString()));
         }
 
         console.Write(table);

@@ -10,6 +10,7 @@ internal static class PartyCommand
         Command command = HostCommand.Create("party", HostLocator.PartyNode, "Run a party node beside its data; it dials out to the coordinator.");
         Option<bool> held = new("--held") { Description = "Only jobs that wait for approval." };
         command.Add(Forward("jobs", "List the node's jobs, newest first.", takesJob: false, held));
+        command.Add(Forward("privacy", "Show what horizontal jobs have cost the privacy of each dataset's rows.", takesJob: false));
         command.Add(Forward("show", "Show a job with what the party's rules say of it.", takesJob: true));
         command.Add(Forward("approve", "Let a job begin that waits for approval.", takesJob: true, Reason("For the record.")));
         command.Add(Forward("refuse", "Refuse a job that waits for approval.", takesJob: true, Reason("For the record and the submitter.")));

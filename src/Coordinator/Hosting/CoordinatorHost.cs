@@ -250,6 +250,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<JobHub>();
         builder.Services.AddSingleton<DryRuns>();
         builder.Services.AddSingleton<RoundHub>();
+        builder.Services.AddSingleton<RoundAudit>();
         builder.Services.AddSingleton(new ConnectionGate(
             new GateLimit(config.Limits.MaxUnregistered, "max_unregistered"), new GateLimit(RelayEndpoint.MostUnregistered), "connections that have not registered"));
         builder.Services.AddSingleton<WatchGate>();

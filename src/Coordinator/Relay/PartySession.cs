@@ -168,6 +168,9 @@ internal sealed class PartySession : IDisposable
                 case PartyFrame.FrameOneofCase.Round:
                     await RoundAsync(frame.Round, cancellationToken);
                     break;
+                case PartyFrame.FrameOneofCase.Word:
+                    await WordAsync(frame.Word, cancellationToken);
+                    break;
                 case PartyFrame.FrameOneofCase.Model:
                     await ModelAsync(frame.Model, cancellationToken);
                     break;
@@ -289,6 +292,15 @@ internal sealed class PartySession : IDisposable
             throw Violation($"job {job.Job}: an envelope of place {envelope.Header.Sender} came from the party of place {place}");
         RoundCodec.Verify(envelope, KeyFor(job).Identity);
         await _rounds.TellAsync(job, Party, new EnvelopeEvent(place, envelope), cancellationToken);
+    }
+
+    private async Task WordAsync(RoundWord word, CancellationToken cancellationToken)
+    {
+        RoundJobRecord job = await _rounds.OwnAsync(word.Job, Party, cancellationToken)
+            ?? throw Violation("a frame is about a job that this party has no part in");
+        if (word.Refusal is not null)
+            word.Refusal = CheckError(word.Refusal, "a checkpoint's refusal");
+        await _rounds.TellAsync(job, Party, new WordEvent(job.PlaceOf(Party), word), cancellationToken);
     }
 
     private PartyKey KeyFor(RoundJobRecord job) =>

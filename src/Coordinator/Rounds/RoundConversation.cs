@@ -27,7 +27,7 @@ internal sealed record Question(
 /// The coordinator's side of the envelopes of one job: signs and chains its own, checks that each party's are a chain, records both before anything
 /// follows from them, and says a question again to a party that connects anew. Used by the job's own task alone.
 /// </summary>
-internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, Identity self, ChannelReader<RoundEvent> events, Action<string, CoordinatorFrame> send, TimeProvider time)
+internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, RoundTree tree, Identity self, ChannelReader<RoundEvent> events, Action<string, CoordinatorFrame> send, TimeProvider time)
 {
     private readonly Dictionary<uint, RoundTrail> _trails =
         job.Parties.Select(party => party.Place).Append(RoundCodec.Coordinator).ToDictionary(place => place, place => new RoundTrail(job.Job, place));
@@ -62,6 +62,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
     /// <summary>Takes the chains up where the record ends.</summary>
     public async Task ResumeAsync(CancellationToken cancellationToken)
     {
+        await tree.ResumeAsync(cancellationToken);
         foreach (RoundEntry entry in await store.ReadLastRoundEntriesAsync(job.Job, cancellationToken))
         {
             Envelope envelope = new() { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) };
@@ -105,7 +106,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
                     waiting.Remove(next.Place);
                     break;
                 default:
-                    Other(next);
+                    await OtherAsync(next, cancellationToken);
                     break;
             }
         }
@@ -118,9 +119,12 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
         return [.. taken];
     }
 
-    /// <summary>Says something to one party, and says it again on a new connection until <see cref="Settle"/>.</summary>
+    /// <summary>
+    /// Says something to one party, and says it again on a new connection until <see cref="Settle"/>. Its envelope is one for all, so that the record has it
+    /// whole: whoever checks the job follows the models.
+    /// </summary>
     public Task TellAsync(RoundStep step, uint round, uint attempt, uint place, IMessage payload, CancellationToken cancellationToken) =>
-        SayAsync(new Question(step, round, attempt, [place], _ => payload, IsForAll: false, RoundStep.Unspecified, 0, 0, TimeSpan.Zero), cancellationToken);
+        SayAsync(new Question(step, round, attempt, [place], _ => payload, IsForAll: true, RoundStep.Unspecified, 0, 0, TimeSpan.Zero), cancellationToken);
 
     /// <summary>A party has answered what it was told: it is not told again.</summary>
     public void Settle(uint place) => _outstanding.Remove(place);
@@ -153,7 +157,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
                     await EndAsync(next.Place, outcome, cancellationToken);
                     return null;
                 default:
-                    Other(next);
+                    await OtherAsync(next, cancellationToken);
                     break;
             }
         }
@@ -162,7 +166,13 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
     /// <summary>Waits for the last words of these parties; those that are missing at the deadline stay missing.</summary>
     public async Task WaitForOutcomesAsync(IReadOnlyList<uint> places, Question final, CancellationToken cancellationToken)
     {
-        await SayAsync(final, cancellationToken);
+        if (!await RestateAsync(final, cancellationToken))
+        {
+            await SayAsync(final, cancellationToken);
+        }
+
+        // What comes after the final model is in no one's model and in no record.
+        await tree.CutAsync(isClosing: true, cancellationToken);
         using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using CancellationTokenSource deadline = new(final.Deadline, time);
         using CancellationTokenRegistration link = deadline.Token.Register(late.Cancel);
@@ -181,10 +191,8 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
 
             if (next is OutcomeEvent { Outcome: var outcome })
                 await EndAsync(next.Place, outcome, cancellationToken);
-            else if (next is EnvelopeEvent { Envelope: var envelope })
-                await RecordAsync(next.Place, envelope, cancellationToken);
-            else
-                Other(next);
+            else if (next is not EnvelopeEvent)
+                await OtherAsync(next, cancellationToken);
         }
 
         _outstanding.Clear();
@@ -214,18 +222,42 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
             RoundHeader header = _trails[RoundCodec.Coordinator].Header(place, question.Step, question.Round, question.Attempt);
             RoundEnvelope envelope = RoundCodec.Build(header, question.Payload(place), self, time.GetUtcNow().ToUnixTimeMilliseconds());
             _trails[RoundCodec.Coordinator].Add(envelope);
-            
-            // Models are in the record whoever they are for: whoever checks the job follows them.
-            entries.Add(EntryOf(envelope, withPayload: question.IsForAll || question.Step == RoundStep.ModelOrder));
+            entries.Add(EntryOf(envelope, withPayload: question.IsForAll));
             said[place] = envelope.Message;
         }
 
-        await store.AppendRoundEntriesAsync(job.Job, entries, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
+        await RecordAsync(entries, cancellationToken);
         foreach (uint place in question.Places)
         {
             _outstanding[place] = said[question.IsForAll ? RoundCodec.Everyone : place];
             Send(place, _outstanding[place]);
         }
+    }
+
+    /// <summary>Says the final model again where it was said before this process began: the record has it once.</summary>
+    private async Task<bool> RestateAsync(Question final, CancellationToken cancellationToken)
+    {
+        RoundEntry? last = (await store.ReadLastRoundEntriesAsync(job.Job, cancellationToken)).FirstOrDefault(entry => entry.Sender == RoundCodec.Coordinator);
+        RoundEntry? said = last is null ? null : (await store.ReadRoundEntriesAsync(job.Job, last.Position, 1, cancellationToken))[0];
+        if (said?.Payload is null)
+            return false;
+        Envelope envelope = new() { Core = ByteString.CopyFrom(said.Core), Attestation = ByteString.CopyFrom(said.Attestation), Payload = ByteString.CopyFrom(said.Payload) };
+        if (RoundCodec.Parse(envelope).Header.Step != final.Step)
+            return false;
+        foreach (uint place in final.Places)
+        {
+            _outstanding[place] = envelope;
+            Send(place, envelope);
+        }
+
+        return true;
+    }
+
+    private async Task RecordAsync(IReadOnlyList<RoundEntry> entries, CancellationToken cancellationToken)
+    {
+        await store.AppendRoundEntriesAsync(job.Job, entries, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
+        foreach (RoundEntry entry in entries)
+            tree.Add(entry);
     }
 
     /// <summary>Records a party's envelope if it is the next of its chain.</summary>
@@ -248,7 +280,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
         }
 
         // An update is the coordinator's to read and nobody else's: of what a party sends, the record keeps the hash.
-        await store.AppendRoundEntriesAsync(job.Job, [EntryOf(envelope, withPayload: false)], time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
+        await RecordAsync([EntryOf(envelope, withPayload: false)], cancellationToken);
         _trails[place].Add(envelope);
         BytesUp += (ulong)envelope.Message.Payload.Length;
         return true;
@@ -303,13 +335,17 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, I
             Refuse(place, $"left the job: {outcome.Error?.Message}");
     }
 
-    private void Other(RoundEvent next)
+    private async Task OtherAsync(RoundEvent next, CancellationToken cancellationToken)
     {
+        if (next is WordEvent { Word: var word }
+            && await RoundTree.TakeAsync(store, job, next.Place, word, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken) is { } objection)
+            Refuse(next.Place, objection);
         if (next is not AttachedEvent)
             return;
         send(NameOf(next.Place), new CoordinatorFrame { Start = new JobStart { Job = job.Job, Attempt = 1 } });
         if (_outstanding.TryGetValue(next.Place, out Envelope? again))
             Send(next.Place, again);
+        await tree.ProposeAllAsync(NameOf(next.Place), cancellationToken);
     }
 
     private void Send(uint place, Envelope envelope)

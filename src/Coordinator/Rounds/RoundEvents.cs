@@ -22,5 +22,8 @@ internal sealed record EnvelopeEvent(uint Place, RoundEnvelope Envelope) : Round
 /// <summary>The party has connected anew: whatever it is to know is said again.</summary>
 internal sealed record AttachedEvent(uint Place) : RoundEvent(Place);
 
+/// <summary>The party's word on a checkpoint.</summary>
+internal sealed record WordEvent(uint Place, RoundWord Word) : RoundEvent(Place);
+
 /// <summary>The party's last word.</summary>
 internal sealed record OutcomeEvent(uint Place, JobOutcome Outcome) : RoundEvent(Place);

@@ -157,6 +157,7 @@ internal sealed class RoundHub(
             Purpose = spec.Purpose,
             Error = job.Error?.Clone(),
         };
+        status.NotCoSigned.AddRange(RoundAudit.NotCoSigned(job));
         status.Parties.AddRange(job.Parties.Select(party => party.Name));
         if (job.IsOpen && live is not null)
         {
@@ -195,6 +196,8 @@ internal sealed class RoundHub(
 
         if (what is OutcomeEvent { Outcome: var outcome })
             await store.SaveRoundOutcomeAsync(job.Job, what.Place, outcome, cancellationToken);
+        else if (what is WordEvent { Word: var word })
+            await RoundTree.TakeAsync(store, (await store.FindRoundJobAsync(job.Job, cancellationToken))!, what.Place, word, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
         RoundJobRecord record = (await store.FindRoundJobAsync(job.Job, cancellationToken))!;
         if (!record.IsOpen)
             Send(party, new CoordinatorFrame { End = RoundJob.EndOf(record) });
@@ -245,7 +248,7 @@ internal sealed class RoundHub(
 
     private void Run(RoundJobRecord job)
     {
-        RoundJob live = new(job, store, keys.Credential.Identity, Send, time) { Connected = party => hub.SessionOf(party) is not null };
+        RoundJob live = new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time) { Connected = party => hub.SessionOf(party) is not null };
         _live[job.Job] = live;
         _tasks[job.Job] = Task.Run(() => RunAsync(live));
     }

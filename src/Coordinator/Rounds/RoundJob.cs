@@ -4,6 +4,7 @@ using VertFed.Horizontal;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Transcript;
 
 namespace VertFed.Coordinator.Rounds;
 
@@ -19,6 +20,7 @@ internal sealed class RoundJob : IDisposable
     private readonly Action<string, CoordinatorFrame> _send;
     private readonly TimeProvider _time;
     private readonly Identity _self;
+    private readonly CheckpointSigner _checkpoints;
     private readonly SignedJob _signed;
     private readonly Channel<RoundEvent> _events = Channel.CreateBounded<RoundEvent>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
     private readonly CancellationTokenSource _ending = new();
@@ -29,9 +31,9 @@ internal sealed class RoundJob : IDisposable
     private RoundJobRecord _record;
     private JobError? _cancelled;
 
-    public RoundJob(RoundJobRecord record, IRoundStore store, Identity self, Action<string, CoordinatorFrame> send, TimeProvider time)
+    public RoundJob(RoundJobRecord record, IRoundStore store, Identity self, CheckpointSigner checkpoints, Action<string, CoordinatorFrame> send, TimeProvider time)
     {
-        (_record, _store, _self, _send, _time) = (record, store, self, send, time);
+        (_record, _store, _self, _checkpoints, _send, _time) = (record, store, self, checkpoints, send, time);
         _signed = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(record.SignedSpec));
         _accepted = [.. record.Parties.Where(party => party.Accepted).Select(party => party.Place)];
     }
@@ -181,11 +183,14 @@ internal sealed class RoundJob : IDisposable
             Publish(await _store.MoveRoundJobAsync(Record.Job, JobState.Running, null, Now(), cancellationToken));
         }
 
-        _conversation = new RoundConversation(Record, _store, _self, _events.Reader, _send, _time) { Changed = Changed.Signal, Connected = Connected };
+        // The parties' keys are in the store only since they accepted.
+        Publish(await _store.FindRoundJobAsync(Record.Job, cancellationToken));
+        RoundTree tree = new(Record, _store, _checkpoints, _time, _send);
+        _conversation = new RoundConversation(Record, _store, tree, _self, _events.Reader, _send, _time) { Changed = Changed.Signal, Connected = Connected };
         await _conversation.ResumeAsync(cancellationToken);
         foreach (RoundPartyRecord party in Record.Parties)
             _send(party.Name, new CoordinatorFrame { Start = new JobStart { Job = Record.Job, Attempt = 1 } });
-        Volatile.Write(ref _training, new RoundTraining(Specification, _signed.SpecHash, _conversation, _store, Record.Checkpoint!.Clone()));
+        Volatile.Write(ref _training, new RoundTraining(Specification, _signed.SpecHash, _conversation, tree, _store, Record.Checkpoint!.Clone()));
         await _training!.RunAsync(cancellationToken);
     }
 

@@ -18,7 +18,7 @@ namespace VertFed.Coordinator.Rounds;
 /// The training of one horizontal job: columns compared → scaling → rounds → final model. What it carries is kept before and after each of
 /// them, so that it goes on where it was after a crash, with the open one begun again.
 /// </summary>
-internal sealed class RoundTraining(JobSpecification job, byte[] specHash, RoundConversation conversation, IRoundStore store, RoundCheckpoint checkpoint) : IDisposable
+internal sealed class RoundTraining(JobSpecification job, byte[] specHash, RoundConversation conversation, RoundTree tree, IRoundStore store, RoundCheckpoint checkpoint) : IDisposable
 {
     private const int MostRows = UpdateReader.MostRows;
 
@@ -51,7 +51,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         }
 
         if (_plan.Buffer is not null)
-            await new BufferedRounds(_plan, conversation, _streams, checkpoint, Conclude, SaveAsync).RunAsync(cancellationToken);
+            await new BufferedRounds(_plan, conversation, _streams, checkpoint, Conclude, SaveVersionAsync).RunAsync(cancellationToken);
         AggregationStrategy strategy = _plan.WithNoise(_streams);
         while (checkpoint.Rounds < Spec.Rounds && !checkpoint.Converged)
             await RoundAsync(strategy, cancellationToken);
@@ -139,6 +139,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         checkpoint.Deviations.AddRange(scaling.Deviations.ToArray());
         Conclude(Summary(0, _all, counted));
         await SaveAsync(cancellationToken);
+        await tree.ConcludeAsync(0, cancellationToken);
     }
 
     private async Task RoundAsync(AggregationStrategy strategy, CancellationToken cancellationToken)
@@ -164,6 +165,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         checkpoint.Invited.Clear();
         Conclude(summary);
         await SaveAsync(cancellationToken);
+        await tree.ConcludeAsync(round, cancellationToken);
     }
 
     private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> UpdatesAsync(
@@ -233,6 +235,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         FinalModel model = new()
         {
             Rounds = checkpoint.Rounds, Converged = checkpoint.Converged, Parameters = { checkpoint.Parameters }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations },
+            Taken = { checkpoint.Taken },
         };
         uint[] left = [.. _all.Where(place => !conversation.Outcomes.ContainsKey(place))];
         Question question = new(
@@ -283,6 +286,13 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     {
         checkpoint.Attempt++;
         return SaveAsync(cancellationToken);
+    }
+
+    private async Task SaveVersionAsync(CancellationToken cancellationToken)
+    {
+        await SaveAsync(cancellationToken);
+        if (checkpoint.Rounds > 0)
+            await tree.ConcludeAsync(checkpoint.Rounds, cancellationToken);
     }
 
     private Task SaveAsync(CancellationToken cancellationToken) => store.SaveRoundCheckpointAsync(job.Job, checkpoint.Clone(), cancellationToken);

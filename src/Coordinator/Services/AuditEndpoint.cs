@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Security;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -12,7 +13,7 @@ namespace VertFed.Coordinator.Services;
 
 /// <summary>What auditors call, and a job's submitter and parties. What is read proves itself by its signatures; who may read is decided
 /// all the same. Calls that read a whole job share the places of the watchers.</summary>
-internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate watchers, IHostApplicationLifetime lifetime) : AuditService.AuditServiceBase
+internal sealed class AuditEndpoint(JobHub hub, RoundAudit rounds, CoordinatorKeys keys, WatchGate watchers, IHostApplicationLifetime lifetime) : AuditService.AuditServiceBase
 {
     private const int DefaultLines = 100;
     private const int MostLines = 1000;
@@ -24,6 +25,12 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
             asked.Size, asked.Before, new JobFilter { Sight = Caller.Of(context).AuditSight }, context.CancellationToken);
         IReadOnlyDictionary<long, Phase> checkpoints = await hub.Store.LastCheckpointsAsync([.. page.Jobs.Select(job => job.Ordinal)], context.CancellationToken);
         var response = new ListTranscriptsResponse { NextPageToken = PageRequest.Token(page.Before) };
+        if (asked.Before is null)
+        {
+            // Horizontal jobs have no order among the others: the newest of them stand on the first page.
+            response.Transcripts.AddRange(await rounds.ListAsync(Caller.Of(context), asked.Size, context.CancellationToken));
+        }
+
         foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
         {
             var summary = new TranscriptSummary
@@ -42,6 +49,13 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     {
         using IDisposable place = watchers.Enter(Caller.Of(context));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        if (await rounds.FindEndedAsync(request.Job, Caller.Of(context), ending.Token) is { } horizontal)
+        {
+            await Caller.Of(context).AllowedAsync(horizontal.Job);
+            await rounds.EntriesAsync(horizontal, request, responseStream, ending.Token);
+            return;
+        }
+
         JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
         await Caller.Of(context).AllowedAsync(job.Job);
         if (request.First >= (ulong)job.Envelopes)
@@ -62,6 +76,8 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
 
     public override async Task<CheckpointsResponse> Checkpoints(TranscriptRequest request, ServerCallContext context)
     {
+        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal)
+            return await rounds.CheckpointsAsync(horizontal, context.CancellationToken);
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         return new CheckpointsResponse { Checkpoints = { await TranscriptExport.CheckpointsAsync(hub.Store, job, context.CancellationToken) } };
     }
@@ -69,10 +85,16 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     public override async Task<ProofResponse> InclusionProof(InclusionProofRequest request, ServerCallContext context)
     {
         using IDisposable place = watchers.Enter(Caller.Of(context));
-        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
-        Phase last = await PhaseOfAsync(job, request.TreeSize, "tree_size", context.CancellationToken);
         if (request.Index >= request.TreeSize)
             throw new VertFedException(ErrorCode.Usage, "index is not below tree_size");
+        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal)
+        {
+            List<byte[]> all = await rounds.LeavesAsync(horizontal, request.TreeSize, "tree_size", context.CancellationToken);
+            return ToResponse(MerkleProofs.Inclusion(all, (long)request.Index, (long)request.TreeSize));
+        }
+
+        JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
+        Phase last = await PhaseOfAsync(job, request.TreeSize, "tree_size", context.CancellationToken);
         List<byte[]> leaves = await TranscriptTree.LeavesAsync(hub.Store, job.Job, job.Attempt, last, context.CancellationToken);
         return ToResponse(MerkleProofs.Inclusion(leaves, (long)request.Index, (long)request.TreeSize));
     }
@@ -80,11 +102,18 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     public override async Task<ProofResponse> ConsistencyProof(ConsistencyProofRequest request, ServerCallContext context)
     {
         using IDisposable place = watchers.Enter(Caller.Of(context));
+        if (request.OldSize > request.NewSize)
+            throw new VertFedException(ErrorCode.Usage, "old_size is above new_size");
+        if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal)
+        {
+            _ = await rounds.LeavesAsync(horizontal, request.OldSize, "old_size", context.CancellationToken);
+            List<byte[]> all = await rounds.LeavesAsync(horizontal, request.NewSize, "new_size", context.CancellationToken);
+            return ToResponse(MerkleProofs.Consistency(all, (long)request.OldSize, (long)request.NewSize));
+        }
+
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);
         _ = await PhaseOfAsync(job, request.OldSize, "old_size", context.CancellationToken);
         Phase last = await PhaseOfAsync(job, request.NewSize, "new_size", context.CancellationToken);
-        if (request.OldSize > request.NewSize)
-            throw new VertFedException(ErrorCode.Usage, "old_size is above new_size");
         List<byte[]> leaves = await TranscriptTree.LeavesAsync(hub.Store, job.Job, job.Attempt, last, context.CancellationToken);
         return ToResponse(MerkleProofs.Consistency(leaves, (long)request.OldSize, (long)request.NewSize));
     }
@@ -93,6 +122,15 @@ internal sealed class AuditEndpoint(JobHub hub, CoordinatorKeys keys, WatchGate 
     {
         using IDisposable place = watchers.Enter(Caller.Of(context));
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        if (await rounds.FindEndedAsync(request.Job, Caller.Of(context), ending.Token) is { } horizontal)
+        {
+            await Caller.Of(context).AllowedAsync(horizontal.Job);
+            await using var chunks = new ExportStream(responseStream);
+            await using var file = new BufferedStream(chunks, Limits.MaxChunkBytes);
+            await rounds.ExportAsync(horizontal, file, ending.Token);
+            return;
+        }
+
         JobRecord job = await FindEndedAsync(request.Job, Caller.Of(context), ending.Token);
         if (job.Envelopes == 0)
             throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "nothing was exchanged in this job: it has no transcript");

@@ -90,7 +90,7 @@ internal sealed class JobWorker(
 
             if (entry.Job.Specification.Horizontal is not null)
             {
-                RoundRunner rounds = new(config, IdentityOf(entry), store, relay, time) { Spent = (round, epsilon) => progress.Privacy(entry.Id, round, epsilon) };
+                RoundRunner rounds = new(config, KeyOf(entry), store, relay, time) { Spent = (round, epsilon) => progress.Privacy(entry.Id, round, epsilon) };
                 record.Rounds = await rounds.RunAsync(entry.Job, input, round => progress.Round(entry.Id, round), entry.Cancellation);
                 await ConcludeAsync(entry, record, fault: null);
                 return JobTurn.Ended;
@@ -437,9 +437,9 @@ internal sealed class JobWorker(
         byte[] kept = model is null || horizontal ? own : ReportWriter.Serialise(part, withCoefficients: false);
         PartyResult result = new(state, fault?.Error, kept, model, [.. part.Ledger], outcome.ToByteArray(), Now());
         await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
-        if (model is not null && !horizontal)
+        if (model is not null)
         {
-            await store.BindModelAsync(entry.Id, part.TranscriptRoot!, CancellationToken.None);
+            await store.BindModelAsync(entry.Id, record.Rounds?.TranscriptRoot ?? part.TranscriptRoot!, CancellationToken.None);
         }
 
         relay.SendOutcome(outcome);
@@ -467,7 +467,9 @@ internal sealed class JobWorker(
         CancellationToken.None);
 
     /// <summary>The one that the job names: it may have been replaced since.</summary>
-    private Identity IdentityOf(JobEntry entry) => keys.For(JobParties.Own(entry.Job.Specification, config)).Identity;
+    private Identity IdentityOf(JobEntry entry) => KeyOf(entry).Identity;
+
+    private NodeKey KeyOf(JobEntry entry) => keys.For(JobParties.Own(entry.Job.Specification, config));
 
     private long Now() => time.GetUtcNow().ToUnixTimeMilliseconds();
 }

@@ -91,6 +91,9 @@ public static class JoinRules
         new("secure-aggregation", job => job.Spec.Horizontal?.IsSecure != false || !job.Policy.Rounds.RequireSecureAggregation
             ? null
             : "the coordinator would read single updates, which the policy does not allow (require_secure_aggregation)") { CanWarn = true },
+        new("exact-sums", job => job.Spec.Horizontal is not { Scaling: ScalingChoice.Federated } || job.Policy.Rounds is { MaxEpsilon: null, Budget: null }
+            ? null
+            : "the sums for 'scaling: federated' have no noise, so the policy's bounds on epsilon do not cover them; 'scaling: none' has no such sums") { CanWarn = true },
         new("partial-scores", job => job.Policy.PartialScores || job.Config.Role == Role.LabelParty || (job.Spec.Kind == JobKind.Train && job.Spec.Holdout == 0)
             ? null
             : job.Spec.Kind == JobKind.Train

@@ -248,6 +248,9 @@ public sealed class RelayClient(RelayOptions options, NodeKeys keys)
     /// <summary>Sends an envelope of a horizontal job. One that is lost with the connection is asked for again.</summary>
     public void SendRound(Envelope envelope) => Enqueue(new PartyFrame { Round = envelope });
 
+    /// <summary>Answers a checkpoint of a horizontal job. One that is lost with the connection is asked for again.</summary>
+    public void SendWord(RoundWord word) => Enqueue(new PartyFrame { Word = word });
+
     /// <summary>Ends the envelope traffic of a job; its last word stays until the coordinator knows the end.</summary>
     public void Close(string job)
     {

@@ -219,6 +219,10 @@ internal sealed class RelayConnection : IAsyncDisposable
                 case CoordinatorFrame.FrameOneofCase.Resume:
                     await _client.DeliverAsync(new RoundFrame(null, frame.Resume.Sequence, _coordinator!.Identity), frame.Resume.Job, cancellationToken);
                     break;
+                case CoordinatorFrame.FrameOneofCase.Proposal:
+                    RoundFrame proposed = new(null, ResumeFrom: 0, _coordinator!.Identity) { Proposal = frame.Proposal, Checkpoints = _coordinator };
+                    await _client.DeliverAsync(proposed, frame.Proposal.Job, cancellationToken);
+                    break;
                 case CoordinatorFrame.FrameOneofCase.Begin:
                     await DeliverAsync(_assembler.Begin(frame.Begin), cancellationToken);
                     break;

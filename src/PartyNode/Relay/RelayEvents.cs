@@ -7,7 +7,14 @@ namespace VertFed.PartyNode.Relay;
 /// <summary>Something of a horizontal job: an envelope, or the first own one that is to be sent again.</summary>
 /// <param name="Envelope">Null where something is to be sent again.</param>
 /// <param name="Coordinator">The pinned coordinator's identity, as the connection showed it.</param>
-public sealed record RoundFrame(RoundEnvelope? Envelope, ulong ResumeFrom, PeerIdentity Coordinator);
+public sealed record RoundFrame(RoundEnvelope? Envelope, ulong ResumeFrom, PeerIdentity Coordinator)
+{
+    /// <summary>A checkpoint to judge; with it there is no envelope and nothing to be sent again.</summary>
+    public RoundProposal? Proposal { get; init; }
+
+    /// <summary>The pinned coordinator's checkpoint key; there with a proposal.</summary>
+    public CheckpointVerifier? Checkpoints { get; init; }
+}
 
 /// <summary>What the coordinator told this party, besides envelopes.</summary>
 public abstract record RelayEvent;

@@ -22,6 +22,9 @@ internal sealed record RoundResult(
     /// <summary>Its place among them, from 0; null where the job has one model.</summary>
     public int? Cluster { get; init; }
 
+    /// <summary>Root of the job's record, 32 bytes: of the checkpoint that closes it. Null before that came.</summary>
+    public byte[]? TranscriptRoot { get; init; }
+
     /// <summary>The party's own model; null where the job has none.</summary>
     public PersonalResult? Personal { get; init; }
 }
@@ -60,6 +63,7 @@ internal static class RoundPart
         json.WriteString("score_name", result.ScoreName);
         Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
+        Root(json, result);
         if (result.Cluster is { } cluster)
         {
             json.WriteNumber("cluster", cluster);
@@ -86,6 +90,7 @@ internal static class RoundPart
         json.WriteNumber("schema", SchemaVersion);
         json.WriteString("job", job.Job);
         json.WriteString("kind", "horizontal");
+        Root(json, result);
         json.WriteString("model", job.Horizontal!.Model);
         if (personal is not null)
         {
@@ -116,6 +121,9 @@ internal static class RoundPart
 
         return stream.ToArray();
     }
+
+    private static void Root(Utf8JsonWriter json, RoundResult result) =>
+        json.WriteString("transcript_root", Convert.ToHexStringLower(result.TranscriptRoot ?? throw new InvalidOperationException("a job that is done has a closed record")));
 
     private static void Measures(Utf8JsonWriter json, Evaluation measured)
     {

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using VertFed.Horizontal.Service;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Sessions;
@@ -10,7 +11,7 @@ using VertFed.Storage;
 namespace VertFed.PartyNode.Rounds;
 
 /// <summary>Runs this party's part of a horizontal job: what must be durable first, then the session.</summary>
-internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyStore store, RelayClient relay, TimeProvider time)
+internal sealed class RoundRunner(PartyConfig config, NodeKey key, IPartyStore store, RelayClient relay, TimeProvider time)
 {
     private const uint JobAttempt = 1;
 
@@ -24,19 +25,22 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
         JobSpecification spec = job.Specification;
         uint place = JobParties.PlaceOf(spec, config);
         AttemptRecord attempt = await AttemptAsync(job, input.Root, cancellationToken);
-        RoundVoice voice = new(spec.Job, place, identity, store, relay, time);
+        RoundRecord record = await RoundRecord.LoadAsync(spec.Job, store, cancellationToken);
+        RoundVoice voice = new(spec.Job, place, key.Identity, store, record, relay, time);
         await voice.ResumeAsync(cancellationToken);
-        RoundMemory memory = RoundMemory.Load(Path.Combine(config.DataDirectory, "jobs", spec.Job));
+        string folder = Path.Combine(config.DataDirectory, "jobs", spec.Job);
+        RoundMemory memory = RoundMemory.Load(folder);
         RoundInput rows = await Task.Run(() => RoundInput.Of(input, spec), cancellationToken);
         PrivacyMeter meter = new(spec.Job, JobPlan.Of(spec).Privacy, rows.Train.Count, store, time) { Told = Spent };
         await meter.ResumeAsync(cancellationToken);
-        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, identity)
+        using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, key.Identity)
         {
             RoundBegun = begun,
+            Witness = new RoundWitness(spec.Job, record, key.Checkpoints, config.Policy.CoSign, folder, time),
             SpendAsync = meter.SpendAsync,
             Capacity = memory.FixCapacity(config.LocalWork),
         };
-        RoundResult result = await session.RunAsync(relay.OpenRounds(spec.Job), cancellationToken);
+        RoundResult result = await session.RunAsync(relay.OpenRounds(spec.Job).ReadAllAsync(cancellationToken), cancellationToken);
         return result with { Epsilon = meter.Epsilon };
     }
 
@@ -51,8 +55,11 @@ internal sealed class RoundRunner(PartyConfig config, Identity identity, IPartyS
             return fresh;
         }
 
-        return known.SpecHash.AsSpan().SequenceEqual(job.SpecHash) && known.DataRoot.AsSpan().SequenceEqual(root)
+        // Another build may round otherwise: the same noise over two such updates would leave their difference bare.
+        bool isSame = known.SpecHash.AsSpan().SequenceEqual(job.SpecHash) && known.DataRoot.AsSpan().SequenceEqual(root)
+            && known.PolicyHash.AsSpan().SequenceEqual(config.Policy.Hash()) && known.SoftwareVersion == SoftwareVersion.Current;
+        return isSame
             ? known
-            : throw new VertFedException(ErrorCode.Diverges, "The job's spec or this party's data is not what it was when the job began here.");
+            : throw new VertFedException(ErrorCode.Diverges, "The job's spec, this party's data, its policy or its software is not what it was when the job began here.");
     }
 }

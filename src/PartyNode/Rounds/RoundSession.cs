@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Google.Protobuf;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
@@ -11,6 +10,7 @@ using VertFed.PartyNode.Relay;
 using VertFed.Primitives;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Rounds;
 
@@ -18,17 +18,18 @@ namespace VertFed.PartyNode.Rounds;
 /// This party's part of a horizontal job, as answers to the coordinator's questions. What it answers follows from the question, the own rows and the own
 /// durable seed, so that a question that comes again, also after a crash, has the same answer.
 /// </summary>
-internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint place, RoundInput input, byte[] seed, RoundMemory memory, RoundVoice voice, Identity identity) : IDisposable
+internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint place, RoundInput input, byte[] seed, RoundMemory memory, IRoundVoice voice, Identity identity) : IDisposable
 {
     private readonly JobPlan _plan = JobPlan.Of(job);
     private readonly RandomStreams _streams = new(seed);
-    private ulong _heard;
-    private bool _hasHeard;
     private Examples? _scaled;
     private SecureSumPart? _sum;
 
     /// <summary>Told of each round that is worked on.</summary>
     public Action<uint> RoundBegun { get; init; } = _ => { };
+
+    /// <summary>Judges the coordinator's checkpoints; null in a replay, which ends with the final model.</summary>
+    public RoundWitness? Witness { get; init; }
 
     /// <summary>Keeps what a round costs, before its answer leaves.</summary>
     public Func<uint, CancellationToken, Task> SpendAsync { get; init; } = (_, _) => Task.CompletedTask;
@@ -38,13 +39,25 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
     private HorizontalSpecification Spec => _plan.Specification;
 
-    /// <summary>Answers until the final model is there.</summary>
+    /// <summary>Answers until the final model is there, and the checkpoint that closes the record with it.</summary>
     /// <exception cref="VertFedException">The coordinator breaks a rule, or training cannot go on.</exception>
-    public async Task<RoundResult> RunAsync(ChannelReader<RoundFrame> frames, CancellationToken cancellationToken)
+    public async Task<RoundResult> RunAsync(IAsyncEnumerable<RoundFrame> frames, CancellationToken cancellationToken)
     {
         FederatedModel model = _plan.ModelOf(input.Columns.Count);
-        await foreach (RoundFrame frame in frames.ReadAllAsync(cancellationToken))
+        RoundResult? finished = null;
+        await foreach (RoundFrame frame in frames.WithCancellation(cancellationToken))
         {
+            if (frame.Proposal is { } proposal)
+            {
+                byte[]? root = Judge(proposal, frame.Checkpoints!);
+                if (root is not null && finished is not null)
+                {
+                    return finished with { TranscriptRoot = root };
+                }
+
+                continue;
+            }
+
             if (frame.Envelope is not { } envelope)
             {
                 await voice.ResendAsync(frame.ResumeFrom, cancellationToken);
@@ -59,13 +72,18 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             }
 
             // One that was heard before is asked again, or is overtaken.
-            bool again = _hasHeard && header.Sequence <= _heard;
-            (_hasHeard, _heard) = (true, Math.Max(_heard, header.Sequence));
+            bool again = !await voice.HearAsync(envelope, cancellationToken);
             try
             {
                 if (header.Step == RoundStep.FinalModel)
                 {
-                    return Finish(model, RoundCodec.Payload(envelope, FinalModel.Parser));
+                    finished = Finish(model, RoundCodec.Payload(envelope, FinalModel.Parser));
+                    if (Witness is null)
+                    {
+                        return finished;
+                    }
+
+                    continue;
                 }
 
                 await AnswerAsync(model, envelope, again, cancellationToken);
@@ -83,6 +101,18 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     {
         _sum?.Dispose();
         _streams.Dispose();
+    }
+
+    /// <returns>The root of the whole record, where the proposal closes it.</returns>
+    private byte[]? Judge(RoundProposal proposal, CheckpointVerifier coordinator)
+    {
+        if (Witness is null)
+        {
+            return null;
+        }
+
+        voice.Say(Witness.Judge(proposal, coordinator, out VertFedException? breach, out byte[]? root));
+        return breach is null ? root : throw breach;
     }
 
     private async Task AnswerAsync(FederatedModel model, RoundEnvelope question, bool again, CancellationToken cancellationToken)

@@ -7,7 +7,7 @@ using VertFed.Storage;
 namespace VertFed.PartyNode.Rounds;
 
 /// <summary>This party's side of a horizontal job's envelopes: signs and chains what it says, and keeps it before it is sent.</summary>
-internal sealed class RoundVoice(string job, uint place, Identity identity, IPartyStore store, RelayClient relay, TimeProvider time)
+internal sealed class RoundVoice(string job, uint place, Identity identity, IPartyStore store, RoundRecord record, RelayClient relay, TimeProvider time) : IRoundVoice
 {
     private const uint JobAttempt = 1;
     private readonly RoundTrail _trail = new(job, place);
@@ -23,8 +23,10 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         }
     }
 
-    /// <summary>Says again what answered a question that comes again.</summary>
-    /// <returns>False: it was not answered by this run of the node.</returns>
+    public Task<bool> HearAsync(RoundEnvelope question, CancellationToken cancellationToken) => record.HearAsync(question, cancellationToken);
+
+    public void Say(RoundWord word) => relay.SendWord(word);
+
     public bool TryRepeat(RoundHeader question, RoundStep answer)
     {
         if (_last is not { } last || last.Header.Round != question.Round || last.Header.Attempt != question.Attempt || last.Header.Step != answer)
@@ -36,7 +38,6 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         return true;
     }
 
-    /// <summary>Sends again what was lost, from the record.</summary>
     public async Task ResendAsync(ulong from, CancellationToken cancellationToken)
     {
         for (ulong sequence = from; sequence < _trail.Next; sequence++)
@@ -48,12 +49,11 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         }
     }
 
-    /// <summary>Answers a question.</summary>
     public async Task AnswerAsync(RoundHeader question, RoundStep step, IMessage payload, CancellationToken cancellationToken)
     {
         RoundHeader header = _trail.Header(RoundCodec.Coordinator, step, question.Round, question.Attempt);
         RoundEnvelope envelope = RoundCodec.Build(header, payload, identity, time.GetUtcNow().ToUnixTimeMilliseconds());
-        await store.AppendOutboundAsync(job, JobAttempt, header.Sequence, envelope.Message, cancellationToken);
+        await record.SayAsync(envelope, cancellationToken);
         _trail.Add(envelope);
         _last = envelope;
         relay.SendRound(envelope.Message);

@@ -206,6 +206,26 @@ internal static class CoordinatorSchema
             PRIMARY KEY (job, position)
         );
         CREATE UNIQUE INDEX round_entries_sender ON round_entries (job, sender, sequence);
+        -- Checkpoints of the record: signed tree heads over its first entries, and the parties' words on them.
+        CREATE TABLE round_heads (
+            job TEXT NOT NULL REFERENCES round_jobs (job),
+            number INTEGER NOT NULL,
+            size BIGINT NOT NULL,
+            note BLOB NOT NULL,
+            coordinator_key BLOB NOT NULL,
+            is_closing INTEGER NOT NULL,
+            created_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, number)
+        );
+        CREATE TABLE round_words (
+            job TEXT NOT NULL REFERENCES round_jobs (job),
+            number INTEGER NOT NULL,
+            place INTEGER NOT NULL,
+            co_signature BLOB,
+            refusal BLOB,
+            answered_ms BIGINT NOT NULL,
+            PRIMARY KEY (job, number, place)
+        );
         """,
     ]);
 }

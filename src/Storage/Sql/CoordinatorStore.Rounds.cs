@@ -122,6 +122,13 @@ public abstract partial class CoordinatorStore
                 .Select(row => row.ToRecord())],
             cancellationToken);
 
+    public Task<IReadOnlyList<RoundEntry>> ReadRoundCoresAsync(string job, long from, int limit, CancellationToken cancellationToken) =>
+        _database.ReadAsync<IReadOnlyList<RoundEntry>>(
+            connection => [.. connection.Query<RoundEntryRow>(
+                    $"SELECT {RoundEntryRow.Columns} FROM round_entries WHERE job = @job AND position >= @from ORDER BY position LIMIT @limit", new { job, from, limit })
+                .Select(row => row.ToRecord())],
+            cancellationToken);
+
     public Task<IReadOnlyList<RoundEntry>> ReadLastRoundEntriesAsync(string job, CancellationToken cancellationToken) =>
         _database.ReadAsync<IReadOnlyList<RoundEntry>>(
             connection => [.. connection.Query<RoundEntryRow>(
@@ -152,8 +159,10 @@ public abstract partial class CoordinatorStore
         [
             .. connection.Query<RoundPartyRow>(
                     """
-                    SELECT place AS Place, name AS Name, accepted AS Accepted, identity_key AS IdentityKey, outcome AS Outcome
-                    FROM round_parties WHERE job = @job ORDER BY place
+                    SELECT p.place AS Place, p.name AS Name, p.accepted AS Accepted, p.identity_key AS IdentityKey, p.checkpoint_key AS CheckpointKey, p.outcome AS Outcome,
+                        (SELECT COUNT(*) FROM round_words AS w JOIN round_heads AS h ON h.job = w.job AND h.number = w.number
+                        WHERE w.job = p.job AND w.place = p.place AND w.co_signature IS NOT NULL AND h.is_closing = 1) AS CoSigned
+                    FROM round_parties AS p WHERE p.job = @job ORDER BY p.place
                     """,
                     new { job })
                 .Select(party => party.ToRecord()),
@@ -196,10 +205,14 @@ public abstract partial class CoordinatorStore
 
         public byte[]? IdentityKey { get; set; }
 
+        public byte[]? CheckpointKey { get; set; }
+
         public byte[]? Outcome { get; set; }
 
+        public long CoSigned { get; set; }
+
         public RoundPartyRecord ToRecord() =>
-            new((uint)Place, Name, Accepted == 1, IdentityKey, Outcome is null ? null : JobOutcome.Parser.ParseFrom(Outcome));
+            new((uint)Place, Name, Accepted == 1, IdentityKey, CheckpointKey, Outcome is null ? null : JobOutcome.Parser.ParseFrom(Outcome), CoSigned > 0);
     }
 
     private sealed class RoundEntryRow

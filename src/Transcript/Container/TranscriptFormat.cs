@@ -56,6 +56,9 @@ public static class TranscriptFormat
     /// </summary>
     public static ReadOnlySpan<byte> Magic => [0x89, (byte)'V', (byte)'F', (byte)'T', 0x0d, 0x0a, 0x1a, 0x0a];
 
+    /// <summary>The first eight bytes of the file of a horizontal job.</summary>
+    public static ReadOnlySpan<byte> HorizontalMagic => [0x89, (byte)'V', (byte)'F', (byte)'H', 0x0d, 0x0a, 0x1a, 0x0a];
+
     private static ReadOnlySpan<byte> SignatureLabel => "vertfed/v1/transcript-file"u8;
 
     /// <summary>Longest body of a record in bytes; 0: there is no such record.</summary>
@@ -81,6 +84,21 @@ public static class TranscriptFormat
         RecordType.Trailer => before is not (null or RecordType.Trailer),
         _ => false,
     };
+
+    /// <summary>Whether a file is that of a horizontal job; one that cannot be read or is too short is not. Nothing in it is verified.</summary>
+    public static bool IsHorizontal(string path)
+    {
+        try
+        {
+            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+            byte[] magic = new byte[HorizontalMagic.Length];
+            return file.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false) == magic.Length && magic.AsSpan().SequenceEqual(HorizontalMagic);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
 
     /// <summary>What the coordinator signs of a file.</summary>
     internal static byte[] Signed(ReadOnlySpan<byte> fileHash) => [.. SignatureLabel, .. fileHash];

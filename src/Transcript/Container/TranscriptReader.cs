@@ -26,6 +26,7 @@ public sealed class TranscriptReader : IDisposable
     private int _end;
     private long _number;
     private bool _disposed;
+    private bool _begun;
     private RecordType? _last;
 
     public TranscriptReader(Stream input)
@@ -36,6 +37,9 @@ public sealed class TranscriptReader : IDisposable
 
     /// <summary>Bytes read as records so far.</summary>
     public long Offset { get; private set; }
+
+    /// <summary>Whether the file is that of a horizontal job; known once <see cref="BeginAsync"/> or the first record was read.</summary>
+    public bool IsHorizontal { get; private set; }
 
     /// <summary>SHA-256 of all bytes before the trailer; null before the trailer was read.</summary>
     public byte[]? FileHash { get; private set; }
@@ -71,11 +75,7 @@ public sealed class TranscriptReader : IDisposable
     internal async ValueTask<TranscriptRecord?> NextAsync(CancellationToken cancellationToken)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_last is null)
-        {
-            await ReadMagicAsync(cancellationToken);
-        }
-
+        await BeginAsync(cancellationToken);
         long offset = Offset;
         if (_last == RecordType.Trailer)
         {
@@ -118,15 +118,25 @@ public sealed class TranscriptReader : IDisposable
 
     private static RuleBrokenException Broken(string rule, string message) => new(rule, message);
 
-    private async Task ReadMagicAsync(CancellationToken cancellationToken)
+    /// <summary>Reads the magic, unless that was done.</summary>
+    /// <exception cref="RuleBrokenException">It is no transcript file's.</exception>
+    internal async ValueTask BeginAsync(CancellationToken cancellationToken)
     {
-        if (!await FillAsync(TranscriptFormat.Magic.Length, cancellationToken)
-            || !_buffer.AsSpan(_start, TranscriptFormat.Magic.Length).SequenceEqual(TranscriptFormat.Magic))
+        if (_begun)
+        {
+            return;
+        }
+
+        int length = TranscriptFormat.Magic.Length;
+        ReadOnlyMemory<byte> magic = await FillAsync(length, cancellationToken) ? _buffer.AsMemory(_start, length) : default;
+        IsHorizontal = magic.Span.SequenceEqual(TranscriptFormat.HorizontalMagic);
+        if (!IsHorizontal && !magic.Span.SequenceEqual(TranscriptFormat.Magic))
         {
             throw Broken(Rules.Format, "This is not a transcript file: its first eight bytes are not those of one.");
         }
 
-        Take(TranscriptFormat.Magic.Length);
+        Take(length);
+        _begun = true;
     }
 
     private void Take(int bytes)

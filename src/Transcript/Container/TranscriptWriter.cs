@@ -1,5 +1,3 @@
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Google.Protobuf;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -12,8 +10,7 @@ namespace VertFed.Transcript;
 /// </summary>
 public sealed class TranscriptWriter : IDisposable
 {
-    private readonly Stream _output;
-    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+    private readonly RecordWriter _records;
     private readonly byte[] _part = new byte[TranscriptFormat.PayloadPartBytes];
     private readonly bool _payloads;
     private readonly ulong _announced;
@@ -22,11 +19,10 @@ public sealed class TranscriptWriter : IDisposable
     private ulong _written;
     private EnvelopeHeader? _last;
     private Phase _lastCheckpoint;
-    private RecordType? _lastRecord;
 
     private TranscriptWriter(Stream output, TranscriptHeader header)
     {
-        _output = output;
+        _records = new RecordWriter(output);
         _payloads = header.Payloads == Payloads.Full;
         _announced = header.Entries;
     }
@@ -49,8 +45,8 @@ public sealed class TranscriptWriter : IDisposable
         TranscriptWriter writer = new(output, header);
         try
         {
-            await writer.WriteAsync(TranscriptFormat.Magic.ToArray(), cancellationToken);
-            await writer.RecordAsync(RecordType.Header, header.ToByteArray(), cancellationToken);
+            await writer._records.MagicAsync(TranscriptFormat.Magic.ToArray(), cancellationToken);
+            await writer._records.RecordAsync(RecordType.Header, header.ToByteArray(), cancellationToken);
             return writer;
         }
         catch
@@ -79,7 +75,7 @@ public sealed class TranscriptWriter : IDisposable
             throw Error.Fault($"The header announced {_announced} entries.");
         }
 
-        await RecordAsync(RecordType.Entry, new TranscriptEntry { Core = core, Attestation = attestation }.ToByteArray(), cancellationToken);
+        await _records.RecordAsync(RecordType.Entry, new TranscriptEntry { Core = core, Attestation = attestation }.ToByteArray(), cancellationToken);
         _last = view.Header;
         _written++;
 
@@ -106,7 +102,7 @@ public sealed class TranscriptWriter : IDisposable
             _payloadLeft -= (ulong)taken;
             if (_partFilled == _part.Length || _payloadLeft == 0)
             {
-                await RecordAsync(RecordType.Payload, _part.AsMemory(0, _partFilled), cancellationToken);
+                await _records.RecordAsync(RecordType.Payload, _part.AsMemory(0, _partFilled), cancellationToken);
                 _partFilled = 0;
             }
         }
@@ -124,7 +120,7 @@ public sealed class TranscriptWriter : IDisposable
         }
 
         TranscriptCheckpoint checkpoint = new() { Phase = phase, Note = ByteString.CopyFrom(note.Span) };
-        await RecordAsync(RecordType.Checkpoint, checkpoint.ToByteArray(), cancellationToken);
+        await _records.RecordAsync(RecordType.Checkpoint, checkpoint.ToByteArray(), cancellationToken);
         _lastCheckpoint = phase;
     }
 
@@ -134,7 +130,7 @@ public sealed class TranscriptWriter : IDisposable
     {
         ArgumentNullException.ThrowIfNull(part);
         RequirePayloadComplete();
-        return RecordAsync(RecordType.Deliveries, part.ToByteArray(), cancellationToken);
+        return _records.RecordAsync(RecordType.Deliveries, part.ToByteArray(), cancellationToken);
     }
 
     /// <summary>Ends the file with its hash and the coordinator's signature, and flushes the stream.</summary>
@@ -151,54 +147,10 @@ public sealed class TranscriptWriter : IDisposable
             throw Error.Fault($"The header announced {_announced} entries, {_written} came.");
         }
 
-        byte[] fileHash = _hash.GetCurrentHash();
-        TranscriptTrailer trailer = new()
-        {
-            FileHash = UnsafeByteOperations.UnsafeWrap(fileHash),
-            Signature = UnsafeByteOperations.UnsafeWrap(LowSignature.Normalise(sign(TranscriptFormat.Signed(fileHash)))),
-        };
-        await RecordAsync(RecordType.Trailer, trailer.ToByteArray(), cancellationToken);
-        try
-        {
-            await _output.FlushAsync(cancellationToken);
-        }
-        catch (IOException e)
-        {
-            throw CannotWrite(e);
-        }
+        await _records.FinishAsync(sign, cancellationToken);
     }
 
-    public void Dispose() => _hash.Dispose();
-
-    private async Task RecordAsync(RecordType type, ReadOnlyMemory<byte> body, CancellationToken cancellationToken)
-    {
-        if (!TranscriptFormat.MayFollow(_lastRecord, type) || body.Length > TranscriptFormat.LongestBody(type))
-        {
-            throw Error.Fault($"A {type} record of {body.Length} bytes may not stand after {_lastRecord}.");
-        }
-
-        byte[] head = new byte[TranscriptFormat.RecordHeadBytes];
-        head[0] = (byte)type;
-        BinaryPrimitives.WriteInt64BigEndian(head.AsSpan(1), body.Length);
-        await WriteAsync(head, cancellationToken);
-        await WriteAsync(body, cancellationToken);
-        _lastRecord = type;
-    }
-
-    private async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
-    {
-        _hash.AppendData(bytes.Span);
-        try
-        {
-            await _output.WriteAsync(bytes, cancellationToken);
-        }
-        catch (IOException e)
-        {
-            throw CannotWrite(e);
-        }
-    }
-
-    private static VertFedException CannotWrite(IOException e) => Error.Storage($"The transcript cannot be written: {e.Message}", e);
+    public void Dispose() => _records.Dispose();
 
     private void RequirePayloadComplete()
     {

@@ -27,8 +27,8 @@ public sealed class SignedNote
     /// <summary>Longest note that is read, in bytes.</summary>
     public const int MaxBytes = 128 * 1024;
 
-    /// <summary>Most signature lines that are read.</summary>
-    public const int MaxSignatures = 100;
+    /// <summary>Most signature lines that are read: those of a coordinator and of the most parties that a job can have.</summary>
+    public const int MaxSignatures = HorizontalSpecification.MostParties + 1;
 
     /// <summary>Em dash and space.</summary>
     internal const string LineStart = "\u2014 ";

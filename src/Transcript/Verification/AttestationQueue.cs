@@ -1,21 +1,22 @@
-using VertFed.Protocol;
-
 namespace VertFed.Transcript;
 
 /// <summary>
 /// Verifies signatures of entries in batches beside the reading, on all processors; at most two batches are in memory. Nothing is reported
 /// before <see cref="FlushAsync"/>, so what is found first does not depend on timing.
 /// </summary>
-internal sealed class AttestationQueue(TranscriptContext context)
+/// <param name="isSigned">Whether an entry is its sender's; called on any thread.</param>
+/// <param name="unsigned">The rule that one which is not breaks.</param>
+internal sealed class AttestationQueue<TEntry>(Func<TEntry, bool> isSigned, Func<TEntry, RuleBrokenException> unsigned)
+    where TEntry : class
 {
     private const int BatchEntries = 256;
 
-    private List<EntryView> _batch = [];
-    private Task<EntryView?> _running = Task.FromResult<EntryView?>(null);
+    private List<TEntry> _batch = [];
+    private Task<TEntry?> _running = Task.FromResult<TEntry?>(null);
 
     /// <summary>Adds an entry; waits when two batches are full.</summary>
     /// <exception cref="RuleBrokenException">An earlier entry is not its sender's.</exception>
-    public async ValueTask AddAsync(EntryView entry)
+    public async ValueTask AddAsync(TEntry entry)
     {
         _batch.Add(entry);
         if (_batch.Count < BatchEntries)
@@ -24,7 +25,7 @@ internal sealed class AttestationQueue(TranscriptContext context)
         }
 
         await RequireAsync();
-        List<EntryView> full = _batch;
+        List<TEntry> full = _batch;
         _batch = [];
         _running = Task.Run(() => FirstBad(full));
     }
@@ -34,43 +35,30 @@ internal sealed class AttestationQueue(TranscriptContext context)
     public async Task FlushAsync()
     {
         await RequireAsync();
-        EntryView? bad = FirstBad(_batch);
+        TEntry? bad = FirstBad(_batch);
         _batch = [];
         Require(bad);
     }
 
     private async Task RequireAsync()
     {
-        EntryView? bad = await _running;
+        TEntry? bad = await _running;
         Require(bad);
     }
 
-    private void Require(EntryView? bad)
+    private void Require(TEntry? bad)
     {
         if (bad is not null)
         {
-            throw bad.Broken(Rules.Attestation, $"The signature on envelope {bad.Header.Sequence} ({bad.Name}) is not by the identity of '{bad.Party}'.");
+            throw unsigned(bad);
         }
     }
 
-    private EntryView? FirstBad(List<EntryView> entries)
+    private TEntry? FirstBad(List<TEntry> entries)
     {
         bool[] good = new bool[entries.Count];
-        Parallel.For(0, entries.Count, i => good[i] = IsSigned(entries[i]));
+        Parallel.For(0, entries.Count, i => good[i] = isSigned(entries[i]));
         int first = Array.IndexOf(good, false);
         return first < 0 ? null : entries[first];
-    }
-
-    private bool IsSigned(EntryView entry)
-    {
-        try
-        {
-            EnvelopeCodec.VerifyAttestation(entry.Envelope, context.KeyOf(entry.Header.Sender).Identity);
-            return true;
-        }
-        catch (VertFedException e) when (e.Code == ErrorCode.ProtocolViolation)
-        {
-            return false;
-        }
     }
 }

@@ -1,3 +1,4 @@
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Transcript;
@@ -6,7 +7,7 @@ namespace VertFed.Transcript;
 internal static class TrailerCheck
 {
     /// <exception cref="RuleBrokenException">The file has other bytes, or the signature is not the coordinator's.</exception>
-    public static void Require(ReadOnlySpan<byte> body, byte[] fileHash, TranscriptContext context)
+    public static void Require(ReadOnlySpan<byte> body, byte[] fileHash, PeerIdentity coordinator)
     {
         TranscriptTrailer trailer = Parsing.Strictly(
             TranscriptTrailer.Parser, body, TranscriptFormat.MaxTrailerBytes, Rules.Format, "The trailer");
@@ -19,7 +20,7 @@ internal static class TrailerCheck
         }
 
         if (!LowSignature.IsLow(trailer.Signature.Span)
-            || !context.Coordinator.Identity.Verify(TranscriptFormat.Signed(fileHash), trailer.Signature.Span))
+            || !coordinator.Verify(TranscriptFormat.Signed(fileHash), trailer.Signature.Span))
         {
             throw new RuleBrokenException(
                 Rules.FileSignature, "The trailer's signature is not the coordinator's, or not the one of its two forms that is accepted.", TranscriptContext.CoordinatorName);

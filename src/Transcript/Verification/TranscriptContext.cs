@@ -10,7 +10,8 @@ internal sealed class TranscriptContext
     /// <summary>Name of the file's maker in failures.</summary>
     public const string CoordinatorName = "coordinator";
 
-    private const string SubmitterName = "submitter";
+    /// <summary>Name of who signed the job spec in failures.</summary>
+    public const string SubmitterName = "submitter";
 
     private TranscriptContext(TranscriptHeader header, SignedJob job, CheckpointVerifier coordinator, CheckpointVerifier label, CheckpointVerifier feature)
     {
@@ -54,7 +55,7 @@ internal sealed class TranscriptContext
         Require(header.State != JobState.Done || header.Error is null, Rules.Header, "A job that is done has no error.");
         Require(header.Attempt >= 1, Rules.Header, "Attempts count from 1.");
         Require(header.Payloads is Payloads.Full or Payloads.Hashes, Rules.Header, "The header does not say whether payloads follow.");
-        SignedJob job = VerifyJob(header);
+        SignedJob job = VerifyJob(header.SignedSpec);
         Require(header.Job == job.Specification.Job, Rules.Header, $"The header names the job {header.Job}, its spec {job.Specification.Job}.");
         Require(
             header.Payloads == Payloads.Hashes || job.Specification.Payloads == Payloads.Full,
@@ -71,12 +72,13 @@ internal sealed class TranscriptContext
             KeyOf(header.FeatureParty, options.FeatureParty, spec.FeatureParty.Fingerprint, spec.FeatureParty.Name));
     }
 
-    private static SignedJob VerifyJob(TranscriptHeader header)
+    /// <exception cref="RuleBrokenException">There is none, or it is not one that its submitter signed.</exception>
+    internal static SignedJob VerifyJob(SignedJobSpec? spec)
     {
-        Require(header.SignedSpec is not null, Rules.JobSpec, "The header has no job spec.");
+        Require(spec is not null, Rules.JobSpec, "The header has no job spec.");
         try
         {
-            return SignedJob.Verify(header.SignedSpec!);
+            return SignedJob.Verify(spec!);
         }
         catch (VertFedException e)
         {
@@ -84,7 +86,10 @@ internal sealed class TranscriptContext
         }
     }
 
-    private static CheckpointVerifier KeyOf(CheckpointKey? key, string? pinned, string? named, string who)
+    /// <param name="pinned">The fingerprint that the auditor pins; null: any.</param>
+    /// <param name="named">The fingerprint that the job spec names; null: none.</param>
+    /// <exception cref="RuleBrokenException">It is missing, malformed, or another's.</exception>
+    internal static CheckpointVerifier KeyOf(CheckpointKey? key, string? pinned, string? named, string who)
     {
         if (key is null)
         {
@@ -116,7 +121,8 @@ internal sealed class TranscriptContext
         }
     }
 
-    private static void Pin(string? expected, string found, string what, string who)
+    /// <exception cref="RuleBrokenException">Something else was expected.</exception>
+    internal static void Pin(string? expected, string found, string what, string who)
     {
         if (expected is not null && expected != found)
         {

@@ -19,7 +19,16 @@ public static class TranscriptVerifier
         ArgumentNullException.ThrowIfNull(input);
         ArgumentNullException.ThrowIfNull(options);
         using TranscriptReader reader = new(input);
-        using VerificationRun run = new(reader, options, progress);
+        try
+        {
+            await reader.BeginAsync(cancellationToken);
+        }
+        catch (RuleBrokenException e)
+        {
+            return new Verdict { Failure = FailureOf(e), FileBytes = reader.Offset, Root = Convert.ToHexStringLower(new MerkleTree().Root()) };
+        }
+
+        using IVerificationRun run = reader.IsHorizontal ? new RoundVerificationRun(reader, options, progress) : new VerificationRun(reader, options, progress);
         try
         {
             await run.RunAsync(cancellationToken);
@@ -27,7 +36,10 @@ public static class TranscriptVerifier
         }
         catch (RuleBrokenException e)
         {
-            return run.Describe(new TranscriptFailure(e.Rule, e.Party, e.EntryIndex, e.Step, e.Round, e.Message));
+            return run.Describe(FailureOf(e));
         }
     }
+
+    private static TranscriptFailure FailureOf(RuleBrokenException e) =>
+        new(e.Rule, e.Party, e.EntryIndex, e.Step, e.Round, e.Message) { RoundStep = e.RoundStep, Sequence = e.Sequence };
 }

@@ -38,7 +38,14 @@ public sealed record VerifyProgress(long Entries, long TotalEntries, long Bytes)
 /// <param name="Step">The entry's step; unspecified without an entry.</param>
 /// <param name="Round">The entry's round.</param>
 /// <param name="Message">What was found and what was due.</param>
-public sealed record TranscriptFailure(string Rule, string Party, long? EntryIndex, Step Step, uint Round, string Message);
+public sealed record TranscriptFailure(string Rule, string Party, long? EntryIndex, Step Step, uint Round, string Message)
+{
+    /// <summary>The entry's step in a horizontal job; unspecified in others and without an entry.</summary>
+    public RoundStep RoundStep { get; init; }
+
+    /// <summary>The entry's number among its sender's, in a horizontal job.</summary>
+    public ulong? Sequence { get; init; }
+}
 
 /// <summary>How a job stands by its transcript.</summary>
 public enum Completeness
@@ -46,7 +53,7 @@ public enum Completeness
     /// <summary>The transcript did not verify, so nothing is known.</summary>
     Unknown,
 
-    /// <summary>All steps are there and both parties co-signed the closing checkpoint.</summary>
+    /// <summary>All steps are there and all parties co-signed the closing checkpoint.</summary>
     CoSigned,
 
     /// <summary>All steps are there, but a party's co-signature of the closing checkpoint is not.</summary>
@@ -112,7 +119,17 @@ public sealed record Verdict
     /// <summary>Root of the tree over all entries, 64 hexadecimal digits.</summary>
     public string Root { get; init; } = "";
 
+    /// <summary>In the order of sizes. In a horizontal job they belong to no phase.</summary>
     public IReadOnlyList<VerifiedCheckpoint> Checkpoints { get; init; } = [];
+
+    /// <summary>Names of the parties; in a horizontal job in the order of places.</summary>
+    public IReadOnlyList<string> Parties { get; init; } = [];
+
+    /// <summary>What parties of a horizontal job said that nobody had asked for, and that counted for nothing, in words.</summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+
+    /// <summary>What a horizontal job disclosed; null for others, and if the transcript did not verify.</summary>
+    public RoundLedger? RoundLedger { get; init; }
 
     /// <summary>What each party learned; null if the transcript did not verify.</summary>
     public DisclosureLedger? Ledger { get; init; }

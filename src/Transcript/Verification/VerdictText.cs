@@ -8,6 +8,7 @@ internal static class VerdictText
     public static string Of(Verdict verdict) => verdict switch
     {
         { Failure: { } failure } => $"does not verify: {Describe(failure)}",
+        { Completeness: Completeness.CoSigned, RoundLedger: not null } => $"complete, co-signed by all {verdict.Parties.Count} parties",
         { Completeness: Completeness.CoSigned } => "complete, co-signed by both parties",
         { Completeness: Completeness.NotCoSigned } => $"complete, not co-signed by {string.Join(" and ", verdict.NotCoSigned)}",
         _ => Ending(verdict),
@@ -16,7 +17,7 @@ internal static class VerdictText
     private static string Describe(TranscriptFailure failure)
     {
         string where = failure.EntryIndex is { } index
-            ? $" at entry {index}{(failure.Step == Step.Unspecified ? "" : $" ({Name(failure.Step, failure.Round)})")}"
+            ? $" at entry {index}{Entry(failure)}"
             : "";
         string who = failure.Party.Length > 0 ? $", by '{failure.Party}'" : "";
         return $"rule {failure.Rule}{where}{who}: {failure.Message}";
@@ -38,6 +39,13 @@ internal static class VerdictText
             { } error => $"{how}: {error.Message}",
         };
     }
+
+    private static string Entry(TranscriptFailure failure) => failure switch
+    {
+        { RoundStep: not RoundStep.Unspecified, Sequence: { } sequence } => $" ({failure.RoundStep}{(failure.Round == 0 ? "" : $" of round {failure.Round}")}, number {sequence} of its sender)",
+        { Step: not Step.Unspecified } => $" ({Name(failure.Step, failure.Round)})",
+        _ => "",
+    };
 
     private static string Name(Step step, uint round) => round == 0 ? $"{step}" : $"{step} of round {round}";
 }

@@ -8,7 +8,7 @@ namespace VertFed.Transcript;
 /// One pass over a transcript. Records come in their order; signatures are verified beside the reading. The first broken rule in canonical
 /// order is the one that counts, and of two at one entry the signature's.
 /// </summary>
-internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions options, IProgress<VerifyProgress>? progress) : IDisposable
+internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions options, IProgress<VerifyProgress>? progress) : IVerificationRun
 {
     private const long ProgressBytes = 16L * 1024 * 1024;
 
@@ -16,7 +16,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
     private readonly Dictionary<Phase, PhaseEnd> _ends = [];
     private readonly Dictionary<Role, SenderChain> _chains = [];
     private TranscriptContext? _context;
-    private AttestationQueue? _attestations;
+    private AttestationQueue<EntryView>? _attestations;
     private PayloadCheck? _payload;
     private EntryCounts? _counts;
     private CheckpointCheck? _checkpoints;
@@ -117,7 +117,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
                 break;
             case RecordType.Trailer:
                 await EndEntriesAsync();
-                TrailerCheck.Require(record.Body.Span, reader.FileHash!, Context);
+                TrailerCheck.Require(record.Body.Span, reader.FileHash!, Context.Coordinator.Identity);
                 break;
             default:
                 throw new UnreachableException();
@@ -127,13 +127,28 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
     private void Begin(TranscriptContext context)
     {
         _context = context;
-        _attestations = new AttestationQueue(context);
+        _attestations = new AttestationQueue<EntryView>(
+            entry => IsSigned(entry, context),
+            entry => entry.Broken(Rules.Attestation, $"The signature on envelope {entry.Header.Sequence} ({entry.Name}) is not by the identity of '{entry.Party}'."));
         _payload = new PayloadCheck(context);
         _counts = new EntryCounts(context.Specification);
         _checkpoints = new CheckpointCheck(context);
         foreach (Role role in new[] { Role.LabelParty, Role.FeatureParty })
         {
             _chains[role] = new SenderChain(role, context.NameOf(role));
+        }
+    }
+
+    private static bool IsSigned(EntryView entry, TranscriptContext context)
+    {
+        try
+        {
+            EnvelopeCodec.VerifyAttestation(entry.Envelope, context.KeyOf(entry.Header.Sender).Identity);
+            return true;
+        }
+        catch (VertFedException e) when (e.Code == ErrorCode.ProtocolViolation)
+        {
+            return false;
         }
     }
 

@@ -21,6 +21,7 @@ public sealed class RoundRuleTests
         { "max-rounds", "max_rounds: 4", "max_rounds: 5" },
         { "minimum-parties", "minimum_parties: 4", "minimum_parties: 3" },
         { "secure-aggregation", "require_secure_aggregation: true", "require_secure_aggregation: false" },
+        { "exact-sums", "max_epsilon: {epsilon: 9}", "minimum_rows: 3" },
         { "family", "families: [linear]", "families: [logistic]" },
     };
 
@@ -101,7 +102,8 @@ public sealed class RoundRuleTests
 
     private static RuleFinding Find(string rule, IEnumerable<RuleFinding> findings) => findings.Single(finding => finding.Rule == rule);
 
-    private static IReadOnlyList<RuleFinding> Offer(string policy) => JoinRules.Evaluate(Proposal(Config(policy + "\n  kinds: [horizontal]"), Private()));
+    private static IReadOnlyList<RuleFinding> Offer(string policy) => JoinRules.Evaluate(
+        Proposal(Config(policy + "\n  kinds: [horizontal]"), Private(spec => spec.Scaling = ScalingChoice.Federated)));
 
     // Five rounds of noise 3, after ten of noise 2.
     private static IReadOnlyList<RuleFinding> Input(string policy, Action<HorizontalSpec>? change = null)

@@ -10,6 +10,7 @@ using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
+using VertFed.Transcript;
 using VertFed.UnitTests.Protocol;
 using VertFed.UnitTests.Storage;
 using Xunit;
@@ -126,6 +127,7 @@ public sealed class BufferedRoundsTests
     {
         private readonly TemporaryFolder _folder = new();
         private readonly Identity _identity = Identity.Create();
+        private readonly CheckpointSigner _signer;
         private readonly ManualTime _time = new();
         private readonly ICoordinatorStore _store;
         private readonly JobSpecification _job;
@@ -141,6 +143,7 @@ public sealed class BufferedRoundsTests
         {
             string parties = string.Join("\n", Enumerable.Range(1, 3).Select(place => $"  - {{name: p{place}, fingerprint: {new string((char)('a' + place), 64)}}}"));
             _job = JobSpecificationYaml.Parse($"job: {new string('5', 32)}\nkind: horizontal\nparties:\n{parties}\nhorizontal: {{model: logistic, scaling: none, {horizontal}}}", "job.yaml");
+            _signer = CheckpointSigner.Create(_identity);
             _store = SqliteCoordinatorStore.Open(_folder.File("coordinator.db"));
             _trails = [.. Enumerable.Range(1, 3).Select(place => new RoundTrail(_job.Job, (uint)place))];
             _saved = new RoundCheckpoint { Parameters = { new double[Length] } };
@@ -167,8 +170,8 @@ public sealed class BufferedRoundsTests
             using CancellationTokenSource patience = new(TimeSpan.FromSeconds(30));
             RoundEnvelope envelope = RoundCodec.Parse(await _said.Reader.ReadAsync(patience.Token));
             ModelOrder order = RoundCodec.Payload(envelope, ModelOrder.Parser);
-            Assert.Equal((RoundStep.ModelOrder, order.Invited.Single()), (envelope.Header.Step, envelope.Header.Recipient));
-            return new Order(envelope.Header.Recipient, envelope.Header.Round, envelope.Header.Attempt, [.. order.Parameters]);
+            Assert.Equal((RoundStep.ModelOrder, 1), (envelope.Header.Step, order.Invited.Count));
+            return new Order(order.Invited[0], envelope.Header.Round, envelope.Header.Attempt, [.. order.Parameters]);
         }
 
         public void Answer(Order order, double[] delta)
@@ -204,6 +207,7 @@ public sealed class BufferedRoundsTests
             _streams.Dispose();
             _life.Dispose();
             _awaits.Dispose();
+            _signer.Dispose();
             _identity.Dispose();
             _folder.Dispose();
         }
@@ -213,7 +217,8 @@ public sealed class BufferedRoundsTests
         private async Task RunAsync()
         {
             (_, RoundJobRecord record) = await _store.AddRoundJobAsync(new NewRoundJob(_job.Job, [1], [2], "submitter", null, ["p1", "p2", "p3"], 1), _life.Token);
-            RoundConversation conversation = new(record, _store, _identity, _events.Reader, (_, frame) => _said.Writer.TryWrite(frame.Round), _time)
+            RoundTree tree = new(record, _store, _signer, _time, (_, _) => { });
+            RoundConversation conversation = new(record, _store, tree, _identity, _events.Reader, (_, frame) => _said.Writer.TryWrite(frame.Round), _time)
             {
                 Connected = _ => true, Changed = () => _awaits.Release(),
             };

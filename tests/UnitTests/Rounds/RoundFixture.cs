@@ -44,6 +44,8 @@ internal sealed class RoundFixture : IAsyncDisposable
 
     public JobService.JobServiceClient Jobs { get; private set; } = null!;
 
+    public AuditService.AuditServiceClient Audit { get; private set; } = null!;
+
     public string Address => _coordinator!.Address;
 
     /// <summary>All parties' rows, in the order of places.</summary>
@@ -81,6 +83,7 @@ internal sealed class RoundFixture : IAsyncDisposable
         _port = new Uri(_coordinator.Address).Port;
         _channel = TestTls.Connect(_coordinator.Address, _analyst, _coordinatorIdentity.Fingerprint);
         Jobs = new JobService.JobServiceClient(_channel);
+        Audit = new AuditService.AuditServiceClient(_channel);
     }
 
     public async Task StopCoordinatorAsync()
@@ -188,6 +191,22 @@ internal sealed class RoundFixture : IAsyncDisposable
         await using ICoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(_place.At("coordinator"), "coordinator.db"));
         return (await store.FindRoundJobAsync(job, CancellationToken.None))!;
     }
+
+    /// <summary>The transcript file of a job that has ended.</summary>
+    public async Task<byte[]> ExportAsync(string job)
+    {
+        using MemoryStream file = new();
+        using Grpc.Core.AsyncServerStreamingCall<ExportChunk> call = Audit.Export(new TranscriptRequest { Job = job });
+        while (await call.ResponseStream.MoveNext(CancellationToken.None))
+        {
+            file.Write(call.ResponseStream.Current.Data.Span);
+        }
+
+        return file.ToArray();
+    }
+
+    /// <summary>A file of a party.</summary>
+    public string PathAt(int party, params string[] parts) => Path.Combine([_place.Folder, Names[party], .. parts]);
 
     /// <summary>The parameters in a party's copy of the model.</summary>
     public double[] ParametersAt(int party, string job, string file = "model.json")

@@ -5,6 +5,8 @@ using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Updates;
+using VertFed.PartyNode.Control;
+using VertFed.PartyNode.Rounds;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -51,7 +53,7 @@ public sealed class RoundPrivacyTests
     public async Task A_second_job_that_would_go_over_a_partys_budget_is_refused_before_it_starts()
     {
         await using RoundFixture fixture = await RoundFixture.StartAsync(2);
-        RunningNode north = fixture.StartNode(0, "  privacy_budget: {epsilon: 8, delta: 1e-5}");
+        RunningNode north = fixture.StartNode(0, "  privacy_budget: {epsilon: 8, delta: 1e-5}\n  rules: {exact-sums: warn}");
         fixture.StartNode(1);
         string first = await fixture.SubmitAsync(fixture.NewJob(Sampled));
         JobStatus end = await fixture.EndOfAsync(first);
@@ -64,19 +66,25 @@ public sealed class RoundPrivacyTests
         Assert.Equal((once, once, 8, 4ul), (spent.Spent, spent.Promised, spent.Budget, spent.Rounds));
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"\"round\":4,\"epsilon\":{once}"), north.Events, StringComparison.Ordinal);
 
-        string second = await fixture.SubmitAsync(fixture.NewJob(spec =>
+        SignedJob second = fixture.NewJob(spec =>
         {
             Sampled(spec);
             spec.Rounds = 40;
-        }));
-
-        JobStatus refused = await fixture.EndOfAsync(second);
+        });
+        JsonElement asked = await DryRunAsync(fixture, second, 0);
+        JobStatus refused = await fixture.EndOfAsync(await fixture.SubmitAsync(second));
         Assert.Equal((JobState.Refused, "north"), (refused.State, refused.Error.Party));
         double planned = PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 40 * 3).Epsilon(1e-5);
         double together = PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 44 * 3).Epsilon(1e-5);
         Assert.Equal(
             string.Create(CultureInfo.InvariantCulture, $"policy rule 'privacy-budget': of the privacy budget of dataset 'default', epsilon 8 at delta 1e-05, {once:0.###} is spent or promised; the job plans {planned:0.###} of its own, together {together:0.###}"),
             refused.Error.Message);
+        Assert.Equal(("refuse", "horizontal"), (asked.GetProperty("verdict").GetString(), asked.GetProperty("kind").GetString()));
+        Assert.EndsWith(
+            asked.GetProperty("rules").EnumerateArray().Single(rule => rule.GetProperty("verdict").GetString() == "refuse").GetProperty("reason").GetString()!,
+            refused.Error.Message,
+            StringComparison.Ordinal);
+        Assert.True(asked.GetProperty("estimate").GetProperty("bytes").GetInt64() > 40 * 2 * 2 * 3 * 8);
         Assert.Equal(once, (await north.Jobs.ShowPrivacyAsync(CancellationToken.None)).Datasets[0].Promised);
     }
 
@@ -101,6 +109,69 @@ public sealed class RoundPrivacyTests
         PrivacySpending account = Assert.Single(await north.Store.ListPrivacyAsync(CancellationToken.None));
         Assert.Equal((4u, 4u), (account.Rounds, account.LastRound));
         Assert.Equal(PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 12).Epsilon(1e-5), PrivacyAccountant.FromValues(account.Spent).Epsilon(1e-5), 1e-9);
+    }
+
+    [Fact]
+    public async Task A_clip_that_follows_the_updates_costs_what_a_fixed_one_costs()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(3);
+        fixture.StartNodes();
+        string job = await fixture.SubmitAsync(fixture.NewJob(spec =>
+        {
+            spec.Rounds = 2;
+            spec.SecureAggregation = SumProtection.Bonawitz;
+            spec.Privacy = new PrivacySpec { Level = PrivacyLevel.Client, Clip = 0.1, Noise = 0.5, Delta = 1e-5, Budget = 100, ClipQuantile = 0.5 };
+        }));
+
+        JobStatus end = await fixture.EndOfAsync(job);
+
+        Assert.True(end.State == JobState.Done, end.ToString());
+        JsonElement rounds = (await fixture.RoundsAsync(job)).GetProperty("rounds");
+        Assert.Equal(PrivacyAccountant.Fresh.AfterSampledGaussian(1, 0.5, 2).Epsilon(1e-5), rounds[2].GetProperty("epsilon").GetDouble(), 1e-9);
+        Assert.Equal(JsonValueKind.Null, rounds[1].GetProperty("loss").ValueKind);
+    }
+
+    [Fact]
+    public void A_round_has_one_order_and_none_comes_after_a_later_one()
+    {
+        using TemporaryPlace place = new();
+        ModelOrder order = new() { Parameters = { 1, 2 }, Invited = { 1, 2, 3 }, Threshold = 3, Clip = 1 };
+        byte[] essence = OrderEssence.Of(order);
+        byte[] sameWithFewer = OrderEssence.Of(new ModelOrder(order) { Threshold = 2, Invited = { 4 }, Taken = { 1 } });
+        byte[] otherClip = OrderEssence.Of(new ModelOrder(order) { Clip = 2 });
+        Assert.Equal(essence, sameWithFewer);
+
+        Assert.True(RoundMemory.Load(place.Folder).TryOrder(2, essence));
+
+        // Each time as after a restart.
+        Assert.True(RoundMemory.Load(place.Folder).TryOrder(2, essence));
+        Assert.False(RoundMemory.Load(place.Folder).TryOrder(2, otherClip));
+        Assert.False(RoundMemory.Load(place.Folder).TryOrder(1, essence));
+        Assert.True(RoundMemory.Load(place.Folder).TryOrder(3, otherClip));
+    }
+
+    [Fact]
+    public void The_operator_reads_what_is_spent_what_is_promised_and_the_budget()
+    {
+        NodePrivacy privacy = new()
+        {
+            Datasets = { new NodeDatasetPrivacy { Dataset = "default", Jobs = 2, Rounds = 14, Delta = 1e-5, Spent = 1.25, Promised = 3.5, Budget = 8 } },
+        };
+        using StringWriter output = new();
+        ControlText.WritePrivacy(privacy, output);
+        ControlText.WritePrivacy(new NodePrivacy(), output);
+
+        Assert.Equal(
+            ["default: epsilon 1.25 of 8 at delta 1e-05 for a row, in 14 rounds of 2 jobs, with open jobs up to 3.5", "No horizontal job under privacy so far."],
+            output.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries));
+    }
+
+    private static async Task<JsonElement> DryRunAsync(RoundFixture fixture, SignedJob job, int party)
+    {
+        DryRunResponse response = await fixture.Jobs.DryRunAsync(new DryRunRequest { Job = job.Message });
+        SealedReport part = response.Parts.Single(one => one.Party == fixture.Names[party]);
+        using JsonDocument document = JsonDocument.Parse(ReportSeal.Open(job.Specification.Job, part, fixture.Analyst).Content);
+        return document.RootElement.Clone();
     }
 
     private static void Sampled(HorizontalSpec spec)

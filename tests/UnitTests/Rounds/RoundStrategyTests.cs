@@ -9,6 +9,7 @@ using VertFed.PartyNode.Rounds;
 using VertFed.Primitives;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
 using VertFed.UnitTests.PartyNode;
 using Xunit;
 
@@ -127,6 +128,8 @@ public sealed class RoundStrategyTests
         FederatedModel model = FederatedModel.Generalised(LossHead.Logistic, 2);
         Assert.True(Evaluation.Of(model, fixture.ParametersAt(0, job), scaled).Loss < 0.5);
         Assert.Equal(fixture.ParametersAt(0, job), fixture.ParametersAt(2, job));
+        Verdict verdict = await RoundTranscriptTests.VerifyAsync(await fixture.ExportAsync(job), new VerifyOptions());
+        Assert.Equal("complete, co-signed by all 3 parties", verdict.Summary);
     }
 
     internal static void Near(double[] expected, double[] actual, double tolerance)

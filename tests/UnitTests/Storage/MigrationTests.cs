@@ -40,6 +40,7 @@ public sealed class MigrationTests : IDisposable
     [InlineData("coordinator", 1, "0f8ac03ceb89295029dee89a83f79b92db0ffbb4203e735c12d0e486a76a9e2e")]
     [InlineData("party", 0, "5040162c83dd09887e848b21360eca5d68b428397922e3dec6159edd75650876")]
     [InlineData("party", 1, "7949c010c69609f7f285a3b980869526ef5bf7b9b72e4b014a819993dba93e6c")]
+    [InlineData("party", 2, "a0ea4e331e30a3ce16113545e78907df968f38783fb0c2b93942a8646550c2c1")]
     public void A_published_step_is_never_edited(string component, int step, string hash)
     {
         MigrationSet set = component == "party" ? PartySchema.Migrations : CoordinatorSchema.Migrations;

@@ -154,7 +154,7 @@ public sealed class CheckpointNoteTests
 
         Assert.Equal(100, SignedNote.Parse(Bytes($"text\n\n{string.Concat(Enumerable.Repeat(line, 100))}")).Signatures.Count);
         Assert.Contains("UTF-8", Refusal(() => SignedNote.Parse(notUtf8)), StringComparison.Ordinal);
-        Assert.Contains("signatures", Refusal(() => SignedNote.Parse(Bytes($"text\n\n{string.Concat(Enumerable.Repeat(line, 101))}"))), StringComparison.Ordinal);
+        Assert.Contains("signatures", Refusal(() => SignedNote.Parse(Bytes($"text\n\n{string.Concat(Enumerable.Repeat(line, SignedNote.MaxSignatures + 1))}"))), StringComparison.Ordinal);
         Assert.Contains("bytes", Refusal(() => SignedNote.Parse(Bytes($"{new string('x', SignedNote.MaxBytes)}\n\n{line}"))), StringComparison.Ordinal);
     }
 

@@ -1,0 +1,27 @@
+using Google.Protobuf;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>What a party's session hears and says through: the connection and the store, or a transcript that is replayed.</summary>
+internal interface IRoundVoice
+{
+    /// <summary>Keeps a question before it is answered.</summary>
+    /// <returns>False: it was heard before.</returns>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: another one was heard under its number.</exception>
+    Task<bool> HearAsync(RoundEnvelope question, CancellationToken cancellationToken);
+
+    /// <summary>Says again what answered a question that comes again.</summary>
+    /// <returns>False: it was not answered by this run of the node.</returns>
+    bool TryRepeat(RoundHeader question, RoundStep answer);
+
+    /// <summary>Sends again what was lost, from the record.</summary>
+    Task ResendAsync(ulong from, CancellationToken cancellationToken);
+
+    /// <summary>Answers a question.</summary>
+    Task AnswerAsync(RoundHeader question, RoundStep step, IMessage payload, CancellationToken cancellationToken);
+
+    /// <summary>Says the word on a checkpoint. One that is lost with the connection is asked for again.</summary>
+    void Say(RoundWord word);
+}
