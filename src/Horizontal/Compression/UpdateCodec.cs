@@ -90,6 +90,9 @@ public sealed class QuantisingCodec : UpdateCodec
     /// <summary>Numbers that share a norm.</summary>
     public const int Bucket = 512;
 
+    // Times a number of levels it is still finite.
+    private const double LargestNorm = 1e300;
+
     private readonly int _bits;
     private readonly int _levels;
 
@@ -133,7 +136,7 @@ public sealed class QuantisingCodec : UpdateCodec
         {
             int count = Math.Min(Bucket, length - start);
             double norm = BinaryPrimitives.ReadDoubleLittleEndian(bytes[at..]);
-            Throw.If(!double.IsFinite(norm) || norm < 0, HorizontalError.NotFinite, "A compressed update has a norm that is not a finite number from 0.");
+            Throw.If(!(norm >= 0 && norm <= LargestNorm), HorizontalError.NotFinite, "A compressed update has a norm that is not a number from 0 to 1e300.");
             at += 8;
             for (int i = 0; i < count; i++)
             {

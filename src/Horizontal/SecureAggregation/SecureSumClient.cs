@@ -19,6 +19,9 @@ public sealed class SecureSumClient : IDisposable
     private const int ShareBytes = 4 + (8 * ShamirField.Parts);
     private const int TagBytes = 16;
 
+    /// <summary>Length of one client's sealed shares for another.</summary>
+    internal const int SealedBytes = (2 * ShareBytes) + TagBytes;
+
     private readonly SecureSumPlan _plan;
     private readonly RandomStream _stream;
     private readonly AgreementKey _sealing;
@@ -216,7 +219,7 @@ public sealed class SecureSumClient : IDisposable
 
     private (SecretShare MaskKey, SecretShare SelfMask) Open(KeyAnnouncement sender, SealedShares message)
     {
-        Throw.If(message.Sealed.Length != (2 * ShareBytes) + TagBytes, HorizontalError.CheckFailed, $"Client {message.From}'s shares do not have their length.");
+        Throw.If(message.Sealed.Length != SealedBytes, HorizontalError.CheckFailed, $"Client {message.From}'s shares do not have their length.");
         byte[] plain = new byte[2 * ShareBytes];
         byte[] key = _sealing.Agree(sender.SealingKey, Purpose(message.From, Client));
         try

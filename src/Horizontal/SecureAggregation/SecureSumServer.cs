@@ -64,6 +64,7 @@ public sealed class SecureSumServer
                 message.From != from || message.To == from || !_keys.ContainsKey(message.To) || !own.TryAdd(message.To, message),
                 HorizontalError.CheckFailed,
                 $"Client {from}'s shares are not one for each other client.");
+            Throw.If(message.Sealed.Length != SecureSumClient.SealedBytes, HorizontalError.WrongShape, $"Client {from}'s shares do not have their length.");
         }
 
         _shares.Add(from, own);

@@ -157,6 +157,7 @@ public sealed class SecureSumTests
         IReadOnlyList<KeyAnnouncement> announced = server.CloseAnnouncements();
         IReadOnlyList<SealedShares>[] shares = [.. session.Clients.Select(client => client.Share(announced))];
         Assert.Equal(HorizontalError.CheckFailed, Refused(() => server.Take([shares[0][0], shares[0][0]])));
+        Assert.Equal(HorizontalError.WrongShape, Refused(() => server.Take([shares[0][0], shares[0][1] with { Sealed = shares[0][1].Sealed[1..] }])));
         Array.ForEach(shares, server.Take);
         Assert.Equal(HorizontalError.Repeated, Refused(() => server.Take(shares[0])));
         IReadOnlyDictionary<int, IReadOnlyList<SealedShares>> routed = server.CloseShares();
