@@ -20,10 +20,9 @@ namespace VertFed.Coordinator.Rounds;
 /// is about. Not queued: a job is offered as it is submitted. At a start it takes up those that were open.
 /// </summary>
 internal sealed class RoundHub(
-    JobHub hub, ICoordinatorStore store, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, ILogger<RoundHub> logger)
+    JobHub hub, OpenPlaces places, TrustBook trust, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time, ILogger<RoundHub> logger)
     : IHostedService, IDisposable
 {
-    private readonly OpenPlaces _places = new(config.Limits);
     private readonly ConcurrentDictionary<string, RoundJob> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Task> _tasks = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
@@ -47,8 +46,9 @@ internal sealed class RoundHub(
     {
         foreach (RoundJobRecord job in await store.ListOpenRoundJobsAsync(cancellationToken))
         {
-            _places.TakeRegardless(job.Submitter);
-            Run(job);
+            string owner = trust.Current.Find(job.Submitter)?.Name ?? job.Submitter;
+            places.TakeRegardless(owner);
+            Run(job, owner);
         }
     }
 
@@ -73,7 +73,7 @@ internal sealed class RoundHub(
         if (await store.FindJobAsync(spec.Job, cancellationToken) is not null || (known is not null && !MaySee(caller, known)))
             throw new VertFedException(ErrorCode.Refused, "this job id cannot be used; draw another at random");
         if (known is null)
-            _places.Take(submitter);
+            places.Take(caller.Name);
         AddJobOutcome outcome = AddJobOutcome.Different;
         RoundJobRecord job;
         try
@@ -86,7 +86,7 @@ internal sealed class RoundHub(
         finally
         {
             if (known is null && outcome != AddJobOutcome.Added)
-                _places.GiveBack(submitter);
+                places.GiveBack(caller.Name);
         }
 
         if (outcome == AddJobOutcome.Different)
@@ -94,7 +94,7 @@ internal sealed class RoundHub(
         if (outcome == AddJobOutcome.Added)
         {
             Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
-            Run(job);
+            Run(job, caller.Name);
         }
 
         return job;
@@ -125,13 +125,20 @@ internal sealed class RoundHub(
     public async Task<RoundJobRecord?> FindAsync(string job, Caller caller, CancellationToken cancellationToken) =>
         EnvelopeCodec.IsJobId(job) && await store.FindRoundJobAsync(job, cancellationToken) is { } record && MaySee(caller, record) ? record : null;
 
-    /// <summary>The newest jobs that the caller may see.</summary>
-    public async Task<IReadOnlyList<RoundJobRecord>> ListAsync(Caller caller, JobFilterOfRounds filter, int limit, CancellationToken cancellationToken) =>
-    [
-        .. (await store.ListRoundJobsAsync(limit, null, cancellationToken)).Where(job => MaySee(caller, job)
-            && (filter.State is null || job.State == filter.State) && (filter.Party is null || job.PlaceOf(filter.Party) > 0)
-            && (filter.Submitter is null || job.Submitter == filter.Submitter)),
-    ];
+    /// <summary>Jobs that the caller may see, newest first, and from where the next page goes on; null after the last.</summary>
+    /// <param name="limit">Most jobs that are looked at.</param>
+    public async Task<(IReadOnlyList<RoundJobRecord> Jobs, long? Before)> ListAsync(
+        Caller caller, JobFilter filter, int limit, long? before, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RoundJobRecord> page = await store.ListRoundJobsAsync(limit, before, cancellationToken);
+        RoundJobRecord[] seen =
+        [
+            .. page.Where(job => MaySee(caller, job)
+                && (filter.State is null || job.State == filter.State) && (filter.Party is null || job.PlaceOf(filter.Party) > 0)
+                && (filter.Submitter is null || job.Submitter == filter.Submitter)),
+        ];
+        return (seen, page.Count < limit ? null : page[^1].Ordinal);
+    }
 
     /// <summary>What tells of an open job's changes; null where it is not open.</summary>
     public Pulse? ChangesOf(string job) => _live.TryGetValue(job, out RoundJob? live) ? live.Changed : null;
@@ -246,9 +253,9 @@ internal sealed class RoundHub(
         }
     }
 
-    private void Run(RoundJobRecord job)
+    private void Run(RoundJobRecord job, string owner)
     {
-        RoundJob live = new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time) { Connected = party => hub.SessionOf(party) is not null };
+        RoundJob live = new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time) { Owner = owner, Connected = party => hub.SessionOf(party) is not null };
         _live[job.Job] = live;
         _tasks[job.Job] = Task.Run(() => RunAsync(live));
     }
@@ -274,7 +281,7 @@ internal sealed class RoundHub(
             if (ended is not null)
             {
                 Log.RoundJobEnded(logger, job, ended.State, ended.Error?.Code ?? "", ended.Error?.Message ?? "");
-                _places.GiveBack(ended.Submitter);
+                places.GiveBack(live.Owner);
                 _live.TryRemove(job, out _);
                 live.Changed.Signal();
                 live.Dispose();
@@ -293,6 +300,3 @@ internal sealed class RoundHub(
 
     private void Send(string party, CoordinatorFrame frame) => hub.SessionOf(party)?.Send(frame);
 }
-
-/// <summary>Conditions of a list that all must hold; null does not count.</summary>
-internal sealed record JobFilterOfRounds(string? Submitter, string? Party, JobState? State);

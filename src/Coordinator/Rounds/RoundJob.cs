@@ -40,6 +40,9 @@ internal sealed class RoundJob : IDisposable
 
     public Pulse Changed { get; } = new();
 
+    /// <summary>In whose name the job has its place among the open ones.</summary>
+    public required string Owner { get; init; }
+
     /// <summary>Whether a party of a name is connected now.</summary>
     public required Func<string, bool> Connected { private get; init; }
 

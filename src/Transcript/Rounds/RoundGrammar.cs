@@ -220,7 +220,7 @@ internal sealed class RoundGrammar(RoundContext context)
         RequireLeast(entry, counted);
     }
 
-    private void RequireCounted(RoundEntryView entry, IReadOnlyList<uint> taken)
+    private void RequireCounted(RoundEntryView entry, RepeatedField<uint> taken)
     {
         if (_spec.IsSecure)
         {

@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Transcript;

@@ -2,7 +2,6 @@ using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Service;
 using VertFed.Protocol;
-using VertFed.Protocol.V1;
 using Xunit;
 
 namespace VertFed.UnitTests.Horizontal;

@@ -24,6 +24,7 @@ internal sealed class RoundFixture : IAsyncDisposable
     private readonly Identity _analyst = Identity.Create();
     private readonly Identity _coordinatorIdentity = Identity.Create();
     private readonly List<RunningNode> _nodes = [];
+    private int? _openJobs;
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
     private int _port;
@@ -58,9 +59,9 @@ internal sealed class RoundFixture : IAsyncDisposable
         return Pooled.Take([.. Enumerable.Range(first, RowsOf[party])]);
     }
 
-    public static async Task<RoundFixture> StartAsync(int parties)
+    public static async Task<RoundFixture> StartAsync(int parties, int? openJobs = null)
     {
-        RoundFixture fixture = new(parties);
+        RoundFixture fixture = new(parties) { _openJobs = openJobs };
         TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         fixture.WriteData();
         await fixture.StartCoordinatorAsync();
@@ -78,6 +79,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             Parties = Names.Zip(Identities).ToDictionary(pair => pair.First, pair => new AdmittedParty(pair.First, pair.Second.Fingerprint), StringComparer.Ordinal),
             Principals = [new Principal("ann", [_analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+            Limits = _openJobs is { } most ? new CoordinatorLimits { MaxOpenJobsPerSubmitter = most } : new CoordinatorLimits(),
         };
         _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
         _port = new Uri(_coordinator.Address).Port;
@@ -158,6 +160,9 @@ internal sealed class RoundFixture : IAsyncDisposable
         await Jobs.SubmitAsync(new SubmitRequest { Job = job.Message });
         return job.Specification.Job;
     }
+
+    public async Task<JobStatus> CancelAsync(string job) => await Jobs.CancelAsync(
+        new CancelRequest { Job = job, Signature = ByteString.CopyFrom(_analyst.Sign([.. "vertfed/v1/cancel"u8, .. Encoding.ASCII.GetBytes(job)])) });
 
     /// <summary>Watches a job until its status fits.</summary>
     public async Task<JobStatus> UntilAsync(string job, Func<JobStatus, bool> fits)

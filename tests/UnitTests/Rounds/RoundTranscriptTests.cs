@@ -1,5 +1,4 @@
 using System.Text.Json;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 using VertFed.UnitTests.PartyNode;
