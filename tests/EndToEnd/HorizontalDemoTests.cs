@@ -12,58 +12,74 @@ public sealed class HorizontalDemoTests : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
+    private static string Schema => File.ReadAllText(Path.Combine(Repository.Root, "docs", "horizontal-report.schema.json"));
+
     [Fact]
     public async Task Five_nodes_train_one_model_of_which_the_coordinator_learns_sums_alone()
     {
-        (JsonElement report, ProgramResult result) = await RunAsync("--rows", "2000", "--secure", "--seed", "7");
+        (JsonElement report, ProgramResult result) = await RunAsync(kill: null, "--rows", "2000", "--secure", "--seed", "7", "--rounds", "12");
 
-        RequireNear(report, trainRows: 1600);
-        Assert.Equal("bonawitz", report.GetProperty("secure_aggregation").GetString());
-        Assert.All(report.GetProperty("rounds").EnumerateArray(), round => Assert.Equal(s_nodes, Names(round.GetProperty("counted"))));
+        RequireNear(report, trainRows: 1600, rounds: 12);
+        JsonElement training = report.GetProperty("training");
+        Assert.Equal("bonawitz", training.GetProperty("secure_aggregation").GetString());
+        Assert.All(training.GetProperty("rounds").EnumerateArray(), round => Assert.Equal(s_nodes, Names(round.GetProperty("counted"))));
         Assert.Contains("no party's own", report.GetProperty("disclosures")[0].GetProperty("what").GetString(), StringComparison.Ordinal);
-        foreach (string heading in (string[])["Rounds", "Test (400 rows", "Who learned what", "Files"])
+        foreach (string heading in (string[])["Rounds", "Test (400 rows", "worst decile", "Who learned what", "Files"])
         {
             Assert.Contains(heading, result.Output, StringComparison.Ordinal);
         }
 
-        Assert.Contains("of 30", result.Error, StringComparison.Ordinal);
+        Assert.Contains("of 12", result.Error, StringComparison.Ordinal);
         Assert.All(report.GetProperty("files").EnumerateObject(), file => Assert.True(Path.Exists(file.Value.GetString()), file.Value.GetString()));
     }
 
+    /// <summary>In one of the two runs a node is killed in the first round, and started again.</summary>
     [SkippableTheory]
-    [InlineData("iid")]
-    [InlineData("dirichlet:0.3")]
-    public async Task Default_credit_split_by_rows_comes_within_0_002_of_the_AUC_of_the_joined_table(string partition)
+    [InlineData("iid", null)]
+    [InlineData("dirichlet:0.3", "north")]
+    public async Task Default_credit_split_by_rows_comes_within_0_002_of_the_AUC_of_the_joined_table(string partition, string? kill)
     {
         string? data = Repository.SharedData("default_credit");
+        Skip.IfNot(kill is null || OperatingSystem.IsLinux(), "children are looked up in /proc");
         Skip.If(data is null, "there is no default_credit in $VERTFED_DATA or ../shared/data");
         Dictionary<string, string> retailer = File.ReadLines(Path.Combine(data!, "retailer.csv")).ToDictionary(IdOf, line => line[IdOf(line).Length..], StringComparer.Ordinal);
         string[] joined = [.. File.ReadLines(Path.Combine(data!, "bank.csv")).Where(line => retailer.ContainsKey(IdOf(line))).Select(line => line + retailer[IdOf(line)])];
         File.WriteAllLines(_folder["all.csv"], joined);
 
-        (JsonElement report, _) = await RunAsync("--data", _folder["all.csv"], "--partition", partition, "--rounds", "30");
+        (JsonElement report, ProgramResult result) = await RunAsync(kill, "--data", _folder["all.csv"], "--partition", partition, "--rounds", "10");
 
         int rows = joined.Length - 1;
-        RequireNear(report, trainRows: rows - (int)Math.Round(0.2 * rows, MidpointRounding.ToEven));
+        RequireNear(report, trainRows: rows - (int)Math.Round(0.2 * rows, MidpointRounding.ToEven), rounds: 10);
+        Assert.Equal(kill is not null, result.Error.Contains($"The {kill} process ended with exit code 137; starting it again", StringComparison.Ordinal));
+        Assert.All(report.GetProperty("training").GetProperty("rounds").EnumerateArray(), round => Assert.Equal(s_nodes, Names(round.GetProperty("counted"))));
     }
 
-    private static void RequireNear(JsonElement report, int trainRows)
+    private static void RequireNear(JsonElement report, int trainRows, int rounds)
     {
         Assert.Equal("done", report.GetProperty("status").GetString());
-        JsonElement test = report.GetProperty("test");
+        JsonElement test = report.GetProperty("demo").GetProperty("test");
         Assert.InRange(test.GetProperty("auc").GetDouble(), test.GetProperty("auc_centralised").GetDouble() - 0.002, test.GetProperty("auc_centralised").GetDouble() + 0.002);
         Assert.InRange(test.GetProperty("auc").GetDouble(), 0.65, 1);
-        Assert.Equal(31, report.GetProperty("rounds").GetArrayLength());
+        Assert.Equal(rounds + 1, report.GetProperty("training").GetProperty("rounds").GetArrayLength());
         Assert.Equal(s_nodes, report.GetProperty("parties").EnumerateArray().Select(party => party.GetProperty("party").GetString()));
         Assert.Equal(trainRows, report.GetProperty("parties").EnumerateArray().Sum(party => party.GetProperty("train_rows").GetInt32()));
-        Assert.InRange(report.GetProperty("spread").GetProperty("worst").GetDouble(), 0.5, report.GetProperty("spread").GetProperty("best").GetDouble());
+        Assert.InRange(report.GetProperty("spread").GetProperty("worst").GetDouble(), 0, report.GetProperty("spread").GetProperty("best").GetDouble());
     }
 
-    private async Task<(JsonElement Report, ProgramResult Result)> RunAsync(params string[] options)
+    private async Task<(JsonElement Report, ProgramResult Result)> RunAsync(string? kill, params string[] options)
     {
-        ProgramResult result = await RunningProgram.RunVertfedAsync(["demo", "horizontal", "--out", _folder["out"], .. options]);
+        using RunningProgram demo = RunningProgram.Vertfed(["demo", "horizontal", "--out", _folder["out"], .. options]);
+        if (kill is not null)
+        {
+            await demo.PrintedAsync("round 1 of");
+            Assert.True(ProcessTable.Kill(demo.Id, kill + ".yaml"));
+        }
+
+        ProgramResult result = await demo.EndAsync();
         Assert.True(result.ExitCode == 0, result.ToString());
-        return (JsonDocument.Parse(File.ReadAllText(_folder["out", "report.json"])).RootElement, result);
+        string report = File.ReadAllText(_folder["out", "report.json"]);
+        Assert.Empty(JsonSchemaValidator.Validate(Schema, report));
+        return (JsonDocument.Parse(report).RootElement, result);
     }
 
     private static string[] Names(JsonElement names) => [.. names.EnumerateArray().Select(name => name.GetString()!)];

@@ -1,6 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using VertFed.Cli.Reports;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -123,20 +121,19 @@ internal static class JobCommand
 
             if (response.Status?.Kind == JobKind.Horizontal)
             {
-                JsonObject rounds = HorizontalReport.Open(response, caller.Identity, specification);
-                string text = rounds.ToJsonString(new JsonSerializerOptions { WriteIndented = true });
+                HorizontalReport horizontal = HorizontalParts.Open(response, caller.Identity, specification);
                 if (result.GetValue(output) is { } file)
                 {
-                    ReportFile.WriteText(file, text);
+                    ReportFile.WriteText(file, horizontal.Serialise());
                 }
 
                 if (result.GetValue(json))
                 {
-                    terminal.Output.WriteLine(text);
+                    terminal.Output.Write(horizontal.Serialise());
                 }
                 else
                 {
-                    HorizontalReport.Write(terminal.OutputConsole(), rounds);
+                    HorizontalText.Write(terminal.OutputConsole(), horizontal);
                 }
 
                 return 0;

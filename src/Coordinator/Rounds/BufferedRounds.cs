@@ -78,7 +78,7 @@ internal sealed class BufferedRounds(
     {
         checkpoint.Attempt++;
         Summary().Invited.Add(conversation.NameOf(place));
-        ModelOrder message = new() { Invited = { place }, Parameters = { checkpoint.Parameters }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations } };
+        ModelOrder message = new() { Invited = { place }, Parameters = { checkpoint.Parameters }, Counted = { new uint[plan.Parties] }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations } };
         return _orders[place] = new PlacedOrder(place, checkpoint.Rounds + 1, checkpoint.Attempt, message, conversation.Time.GetTimestamp());
     }
 

@@ -37,6 +37,9 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
         job.Parties.Where(party => party.Outcome is not null).ToDictionary(party => party.Place, party => party.Outcome!));
 
     private readonly List<RoundNote> _refusals = [];
+
+    // Who has no keys of a secure sum any more.
+    private readonly HashSet<(uint Round, uint Attempt, uint Place)> _lost = [];
     private long _position;
 
     public TimeProvider Time => time;
@@ -44,10 +47,10 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
     /// <summary>Whose last word is there.</summary>
     public IReadOnlyDictionary<uint, JobOutcome> Outcomes => _outcomes;
 
-    /// <summary>Payload bytes from parties since the last <see cref="TakeCounts"/>.</summary>
+    /// <summary>Bytes of envelopes from parties since the last <see cref="TakeCounts"/>.</summary>
     public ulong BytesUp { get; private set; }
 
-    /// <summary>Payload bytes to parties since then, each recipient counted.</summary>
+    /// <summary>Bytes of envelopes to parties since then, each recipient counted.</summary>
     public ulong BytesDown { get; private set; }
 
     /// <summary>Who is waited for now.</summary>
@@ -78,7 +81,8 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
     public async Task<IReadOnlyList<uint>> AskAsync(Question question, Action<RoundEnvelope> take, CancellationToken cancellationToken)
     {
         SortedSet<uint> taken = [];
-        SortedSet<uint> waiting = [.. question.Places.Where(place => !_outcomes.ContainsKey(place))];
+        _lost.RemoveWhere(one => (one.Round, one.Attempt) != (question.Round, question.Attempt));
+        SortedSet<uint> waiting = [.. question.Places.Where(place => !_outcomes.ContainsKey(place) && !_lost.Contains((question.Round, question.Attempt, place)))];
         await SayAsync(question, cancellationToken);
         using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using CancellationTokenSource deadline = new(question.Deadline, time);
@@ -213,6 +217,14 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
 
     public string NameOf(uint place) => job.Parties[(int)place - 1].Name;
 
+    /// <summary>Whoever verifies a party's keys does so by this identity key: with another in its place all others would refuse them, and leave.</summary>
+    /// <exception cref="VertFedException">ProtocolViolation: it is not the one that the party accepted with.</exception>
+    public void RequireIdentity(uint place, ReadOnlySpan<byte> identityKey)
+    {
+        if (!identityKey.SequenceEqual(job.Parties[(int)place - 1].IdentityKey))
+            throw new VertFedException(ErrorCode.ProtocolViolation, "the identity key is not the one that the job names");
+    }
+
     private async Task SayAsync(Question question, CancellationToken cancellationToken)
     {
         List<RoundEntry> entries = [];
@@ -264,7 +276,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
     /// <returns>False: it is not, or was there before.</returns>
     private async Task<bool> RecordAsync(uint place, RoundEnvelope envelope, CancellationToken cancellationToken)
     {
-        if (_trails[place].Has(envelope))
+        if (_trails[place].IsKnown(envelope))
             return false;
         if (envelope.Header.Sequence > _trails[place].Next)
         {
@@ -282,7 +294,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
         // An update is the coordinator's to read and nobody else's: of what a party sends, the record keeps the hash.
         await RecordAsync([EntryOf(envelope, withPayload: false)], cancellationToken);
         _trails[place].Add(envelope);
-        BytesUp += (ulong)envelope.Message.Payload.Length;
+        BytesUp += (ulong)envelope.Message.CalculateSize();
         return true;
     }
 
@@ -297,7 +309,19 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
             return;
         }
 
-        if (header.Step != question.Answer || header.Round != question.Round || header.Attempt != question.Attempt)
+        if (header.Step == RoundStep.SumLost && header.Round == question.Round)
+        {
+            // Whatever else is asked of this sum, it is not waited for.
+            waiting.Remove(place);
+            _outstanding.Remove(place);
+            if (_lost.Add((question.Round, question.Attempt, place)))
+                Refuse(place, $"{question.Name}: the party has started again, and has no keys of this secure sum any more");
+        }
+        else if (header.Round < question.Round)
+        {
+            Refuse(place, $"{said} came late: {question.Name} is asked now");
+        }
+        else if (header.Step != question.Answer || header.Round != question.Round || header.Attempt != question.Attempt)
         {
             Refuse(place, $"{said} (attempt {header.Attempt}) is not what is asked: {question.Name} (attempt {question.Attempt})");
         }
@@ -350,7 +374,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
 
     private void Send(uint place, Envelope envelope)
     {
-        BytesDown += (ulong)envelope.Payload.Length;
+        BytesDown += (ulong)envelope.CalculateSize();
         send(NameOf(place), new CoordinatorFrame { Round = envelope });
     }
 

@@ -152,7 +152,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         ModelOrder said = new()
         {
             Invited = { invited }, Parameters = { order.Parameters }, Control = { order.Control ?? [] }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations },
-            Clip = order.Clip ?? 0, Taken = { checkpoint.Taken },
+            Clip = order.Clip ?? 0, Taken = { checkpoint.Taken }, Counted = { Enumerable.Range(0, _all.Length).Select(party => checkpoint.Counted.ElementAtOrDefault(party)) },
         };
         (ServerState after, RoundSummary summary, uint[] counted) = Spec.IsSecure
             ? await SumAsync((SumStrategy)strategy, state, said, round, invited, cancellationToken)
@@ -162,6 +162,10 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         checkpoint.Converged = Spec.Tolerance > 0 && summary.Movement <= Spec.Tolerance;
         CarriedState.Keep(checkpoint, after);
         Replace(checkpoint.Taken, counted);
+        while (checkpoint.Counted.Count < _all.Length)
+            checkpoint.Counted.Add(0);
+        foreach (uint place in counted)
+            checkpoint.Counted[(int)place - 1] = round;
         checkpoint.Invited.Clear();
         Conclude(summary);
         await SaveAsync(cancellationToken);

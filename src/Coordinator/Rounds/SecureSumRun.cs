@@ -24,6 +24,7 @@ internal sealed class SecureSumRun(RoundConversation conversation, SecureSumPlan
         IReadOnlyList<uint> announced = await AskAllAsync(step, order, RoundStep.SumKeys, invited, envelope =>
         {
             SumKeys own = RoundCodec.Payload(envelope, SumKeys.Parser);
+            conversation.RequireIdentity(envelope.Header.Sender, own.IdentityKey.Span);
             int client = ClientOf(envelope.Header.Sender);
             _server.Take(new KeyAnnouncement(client, own.SealingKey.ToByteArray(), own.MaskKey.ToByteArray(), own.SelfMaskHash.ToByteArray()));
             keys[client] = new SignedSumKeys { Core = envelope.Message.Core, Attestation = envelope.Message.Attestation, Payload = envelope.Message.Payload };

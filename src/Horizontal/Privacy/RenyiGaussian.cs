@@ -8,7 +8,8 @@ public static class RenyiGaussian
     /// <summary>
     /// The sampled Gaussian mechanism: each record is in with probability q (Poisson), noise N(0, σ²) for sensitivity 1. q = 1: α / 2σ²
     /// (Mironov 2017, proposition 7). Else log A_α / (α − 1) with, for whole α, A_α = Σ_k C(α,k) (1 − q)^(α−k) q^k e^((k²−k)/2σ²), and for others
-    /// the two series of Mironov, Talwar and Zhang 2019, section 3.3.
+    /// the two series of Mironov, Talwar and Zhang 2019, section 3.3; where they go on for too long (much noise and q near 1/2), the chord between the whole
+    /// orders on both sides, which log A_α, convex in α, lies below.
     /// </summary>
     /// <param name="q">Sampling probability in [0, 1].</param>
     /// <param name="sigma">Noise multiplier, from 0; 0 gives infinity.</param>
@@ -33,7 +34,7 @@ public static class RenyiGaussian
             return alpha / (2 * sigma * sigma);
         }
 
-        double logA = alpha == Math.Floor(alpha) ? Whole(q, sigma, (int)alpha) : Fractional(q, sigma, alpha);
+        double logA = alpha == Math.Floor(alpha) ? Whole(q, sigma, (int)alpha) : Fractional(q, sigma, alpha) ?? Chord(q, sigma, alpha);
         return Math.Max(0, logA) / (alpha - 1);
     }
 
@@ -77,7 +78,16 @@ public static class RenyiGaussian
         return sum;
     }
 
-    private static double Fractional(double q, double sigma, double alpha)
+    // With log A_1 = 0.
+    private static double Chord(double q, double sigma, double alpha)
+    {
+        int low = (int)Math.Floor(alpha);
+        double below = low == 1 ? 0 : Whole(q, sigma, low);
+        return below + ((alpha - low) * (Whole(q, sigma, low + 1) - below));
+    }
+
+    // Null where the series have not converged.
+    private static double? Fractional(double q, double sigma, double alpha)
     {
         const double Negligible = -34;
         const int MostTerms = 100_000;
@@ -107,7 +117,7 @@ public static class RenyiGaussian
             logBinomial += DeterministicMath.Log(Math.Abs(j) / (i + 1));
         }
 
-        throw new HorizontalException(HorizontalError.InvalidInput, "The privacy series does not converge at these parameters.");
+        return null;
     }
 
     private static double LogAdd(double a, double b)

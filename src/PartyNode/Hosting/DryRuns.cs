@@ -101,6 +101,7 @@ internal sealed class DryRuns(
             PreparedInput input = await InputLoader.LoadAsync(config, store, job.Specification, cancellationToken);
             if (job.Specification.Horizontal is not null)
             {
+                RowGroups.Check(input.Table.Columns, input.Dataset, job.Specification);
                 PrivacyDesk desk = new(config, store, time);
                 facts = facts with { Spent = await desk.SpentByOthersAsync(job.Specification, cancellationToken) };
             }

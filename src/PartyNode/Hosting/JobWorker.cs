@@ -231,6 +231,7 @@ internal sealed class JobWorker(
         {
             log.ColumnsNotAllowed(entry.Id, InputRules.NotAllowed(config.Policy, preflight.Shape!));
             RuleFinding.Require(preflight.Findings, config.Name);
+            RowGroups.Check(input.Table.Columns, input.Dataset, entry.Job.Specification);
             _files.Write(entry.Id, PreflightReport.FileName, preflight.Serialise());
         }
 

@@ -12,9 +12,12 @@ internal interface IRoundVoice
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: another one was heard under its number.</exception>
     Task<bool> HearAsync(RoundEnvelope question, CancellationToken cancellationToken);
 
-    /// <summary>Says again what answered a question that comes again.</summary>
-    /// <returns>False: it was not answered by this run of the node.</returns>
+    /// <summary>Says again what answered a question that comes again, also where an earlier run of this node kept it and was killed before it was sent.</summary>
+    /// <returns>False: it is not what was answered last.</returns>
     bool TryRepeat(RoundHeader question, RoundStep answer);
+
+    /// <summary>Whether this is what was answered last.</summary>
+    bool HasSaid(RoundHeader question, RoundStep answer);
 
     /// <summary>Sends again what was lost, from the record.</summary>
     Task ResendAsync(ulong from, CancellationToken cancellationToken);

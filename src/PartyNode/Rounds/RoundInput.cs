@@ -15,6 +15,9 @@ namespace VertFed.PartyNode.Rounds;
 /// <param name="Schema">What the other parties' columns are compared with, 32 bytes.</param>
 internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, Examples Train, Examples Test)
 {
+    /// <summary>The rows by the levels of the job's report_by; null where it names none.</summary>
+    public RowGroups? Groups { get; init; }
+
     /// <summary>Splits and encodes a loaded table, which is used up. Which rows are test rows is drawn from the job's id: a party cannot choose.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: no training rows, or a column that cannot be encoded.</exception>
     public static RoundInput Of(PreparedInput input, JobSpecification job)
@@ -39,7 +42,10 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
         int[] train = [.. rows.Where(row => !isTest[row])];
         return train.Length == 0
             ? throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: no rows are left to train on.")
-            : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]));
+            : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]))
+            {
+                Groups = RowGroups.Of(raw, input.Dataset, job, isTest),
+            };
     }
 
     /// <summary>How many of a party's rows train, at least 1: the split is known before the rows are.</summary>

@@ -38,15 +38,15 @@ internal sealed class RoundMemory
 
     /// <summary>A later round has come: what is pending moves on if it counted, and is dropped otherwise.</summary>
     /// <param name="round">Of the order.</param>
-    /// <param name="counted">Whether the update of the round before counted.</param>
-    public void Settle(uint round, bool counted)
+    /// <param name="counted">The last round in which this party's update counted; 0: none. Rounds that did not invite it may lie between.</param>
+    public void Settle(uint round, uint counted)
     {
         if (_state.PendingRound == 0 || _state.PendingRound >= round)
         {
             return;
         }
 
-        if (counted && _state.PendingRound == round - 1)
+        if (counted == _state.PendingRound)
         {
             if (_state.PendingControl.Count > 0)
             {
@@ -125,6 +125,19 @@ internal sealed class RoundMemory
         (_state.OrderedRound, _state.OrderHash) = (round, Google.Protobuf.ByteString.CopyFrom(hash));
         Save();
         return true;
+    }
+
+    /// <summary>Takes what columns are scaled by, and keeps it with the next order: there is one scaling in a job.</summary>
+    /// <param name="hash">32 bytes.</param>
+    /// <returns>False: an earlier order had another.</returns>
+    public bool TryScale(byte[] hash)
+    {
+        if (_state.Scaling.IsEmpty)
+        {
+            _state.Scaling = Google.Protobuf.ByteString.CopyFrom(hash);
+        }
+
+        return _state.Scaling.Span.SequenceEqual(hash);
     }
 
     /// <summary>Whether a secure sum may be entered: one that was entered before the node went down is not, since its keys are gone.</summary>

@@ -22,6 +22,9 @@ internal sealed record RoundResult(
     /// <summary>Its place among them, from 0; null where the job has one model.</summary>
     public int? Cluster { get; init; }
 
+    /// <summary>The same by the levels of the job's report_by; empty where it names none.</summary>
+    public IReadOnlyList<LevelMeasure> Groups { get; init; } = [];
+
     /// <summary>Root of the job's record, 32 bytes: of the checkpoint that closes it. Null before that came.</summary>
     public byte[]? TranscriptRoot { get; init; }
 
@@ -34,7 +37,7 @@ internal static class RoundPart
 {
     private const int SchemaVersion = 1;
 
-    /// <summary>The report. Counts and measures; no column's name and no value of a row.</summary>
+    /// <summary>The report. Counts and measures; of columns the declared levels of the job's report_by alone, and no value of a row.</summary>
     public static byte[] Report(JobSpecification job, string party, JobState state, JobError? error, RoundResult? result) => Write(json =>
     {
         json.WriteNumber("schema", SchemaVersion);
@@ -63,6 +66,17 @@ internal static class RoundPart
         json.WriteString("score_name", result.ScoreName);
         Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
+        json.WriteStartArray("groups");
+        foreach (LevelMeasure group in result.Groups)
+        {
+            json.WriteStartObject();
+            json.WriteString("level", group.Level);
+            json.WriteNumber("rows", group.Measured.Rows);
+            Measures(json, group.Measured);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
         Root(json, result);
         if (result.Cluster is { } cluster)
         {

@@ -71,8 +71,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
                 throw Broken(header, "it is not the coordinator's to this party");
             }
 
-            // One that was heard before is asked again, or is overtaken.
-            bool again = !await voice.HearAsync(envelope, cancellationToken);
+            await voice.HearAsync(envelope, cancellationToken);
             try
             {
                 if (header.Step == RoundStep.FinalModel)
@@ -86,7 +85,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
                     continue;
                 }
 
-                await AnswerAsync(model, envelope, again, cancellationToken);
+                await AnswerAsync(model, envelope, cancellationToken);
             }
             catch (HorizontalException error)
             {
@@ -106,7 +105,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
     /// <returns>The root of the whole record, where the proposal closes it.</returns>
     private byte[]? Judge(RoundProposal proposal, CheckpointVerifier coordinator)
     {
-        if (Witness is null)
+        if (Witness is null || !Witness.CanJudge(proposal))
         {
             return null;
         }
@@ -115,17 +114,19 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         return breach is null ? root : throw breach;
     }
 
-    private async Task AnswerAsync(FederatedModel model, RoundEnvelope question, bool again, CancellationToken cancellationToken)
+    private async Task AnswerAsync(FederatedModel model, RoundEnvelope question, CancellationToken cancellationToken)
     {
         RoundHeader header = question.Header;
         RoundStep answer = AnswerTo(header.Step);
-        if (again && voice.TryRepeat(header, answer))
+        answer = IsLost(header, answer) ? RoundStep.SumLost : answer;
+        if (voice.TryRepeat(header, answer))
         {
             return;
         }
 
         IMessage? payload = header.Step switch
         {
+            _ when answer == RoundStep.SumLost => new SumLost(),
             RoundStep.SchemaOrder => SchemaOf(RoundCodec.Payload(question, SchemaOrder.Parser)),
             RoundStep.ScalingOrder => Scaling(header, RoundCodec.Payload(question, ScalingOrder.Parser)),
             RoundStep.ModelOrder => Work(model, header, RoundCodec.Payload(question, ModelOrder.Parser), cancellationToken),
@@ -135,7 +136,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             _ => throw Broken(header, "there is no answer to it"),
         };
 
-        // Nothing to say: not invited, or a secure sum whose keys went with an earlier run of this node.
+        // Nothing to say: not invited.
         if (payload is not null)
         {
             if (header.Round > 0 && payload is ModelUpdate or SumMasked)
@@ -143,8 +144,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
                 await SpendAsync(header.Round, cancellationToken);
             }
 
-            RoundStep step = payload is SumKeys ? RoundStep.SumKeys : answer;
-            await voice.AnswerAsync(header, step, payload, cancellationToken);
+            await voice.AnswerAsync(header, answer, payload, cancellationToken);
         }
     }
 
@@ -203,6 +203,16 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "the job spec has no such round");
         }
 
+        if (order.Counted.Count != job.Parties.Count)
+        {
+            throw Broken(header, "it does not say of each party when its update counted last");
+        }
+
+        if (!memory.TryScale(OrderEssence.OfScaling(order.Means, order.Deviations)))
+        {
+            throw Broken(header, "the means and deviations are not those of the first order");
+        }
+
         byte[] essence = OrderEssence.Of(order);
         if (_plan.Buffer is null && !memory.TryOrder(header.Round, essence))
         {
@@ -210,10 +220,10 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         }
 
         RoundBegun(header.Round);
-        memory.Settle(header.Round, order.Taken.Contains(place));
+        memory.Settle(header.Round, order.Counted[(int)place - 1]);
         AggregationStrategy strategy = _plan.WithNoise(_streams);
         int length = model.Layout.Length;
-        if (order.Parameters.Count != length * _plan.Models || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
+        if (order.Parameters.Count != length * _plan.Models || !order.Parameters.All(double.IsFinite) || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
         {
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
@@ -287,7 +297,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         };
     }
 
-    private SumKeys? Enter(RoundHeader header, uint[] invited, uint threshold, ulong[] vector)
+    private SumKeys Enter(RoundHeader header, uint[] invited, uint threshold, ulong[] vector)
     {
         for (int i = 0; i < invited.Length; i++)
         {
@@ -303,17 +313,17 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "it asks for a secure sum over fewer parties than the job spec allows");
         }
 
-        if (!memory.MayEnter(header.Round, header.Attempt))
-        {
-            return null;
-        }
-
         memory.Enter(header.Round, header.Attempt);
         _sum?.Dispose();
         SecureSumPlan plan = new((int)header.Round, invited.Length, (int)threshold, vector.Length);
         _sum = new SecureSumPart(job, plan, invited, place, header, vector, _streams.For("secure-sum", header.Round, header.Attempt));
         return _sum.Keys(identity);
     }
+
+    /// <summary>Whether a secure sum is asked about whose keys went with an earlier run of this node.</summary>
+    private bool IsLost(RoundHeader header, RoundStep answer) =>
+        answer is RoundStep.SumKeys or RoundStep.SumShares or RoundStep.SumMasked or RoundStep.SumUnmasking && SumOf(header) is null
+        && (answer == RoundStep.SumKeys ? !memory.MayEnter(header.Round, header.Attempt) : !voice.HasSaid(header, answer));
 
     private SecureSumPart? SumOf(RoundHeader header) => _sum is { } sum && sum.Round == header.Round && sum.Attempt == header.Attempt ? sum : null;
 
@@ -371,6 +381,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
     private RoundResult Finish(FederatedModel model, FinalModel final)
     {
+        if (!memory.TryScale(OrderEssence.OfScaling(final.Means, final.Deviations)))
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "The final model's means and deviations are not those of the rounds.") { Party = "coordinator", Step = nameof(RoundStep.FinalModel) };
+        }
+
         if (final.Parameters.Count != model.Layout.Length * _plan.Models || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
         {
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model has another length, a number that is not finite, or too many rounds.") { Step = nameof(RoundStep.FinalModel) };
@@ -383,6 +398,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         Evaluation measured = Evaluation.Of(model, own, rows);
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {
+            Groups = input.Groups?.Measure(model, own, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
             Parameters = own,
             Cluster = _plan.Models > 1 ? cluster : null,
             Personal = PersonalPart.Close(_plan, model, memory, train, rows, own, _streams, place),

@@ -19,7 +19,12 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         if (await store.FindLastEntryAsync(job, JobAttempt, inbound: false, cancellationToken) is { } entry)
         {
             Envelope envelope = new() { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) };
-            _trail.Restore(RoundCodec.Parse(envelope, withPayload: false));
+            RoundEnvelope last = RoundCodec.Parse(envelope, withPayload: false);
+            _trail.Restore(last);
+            if (await store.ReadOutboundAsync(job, JobAttempt, last.Header.Sequence, cancellationToken) is { } whole)
+            {
+                _last = RoundCodec.Parse(whole);
+            }
         }
     }
 
@@ -29,14 +34,17 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
 
     public bool TryRepeat(RoundHeader question, RoundStep answer)
     {
-        if (_last is not { } last || last.Header.Round != question.Round || last.Header.Attempt != question.Attempt || last.Header.Step != answer)
+        if (!HasSaid(question, answer))
         {
             return false;
         }
 
-        relay.SendRound(last.Message);
+        relay.SendRound(_last!.Message);
         return true;
     }
+
+    public bool HasSaid(RoundHeader question, RoundStep answer) =>
+        _last is { } last && last.Header.Round == question.Round && last.Header.Attempt == question.Attempt && last.Header.Step == answer;
 
     public async Task ResendAsync(ulong from, CancellationToken cancellationToken)
     {

@@ -13,6 +13,7 @@ public sealed class HorizontalSpecification
     public const int MostParameters = 60_000;
 
     private const int LongestName = 64;
+    private const int LongestColumn = 200;
 
     private readonly HorizontalSpec _spec;
 
@@ -81,6 +82,9 @@ public sealed class HorizontalSpecification
     /// <summary>Null without noise.</summary>
     public PrivacySpec? Privacy => _spec.Privacy?.Clone();
 
+    /// <summary>The column by whose levels parties also measure the model; null: none.</summary>
+    public string? ReportBy => _spec.ReportBy.Length == 0 ? null : _spec.ReportBy;
+
     /// <summary>The message of this part.</summary>
     public HorizontalSpec ToMessage() => _spec.Clone();
 
@@ -118,6 +122,7 @@ public sealed class HorizontalSpecification
             (part.Tolerance is >= 0 and <= 1e3, "horizontal.tolerance", "is not between 0 and 1e3"),
             (part.SecureAggregation is SumProtection.None or SumProtection.Bonawitz, "horizontal.secure_aggregation", "is neither none nor bonawitz"),
             (part.Scaling is ScalingChoice.None or ScalingChoice.Federated, "horizontal.scaling", "is neither none nor federated"),
+            (part.ReportBy.Length <= LongestColumn && !part.ReportBy.Any(char.IsControl), "horizontal.report_by", $"is not the name of a column, of up to {LongestColumn} characters"),
             (Enum.IsDefined(part.Selection), "horizontal.selection", "is none of uniform, by-size, by-availability"),
             (part.Personal.Length == 0 || IsWord(part.Personal), "horizontal.personal", "is not the name of a personal model"),
             (part.Personal.Length == 0 || spec.Holdout > 0, "holdout", "is 0: personal models are measured on rows that each party keeps for its test"),

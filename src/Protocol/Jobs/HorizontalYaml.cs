@@ -27,6 +27,7 @@ namespace VertFed.Protocol;
 ///   secure_aggregation: none    # or bonawitz
 ///   compression: none           # or quantise:8, quantise:4, top-k:SHARE
 ///   scaling: federated          # or none
+///   report_by: region           # also measure by this categorical column's levels; default none
 ///   selection: uniform          # or by-size, by-availability
 ///   personal: none              # or fine-tune:EPOCHS, ditto:LAMBDA
 ///   staleness: 10               # with fedbuff:SIZE alone: versions that an update may be behind
@@ -92,6 +93,7 @@ internal static class HorizontalYaml
             SecureAggregation = map.Word("secure_aggregation", SumProtection.None, Protections),
             Compression = map.Text("compression") ?? "none",
             Scaling = map.Word("scaling", ScalingChoice.Federated, Scalings),
+            ReportBy = map.Text("report_by") ?? "",
             Selection = map.Word("selection", SelectionChoice.Uniform, Selections),
             Personal = map.Text("personal") is { } personal and not "none" ? personal : "",
             Staleness = map.Count("staleness", isBuffered ? 10u : 0),

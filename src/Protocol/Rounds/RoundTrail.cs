@@ -8,10 +8,8 @@ namespace VertFed.Protocol;
 /// <param name="sender">The sender's place.</param>
 public sealed class RoundTrail(string job, uint sender)
 {
-    // Enough for all that a sender repeats after a connection was lost.
-    private const int MostRemembered = 64;
-
-    private readonly Queue<byte[]> _newest = new();
+    private const int MostKnown = 16;
+    private readonly Queue<byte[]> _known = new();
     private byte[] _previous = new byte[EnvelopeCodec.HashBytes];
 
     /// <summary>How many envelopes the chain has.</summary>
@@ -22,14 +20,14 @@ public sealed class RoundTrail(string job, uint sender)
     {
         ArgumentNullException.ThrowIfNull(last);
         Next = last.Header.Sequence + 1;
-        Remember(last.CoreHash);
+        Know(last.CoreHash);
     }
 
-    /// <summary>Whether an envelope is one of the chain's newest that are remembered: said again, not a new one.</summary>
-    public bool Has(RoundEnvelope envelope)
+    /// <summary>Whether an envelope is one of the chain's last 16: said again, not a new one.</summary>
+    public bool IsKnown(RoundEnvelope envelope)
     {
         ArgumentNullException.ThrowIfNull(envelope);
-        return _newest.Any(known => envelope.CoreHash.AsSpan().SequenceEqual(known));
+        return _known.Any(hash => envelope.CoreHash.AsSpan().SequenceEqual(hash));
     }
 
     /// <summary>The header of the next envelope.</summary>
@@ -66,16 +64,16 @@ public sealed class RoundTrail(string job, uint sender)
         }
 
         Next++;
-        Remember(envelope.CoreHash);
+        Know(envelope.CoreHash);
     }
 
-    private void Remember(byte[] hash)
+    private void Know(byte[] hash)
     {
         _previous = hash;
-        _newest.Enqueue(hash);
-        if (_newest.Count > MostRemembered)
+        _known.Enqueue(hash);
+        if (_known.Count > MostKnown)
         {
-            _ = _newest.Dequeue();
+            _known.Dequeue();
         }
     }
 }

@@ -41,7 +41,7 @@ internal sealed class RoundBufferCheck
             round == _round ? attempt > _attempt : round == _round + 1, Rules.Grammar,
             $"Round {round}, attempt {attempt} comes after round {_round}, attempt {_attempt}.");
         entry.Require(
-            order.Invited.Count == 1 && order.Invited[0] >= 1 && order.Invited[0] <= parties && order.Threshold == 0 && order.Taken.Count == 0 && order.Control.Count == 0,
+            order.Invited.Count == 1 && order.Invited[0] >= 1 && order.Invited[0] <= parties && order.Threshold == 0 && order.Taken.Count == 0 && order.Counted.All(round => round == 0) && order.Control.Count == 0,
             Rules.Grammar, "An order of an asynchronous job is to one party, and asks for an update in the clear.");
         if (round == _round)
         {

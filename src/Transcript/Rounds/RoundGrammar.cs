@@ -20,6 +20,7 @@ internal sealed class RoundGrammar(RoundContext context)
     private uint _attempt;
     private uint[] _invited = [];
     private uint[] _taken = [];
+    private readonly uint[] _counted = new uint[context.Parties];
     private RoundSumCheck? _sum;
     private ModelOrder? _model;
 
@@ -34,7 +35,8 @@ internal sealed class RoundGrammar(RoundContext context)
     public bool Answer(RoundEntryView entry)
     {
         RequireOpen(entry);
-        if (_answers.Take(entry.Header) is not { } objection)
+        string? objection = entry.Header.Step == RoundStep.SumLost ? "it has started again, and has no keys of that sum any more" : _answers.Take(entry.Header);
+        if (objection is null)
         {
             if (entry.Header.Step == RoundStep.SumKeys)
             {
@@ -132,6 +134,12 @@ internal sealed class RoundGrammar(RoundContext context)
             !isAgain || order.Taken.SequenceEqual(_taken), Rules.Counted, $"Attempt {entry.Header.Attempt} names others whose update of the round before counted than the attempt before it.");
         entry.Require(!isFirst || order.Taken.Count == 0, Rules.Counted, "No update can have counted before the first round.");
         RequireStage(entry, isFirst || _stage is RoundStep.ModelOrder, isAgain, isFirst ? 1 : isAgain ? _round : _round + 1);
+        foreach (uint place in order.Taken)
+        {
+            _counted[place - 1] = round - 1;
+        }
+
+        entry.Require(order.Counted.SequenceEqual(_counted), Rules.Counted, "It says another round of a party than the last one in which its update counted.");
         RequireModel(entry, order.Parameters, order.Means, order.Deviations);
         _model ??= order;
         _taken = [.. order.Taken];

@@ -49,7 +49,7 @@ public sealed class HostileRoundTests
         string[] reasons = [.. rounds.SelectMany(round => round.GetProperty("refusals").EnumerateArray()).Select(note => $"{note.GetProperty("party")}: {note.GetProperty("reason")}")];
         Assert.Contains(reasons, reason => reason.StartsWith("east: ", StringComparison.Ordinal) && reason.Contains("not finite", StringComparison.Ordinal));
         Assert.Contains(reasons, reason => reason.Contains("does not have the length", StringComparison.Ordinal));
-        Assert.Contains(reasons, reason => reason.Contains("ModelUpdate of round 1 (attempt 1) is not what is asked", StringComparison.Ordinal));
+        Assert.Contains(reasons, reason => reason.Contains("ModelUpdate of round 1 came late", StringComparison.Ordinal));
         Assert.All(reasons, reason => Assert.StartsWith("east: ", reason, StringComparison.Ordinal));
         Assert.Equal([2, 2, 3], rounds.Take(3).Select(round => round.GetProperty("counted").GetArrayLength()));
     }

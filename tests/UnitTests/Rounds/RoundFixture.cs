@@ -28,6 +28,7 @@ internal sealed class RoundFixture : IAsyncDisposable
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
     private int _port;
+    private bool _withRegion;
 
     private RoundFixture(int parties)
     {
@@ -59,9 +60,10 @@ internal sealed class RoundFixture : IAsyncDisposable
         return Pooled.Take([.. Enumerable.Range(first, RowsOf[party])]);
     }
 
-    public static async Task<RoundFixture> StartAsync(int parties, int? openJobs = null)
+    /// <param name="withRegion">Parties also hold a column region, a in two of three rows and b in the others but one, which has c.</param>
+    public static async Task<RoundFixture> StartAsync(int parties, bool withRegion = false, int? openJobs = null)
     {
-        RoundFixture fixture = new(parties) { _openJobs = openJobs };
+        RoundFixture fixture = new(parties) { _withRegion = withRegion, _openJobs = openJobs };
         TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         fixture.WriteData();
         await fixture.StartCoordinatorAsync();
@@ -111,7 +113,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             data_dir: {{Names[party]}}
             peers: [{{string.Join(", ", peers)}}]
             submitters: [{{_analyst.Fingerprint}}]
-            data: {csv: {{Names[party]}}.csv}
+            data: {csv: {{Names[party]}}.csv{{(_withRegion ? ", columns: {region: {type: categorical, reference: a, levels: [a, b]}}" : "")}}}
             local_work: {{localWork.ToString(CultureInfo.InvariantCulture)}}
             policy:
             {{policy}}
@@ -242,6 +244,8 @@ internal sealed class RoundFixture : IAsyncDisposable
         _place.Dispose();
     }
 
+    private static string RegionOf(int row) => row == 5 ? ",c" : row % 3 == 0 ? ",b" : ",a";
+
     private void WriteData()
     {
         Random random = new(5);
@@ -249,13 +253,13 @@ internal sealed class RoundFixture : IAsyncDisposable
         List<double> labels = [];
         for (int party = 0; party < Names.Length; party++)
         {
-            StringBuilder csv = new("id,y,age,income\n");
+            StringBuilder csv = new($"id,y,age,income{(_withRegion ? ",region" : "")}\n");
             for (int row = 0; row < RowsOf[party]; row++)
             {
                 double age = Math.Round(30 + (party * 4) + (10 * random.NextDouble()), 3);
                 double income = Math.Round(1000 * random.NextDouble(), 2);
                 int y = (0.2 * (age - 40)) + ((income - 500) / 200) + random.NextDouble() - 0.5 > 0 ? 1 : 0;
-                csv.Append(CultureInfo.InvariantCulture, $"{party}-{row},{y},{age},{income}\n");
+                csv.Append(CultureInfo.InvariantCulture, $"{party}-{row},{y},{age},{income}{(_withRegion ? RegionOf(row) : "")}\n");
                 features.AddRange([age, income]);
                 labels.Add(y);
             }

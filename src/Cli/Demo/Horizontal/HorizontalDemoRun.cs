@@ -20,7 +20,9 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
     private readonly DemoProgress _progress = new();
     private readonly HashSet<string> _partiesDone = new(StringComparer.Ordinal);
     private readonly TaskCompletionSource _allPartiesDone = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private HorizontalDemoReport _report = new();
+    private HorizontalReport _report = new();
+    private int _trainRows;
+    private HoldoutComparison? _test;
 
     /// <returns>The exit code.</returns>
     public async Task<int> RunAsync(CancellationToken interrupted)
@@ -39,10 +41,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
             Error = error,
             Version = SoftwareVersion.Current,
             SecondsTotal = Math.Round(_clock.Elapsed.TotalSeconds, 3),
-            Partition = options.Partition,
-            Strategy = options.Strategy,
-            SecureAggregation = options.Secure ? "bonawitz" : "none",
-            Seed = options.Seed,
+            Demo = new DemoPart(options.Partition, options.Seed, _trainRows, _test),
             Files = Files(),
         };
         DemoConfiguration.Write(_folder.Report, _report.Serialise().TrimEnd('\n'));
@@ -53,7 +52,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
     private async Task<ReportError?> ComposeAsync(CancellationToken interrupted)
     {
         HorizontalTable table = HorizontalTable.Create(options, _folder, interrupted);
-        _report = _report with { TrainRows = table.Train.Count };
+        _trainRows = table.Train.Count;
         _progress.Note(FormattableString.Invariant(
             $"{table.Train.Count:N0} rows dealt to five nodes ({options.Partition}: {string.Join(", ", table.Dealt.Select(rows => rows.Length))}); {table.Test.Count:N0} kept from all for the test"));
         HorizontalConfiguration configuration = new(_folder, options);
@@ -89,7 +88,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
             }
 
             ReportResponse response = await follower.WhileSupervisedAsync(() => HorizontalOutcome.FetchAsync(client, job, interrupted), interrupted);
-            return Conclude(response, access.Identity, configuration, table);
+            return Conclude(HorizontalParts.Open(response, access.Identity, SignedJob.Verify(signed).Specification), table);
         }
         finally
         {
@@ -99,45 +98,29 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         }
     }
 
-    private ReportError? Conclude(ReportResponse response, Identity analyst, HorizontalConfiguration configuration, HorizontalTable table)
+    private ReportError? Conclude(HorizontalReport opened, HorizontalTable table)
     {
-        CoordinatorPart rounds = HorizontalOutcome.Rounds(response);
-        IReadOnlyList<NodePart> parties = HorizontalOutcome.Open(response, analyst, configuration);
-        _report = _report with
+        _report = opened;
+        if (opened.Missing.Count > 0)
         {
-            Rounds = rounds.Rounds,
-            BytesUp = rounds.Rounds.Aggregate(0UL, (sum, round) => sum + round.BytesUp),
-            BytesDown = rounds.Rounds.Aggregate(0UL, (sum, round) => sum + round.BytesDown),
-            Parties = parties,
-            Spread = PartySpread.Of(parties),
-            Disclosures = Disclosures(),
-        };
-        HoldoutComparison test;
+            throw Error.Job(ErrorCode.PeerUnavailable, "The party's part of the report did not come.", opened.Missing[0]);
+        }
+
         try
         {
-            test = HorizontalOutcome.Compare(_folder, _report.Job, options, table);
+            _test = HorizontalOutcome.Compare(_folder, _report.Job, options, table);
         }
         catch (Exception e) when (e is HorizontalException or ModelException)
         {
             throw new VertFedException(ErrorCode.BadInput, $"The fit on all rows in one place failed: {e.Message}", e);
         }
 
-        _report = _report with { Test = test };
-        return HorizontalOutcome.IsNear(test)
+        return HorizontalOutcome.IsNear(_test)
             ? null
             : new ReportError(
                 nameof(ErrorCode.Internal), "demo", "",
-                FormattableString.Invariant($"The joint model's AUC is {test.Auc:0.0000}, more than {test.Tolerance:0.000} below the {test.AucCentralised:0.0000} of the fit in one place. More rounds bring it nearer."));
+                FormattableString.Invariant($"The joint model's AUC is {_test.Auc:0.0000}, more than {_test.Tolerance:0.000} below the {_test.AucCentralised:0.0000} of the fit in one place. More rounds bring it nearer."));
     }
-
-    private Learned[] Disclosures() =>
-    [
-        new(DemoConfiguration.Coordinator, options.Secure
-            ? "for the columns, the updates and the losses sums over the parties that took part, no party's own"
-            : "each party's sums of its columns and of their squares, its update of every round, its row count and its losses"),
-        new("every party", "the columns' means and deviations over all rows, each round's model, who was invited and whose update counted"),
-        new(DemoConfiguration.Analyst, "the coordinator's table of rounds, and each party's rows and measures as it sealed them"),
-    ];
 
     private void OnEvent(string party, NodeEvent nodeEvent)
     {
@@ -187,7 +170,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
             return;
         }
 
-        if (_report.Test is not null)
+        if (_test is not null)
         {
             HorizontalText.Write(terminal.OutputConsole(), _report);
         }

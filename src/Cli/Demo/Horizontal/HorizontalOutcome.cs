@@ -1,4 +1,6 @@
+using System.Text.Json.Serialization;
 using VertFed.Cli.Jobs;
+using VertFed.Cli.Reports;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Protocol;
@@ -9,6 +11,9 @@ namespace VertFed.Cli.Demo.Horizontal;
 /// <summary>Reads what the job left at the coordinator and at the nodes, and holds the model to the centralised fit.</summary>
 internal static class HorizontalOutcome
 {
+    /// <summary>How far below the centralised fit's AUC the joint model of `fedavg` may stay.</summary>
+    public const double Tolerance = 0.002;
+
     private static readonly TimeSpan s_settling = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
@@ -25,31 +30,6 @@ internal static class HorizontalOutcome
 
         return report;
     }
-
-    /// <summary>Opens the parts that the parties sealed to the submitter; the signer of each has to be the pinned one.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.DoesNotVerify"/>: another's signature. <see cref="ErrorCode.PeerUnavailable"/>: a
-    /// party's part is missing.</exception>
-    public static IReadOnlyList<NodePart> Open(ReportResponse report, Identity analyst, HorizontalConfiguration configuration)
-    {
-        List<NodePart> parts = [];
-        foreach (string node in HorizontalDemoOptions.Nodes)
-        {
-            SealedReport part = report.Parts.FirstOrDefault(part => part.Party == node)
-                ?? throw Error.Job(ErrorCode.PeerUnavailable, "The party's part of the report did not come.", node);
-            OpenedReport opened = ReportSeal.Open(report.Status.Job, part, analyst);
-            if (opened.Signer.Fingerprint != configuration.FingerprintOf(node))
-            {
-                throw Error.Job(ErrorCode.DoesNotVerify, $"The report part of '{node}' is signed by another key than the job names.", node);
-            }
-
-            parts.Add(HorizontalDemoJson.Read(opened.Content, node, HorizontalDemoJson.Default.NodePart));
-        }
-
-        return parts;
-    }
-
-    public static CoordinatorPart Rounds(ReportResponse report) =>
-        HorizontalDemoJson.Read(report.Rounds.Span, DemoConfiguration.Coordinator, HorizontalDemoJson.Default.CoordinatorPart);
 
     /// <summary>Compares on the holdout.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Internal"/>: a node has another model than the others.</exception>
@@ -77,7 +57,7 @@ internal static class HorizontalOutcome
         Evaluation central = Evaluation.Of(model, fitted, scaling.Apply(table.Test));
         double difference = ours.Score - central.Score;
         return new HoldoutComparison(
-            ours.Rows, Finite(ours.Score), ours.Loss, Finite(central.Score), central.Loss, Finite(difference), options.Strategy == "fedavg" ? HorizontalDemoReport.Tolerance : null);
+            ours.Rows, Finite(ours.Score), ours.Loss, Finite(central.Score), central.Loss, Finite(difference), options.Strategy == "fedavg" ? Tolerance : null);
     }
 
     /// <summary>Whether the model is near the centralised one, or not held to it.</summary>
@@ -87,7 +67,7 @@ internal static class HorizontalOutcome
     {
         string path = Path.Combine(folder.NodeData(node), "jobs", job, "model.json");
         return File.Exists(path)
-            ? HorizontalDemoJson.Read(File.ReadAllBytes(path), path, HorizontalDemoJson.Default.NodeModel)
+            ? HorizontalJson.Read(File.ReadAllBytes(path), path, NodeModelJson.Default.NodeModel)
             : throw Error.Job(ErrorCode.Internal, "The node has no copy of the model.", node);
     }
 
@@ -105,3 +85,10 @@ internal static class HorizontalOutcome
 
     private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 }
+
+/// <summary>A party's copy of the model, as far as the comparison needs it.</summary>
+internal sealed record NodeModel(IReadOnlyList<string> Columns, double[] Means, double[] Deviations, double[] Parameters);
+
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, AllowDuplicateProperties = false, RespectNullableAnnotations = true)]
+[JsonSerializable(typeof(NodeModel))]
+internal sealed partial class NodeModelJson : JsonSerializerContext;
