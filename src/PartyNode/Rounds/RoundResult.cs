@@ -66,6 +66,11 @@ internal static class RoundPart
         json.WriteString("score_name", result.ScoreName);
         Measures(json, result.Measured);
         json.WriteNumber("epsilon", result.Epsilon);
+        if (job.Horizontal!.Privacy is { } privacy)
+        {
+            json.WriteNumber("delta", privacy.Delta);
+        }
+
         json.WriteStartArray("groups");
         foreach (LevelMeasure group in result.Groups)
         {

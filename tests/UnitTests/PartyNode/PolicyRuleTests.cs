@@ -225,6 +225,7 @@ public sealed class PolicyRuleTests
     [Theory]
     [InlineData("bank.yaml", "role: label")]
     [InlineData("retailer.yaml", "role: feature")]
+    [InlineData("branch.yaml", "role: label")]
     public void The_sample_policies_are_read_and_are_looser_in_nothing(string sample, string role)
     {
         string text = PartyConfigTests.Text.Replace("role: label", role, StringComparison.Ordinal)

@@ -174,6 +174,30 @@ public sealed class RoundPrivacyTests
         return document.RootElement.Clone();
     }
 
+    [Fact]
+    public async Task What_an_open_job_may_cost_counts_until_it_has_ended()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(2);
+        RunningNode north = fixture.StartNode(0, "  approval: manual\n  privacy_budget: {epsilon: 4}\n  rules: {exact-sums: warn}");
+        fixture.StartNode(1);
+        string first = await fixture.SubmitAsync(fixture.NewJob(Sampled));
+        await north.WaitForAsync("held", first);
+
+        JobStatus second = await fixture.EndOfAsync(await fixture.SubmitAsync(fixture.NewJob(Sampled)));
+
+        double once = PrivacyAccountant.Fresh.AfterSampledGaussian(30.0 / 90, 2, 4 * 3).Epsilon(1e-5);
+        Assert.InRange(once, 3, 4);
+        Assert.Equal(JobState.Refused, second.State);
+        Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"{once:0.###} is spent or promised"), second.Error.Message, StringComparison.Ordinal);
+        NodeDatasetPrivacy account = Assert.Single((await north.Jobs.ShowPrivacyAsync(CancellationToken.None)).Datasets);
+        Assert.Equal((0, once), (account.Spent, account.Promised));
+
+        await north.Jobs.DecideAsync(first, approved: false, "not now", CancellationToken.None);
+        await fixture.EndOfAsync(first);
+        await north.StateOfAsync(first, JobState.Refused);
+        Assert.Equal(0, (await north.Jobs.ShowPrivacyAsync(CancellationToken.None)).Datasets[0].Promised);
+    }
+
     private static void Sampled(HorizontalSpec spec)
     {
         spec.Batch = 30;
