@@ -39,8 +39,7 @@ internal sealed class PartySender(
     private readonly Channel<PreflightRequest> _preflights = Channel.CreateBounded<PreflightRequest>(
         new BoundedChannelOptions(MaxPreflights) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
 
-    // Bounded by the jobs: each has one question at a time for a party.
-    private readonly ConcurrentQueue<CoordinatorFrame> _rounds = new();
+    private readonly RoundOutbox _rounds = new();
     private readonly HashSet<(string Job, Phase Phase)> _proposed = [];
     private readonly Queue<string> _turns = new();
 
@@ -76,7 +75,7 @@ internal sealed class PartySender(
     /// <summary>Sends a frame of a horizontal job after those before it.</summary>
     public void Send(CoordinatorFrame frame)
     {
-        _rounds.Enqueue(frame);
+        _rounds.Add(frame);
         _wake.Writer.TryWrite(true);
     }
 
@@ -125,7 +124,7 @@ internal sealed class PartySender(
                 await writer.WriteAsync(new CoordinatorFrame { Deposited = reference }, cancellationToken);
             while (_preflights.Reader.TryRead(out PreflightRequest? question))
                 await writer.WriteAsync(new CoordinatorFrame { Preflight = question }, cancellationToken);
-            while (_rounds.TryDequeue(out CoordinatorFrame? frame))
+            while (_rounds.TryTake(out CoordinatorFrame? frame))
                 await writer.WriteAsync(frame, cancellationToken);
             foreach (string job in _changed.Keys)
             {

@@ -81,7 +81,14 @@ internal sealed class RoundJob : IDisposable
     public void Cancel(JobError why)
     {
         Interlocked.CompareExchange(ref _cancelled, why, null);
-        _ending.Cancel();
+        try
+        {
+            _ending.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It has ended by itself in the meantime.
+        }
     }
 
     /// <summary>Runs until the job has ended, or the process stops and the job is left open.</summary>
@@ -164,6 +171,10 @@ internal sealed class RoundJob : IDisposable
                     _accepted.Add(answer.Place);
                     Changed.Signal();
                     break;
+                case OutcomeEvent { Outcome: var outcome }:
+                    // It had accepted, and has ended the job at its side before the others answered.
+                    await _store.SaveRoundOutcomeAsync(Record.Job, next.Place, outcome, cancellationToken);
+                    return outcome.Error ?? ErrorOf(ErrorCode.ProtocolViolation, "the party ended its part before the job began", Record.Parties[(int)next.Place - 1].Name, "");
                 case HeldEvent held:
                     _heldUntil.TryAdd(held.Place, _time.GetTimestamp() + (long)(held.Allowed.TotalSeconds * _time.TimestampFrequency));
                     Changed.Signal();

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using VertFed.Cli.Jobs;
 using VertFed.Cli.Reports;
 using VertFed.EndToEnd;

@@ -38,6 +38,8 @@ public sealed class MigrationTests : IDisposable
     [Theory]
     [InlineData("coordinator", 0, "3e9ac2ed7a09fc77a3f75201326263f2224af691b6ae7b6ff296d13ea1a0b2d5")]
     [InlineData("coordinator", 1, "0f8ac03ceb89295029dee89a83f79b92db0ffbb4203e735c12d0e486a76a9e2e")]
+    [InlineData("coordinator", 2, "3c20f3770d8abb6769b3a0eb5929362405a3a21941266b2f3e79bf4835e482d2")]
+    [InlineData("coordinator", 3, "34caeaaa82fed57ef8f5b8159d0509846cf5684cfe078bfa6f1a7f91b8ff086f")]
     [InlineData("party", 0, "5040162c83dd09887e848b21360eca5d68b428397922e3dec6159edd75650876")]
     [InlineData("party", 1, "7949c010c69609f7f285a3b980869526ef5bf7b9b72e4b014a819993dba93e6c")]
     [InlineData("party", 2, "a0ea4e331e30a3ce16113545e78907df968f38783fb0c2b93942a8646550c2c1")]

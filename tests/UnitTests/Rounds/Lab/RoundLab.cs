@@ -1,6 +1,8 @@
 using VertFed.Coordinator.Rounds;
 using VertFed.Horizontal;
+using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Service;
 using VertFed.Horizontal.Updates;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -24,6 +26,7 @@ internal sealed class RoundLab : IAsyncDisposable
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private RoundJob? _job;
     private KillSwitch _life = new();
+    private int _sent;
 
     public RoundLab(RoundCase roundCase, Func<int, KillSwitch>? kills = null)
     {
@@ -51,8 +54,8 @@ internal sealed class RoundLab : IAsyncDisposable
     /// <summary>What parties verify the coordinator's checkpoints with.</summary>
     public CheckpointVerifier Verifier { get; }
 
-    /// <summary>Whether each party gets a question; null answers are lost ones.</summary>
-    public Func<uint, CoordinatorFrame, CoordinatorFrame?> Carry { get; set; } = (_, frame) => frame;
+    /// <summary>What a party gets in place of a frame of the coordinator.</summary>
+    public Func<uint, CoordinatorFrame, IEnumerable<CoordinatorFrame>> Carry { get; set; } = (_, frame) => [frame];
 
     /// <summary>Called as the coordinator has begun to run.</summary>
     public Action<RoundJob> Began { get; set; } = _ => { };
@@ -85,6 +88,38 @@ internal sealed class RoundLab : IAsyncDisposable
         }
 
         return parameters;
+    }
+
+    /// <summary>What a strategy comes to where updates count as given, with each party's control variate and the error of its compression.</summary>
+    /// <param name="counted">[round]: indices of the parties whose update counts; all work in each.</param>
+    public static double[] StatefulReference(RoundCase roundCase, params int[][] counted)
+    {
+        JobPlan plan = JobPlan.Of(roundCase.Job.Specification);
+        FederatedModel model = plan.ModelOf(roundCase.Rows[0].Features);
+        int length = model.Layout.Length;
+        ServerState state = ServerState.Start(new double[length]);
+        double[][] controls = [.. roundCase.Rows.Select(_ => new double[length])];
+        double[][] errors = [.. roundCase.Rows.Select(_ => new double[length])];
+        using RandomStreams streams = RandomStreams.InsecureFromSeed(1);
+        foreach (int[] parties in counted)
+        {
+            RoundOrder order = plan.Strategy.Order(state, plan.Work);
+            List<ClientUpdate> updates = [];
+            foreach (int party in parties)
+            {
+                using global::VertFed.Primitives.RandomStream stream = streams.For("reference", 0, 0);
+                ClientUpdate update = LocalTrainer.Run(model, party, roundCase.Rows[party], order, plan.Strategy.UsesControl ? controls[party] : null, stream);
+                double[] sent = [.. update.Delta.Zip(errors[party], (delta, error) => delta + error)];
+                double[] received = plan.Codec.Decode(plan.Codec.Encode(sent, stream), length);
+                errors[party] = [.. sent.Zip(received, (own, there) => own - there)];
+                controls[party] = [.. controls[party].Zip(update.ControlDelta ?? new double[length], (own, change) => own + change)];
+                updates.Add(update with { Delta = received });
+            }
+
+            state = plan.Strategy.Aggregate(state, updates, roundCase.Rows.Length).State;
+        }
+
+        return state.Parameters;
     }
 
     /// <summary>All rows of several parties.</summary>
@@ -181,8 +216,14 @@ internal sealed class RoundLab : IAsyncDisposable
 
     private void Send(KillSwitch life, string party, CoordinatorFrame frame)
     {
+        Interlocked.Increment(ref _sent);
         LabParty to = Parties[Array.IndexOf(Case.Names, party)];
-        if (!life.IsDead && !to.IsLost && Carry(to.Place, frame) is { } carried)
+        if (life.IsDead || to.IsLost)
+        {
+            return;
+        }
+
+        foreach (CoordinatorFrame carried in Carry(to.Place, frame))
         {
             to.Deliver(carried);
         }
@@ -195,11 +236,11 @@ internal sealed class RoundLab : IAsyncDisposable
         {
             Task next = job.Changed.Next;
             string[] awaited = [.. job.Awaited];
-            string key = $"{job.Round}: {string.Join(", ", awaited)}";
+            string key = $"{Volatile.Read(ref _sent)}: {string.Join(", ", awaited)}";
             if (awaited.Length > 0 && key != last && awaited.All(name => Parties[Array.IndexOf(Case.Names, name)].IsLost))
             {
                 last = key;
-                _time.Advance(Case.Job.Specification.Horizontal!.RoundDeadline + TimeSpan.FromSeconds(1));
+                _time.Advance(Case.Job.Specification.Deadline + TimeSpan.FromSeconds(1));
             }
 
             await Task.WhenAny(next, Task.Delay(Timeout.Infinite, cancellationToken));
