@@ -31,6 +31,18 @@ public sealed class HorizontalDemoTests : IDisposable
 
         Assert.Contains("of 12", result.Error, StringComparison.Ordinal);
         Assert.All(report.GetProperty("files").EnumerateObject(), file => Assert.True(Path.Exists(file.Value.GetString()), file.Value.GetString()));
+
+        JsonElement files = report.GetProperty("files");
+        string transcript = files.GetProperty("transcript").GetString()!;
+        ProgramResult verified = await RunningProgram.RunVertfedAsync("audit", "verify", transcript, "--model", files.GetProperty("model").GetString()!);
+        Assert.True(verified.ExitCode == 0, verified.ToString());
+        Assert.Contains("VERIFIED: complete, co-signed by all 5 parties", verified.Output, StringComparison.Ordinal);
+        ProgramResult ledger = await RunningProgram.RunVertfedAsync("audit", "ledger", transcript);
+        Assert.True(ledger.ExitCode == 0, ledger.ToString());
+        Assert.Contains("the coordinator learned sums alone, of 5 parties at least", ledger.Output, StringComparison.Ordinal);
+        ProgramResult replayed = await RunningProgram.RunVertfedAsync("audit", "replay", transcript, "--party-config", files.GetProperty("south_config").GetString()!);
+        Assert.True(replayed.ExitCode == 0, replayed.ToString());
+        Assert.Contains("south: FAITHFUL", replayed.Output, StringComparison.Ordinal);
     }
 
     /// <summary>In one of the two runs a node is killed in the first round, and started again.</summary>

@@ -72,7 +72,7 @@ internal static class AuditJson
         json.WriteEndArray();
         if (verdict.Remarks.Count > 0)
         {
-            Strings(json, "unasked", verdict.Remarks);
+            Strings(json, "remarks", verdict.Remarks);
         }
 
         if (verdict.Failure is { } failure)

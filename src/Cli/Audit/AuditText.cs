@@ -47,7 +47,7 @@ internal static class AuditText
             lines.Add((isHorizontal ? "Checkpoint" : $"After {JobOutcomes.Name(checkpoint.Phase)}", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.Checkpoint.Size:N0} entries, co-signed {signers}")));
         }
 
-        lines.AddRange(verdict.Remarks.Select(remark => ("Unasked", remark)));
+        lines.AddRange(verdict.Remarks.Select(remark => ("Remark", remark)));
         if (verdict.Root.Length > 0)
         {
             lines.Add(("Core root", verdict.Root));

@@ -17,6 +17,11 @@ internal sealed record ModelCheck(string Party, bool IsCommitted)
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: the file is not a model of this job.</exception>
     public static async Task<ModelCheck> OfAsync(string transcript, string file, CancellationToken cancellationToken)
     {
+        if (TranscriptFormat.IsHorizontal(transcript))
+        {
+            return await RoundModelCheck.OfAsync(transcript, file, cancellationToken);
+        }
+
         (string job, string party, byte[] salt, byte[] value) = Read(file);
         (ByteString? committed, string? found) = await FindAsync(transcript, party, cancellationToken);
         if (!string.Equals(found, job, StringComparison.Ordinal))

@@ -16,7 +16,7 @@ internal static class ReplayCommand
         Argument<string> file = AuditCommand.TranscriptFile();
         Option<string[]> configs = new("--party-config")
         {
-            Description = "Configuration of a party whose data and secrets are here; may be given for both.",
+            Description = "Configuration of a party whose data and secrets are here; may be given for each.",
             Required = true,
             HelpName = "FILE",
         };
@@ -27,7 +27,13 @@ internal static class ReplayCommand
         {
             string[] parties = result.GetRequiredValue(configs);
             bool both = result.GetValue(joint);
-            if (parties.Length > 2 || (both && parties.Length != 2))
+            bool isHorizontal = TranscriptFormat.IsHorizontal(result.GetRequiredValue(file));
+            if (isHorizontal && both)
+            {
+                throw Error.Job(ErrorCode.Usage, "--joint puts two halves of a model together; every party of a horizontal job has the whole one.");
+            }
+
+            if (!isHorizontal && (parties.Length > 2 || (both && parties.Length != 2)))
             {
                 throw Error.Job(ErrorCode.Usage, "A transcript has two parties: --party-config may be given twice, and must be with --joint.");
             }

@@ -123,12 +123,9 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
         return [.. taken];
     }
 
-    /// <summary>
-    /// Says something to one party, and says it again on a new connection until <see cref="Settle"/>. Its envelope is one for all, so that the record has it
-    /// whole: whoever checks the job follows the models.
-    /// </summary>
+    /// <summary>Says something to one party, and says it again on a new connection until <see cref="Settle"/>.</summary>
     public Task TellAsync(RoundStep step, uint round, uint attempt, uint place, IMessage payload, CancellationToken cancellationToken) =>
-        SayAsync(new Question(step, round, attempt, [place], _ => payload, IsForAll: true, RoundStep.Unspecified, 0, 0, TimeSpan.Zero), cancellationToken);
+        SayAsync(new Question(step, round, attempt, [place], _ => payload, IsForAll: false, RoundStep.Unspecified, 0, 0, TimeSpan.Zero), cancellationToken);
 
     /// <summary>A party has answered what it was told: it is not told again.</summary>
     public void Settle(uint place) => _outstanding.Remove(place);
@@ -234,7 +231,9 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
             RoundHeader header = _trails[RoundCodec.Coordinator].Header(place, question.Step, question.Round, question.Attempt);
             RoundEnvelope envelope = RoundCodec.Build(header, question.Payload(place), self, time.GetUtcNow().ToUnixTimeMilliseconds());
             _trails[RoundCodec.Coordinator].Add(envelope);
-            entries.Add(EntryOf(envelope, withPayload: question.IsForAll));
+            
+            // Sealed shares are their recipient's; all else that the coordinator says is for the transcript.
+            entries.Add(EntryOf(envelope, withPayload: question.Step != RoundStep.SumShareBundle));
             said[place] = envelope.Message;
         }
 

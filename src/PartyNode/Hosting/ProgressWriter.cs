@@ -96,6 +96,17 @@ public sealed class ProgressWriter(TextWriter output)
             json.WriteNumber("entry", verdict.Entry ?? -1);
             json.WriteEndObject();
         }
+        else if (verdict.Rounds is { } rounds)
+        {
+            json.WriteStartObject("divergence");
+            json.WriteString("sender", verdict.Party);
+            json.WriteNumber("sequence", rounds.Entry.Header.Sequence);
+            json.WriteString("step", rounds.Entry.Header.Step.ToString());
+            json.WriteNumber("round", rounds.Entry.Header.Round);
+            json.WriteString("field", rounds.Field);
+            json.WriteNumber("entry", rounds.Entry.Index);
+            json.WriteEndObject();
+        }
 
         json.WriteString("ending", verdict.Ending);
         json.WriteString("model", verdict.Model switch { ModelFinding.Same => "same", ModelFinding.Differs => "differs", _ => "none" });

@@ -2,6 +2,7 @@ using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
 using VertFed.Protocol;
 using VertFed.Storage;
+using VertFed.Transcript;
 
 namespace VertFed.PartyNode.Replay;
 
@@ -23,11 +24,10 @@ public static class ReplayCommand
             (string transcript, string file, bool withModel) = Parse(arguments);
             PartyConfig config = PartyConfig.Load(file);
             using Identity identity = Identity.Load(config.IdentityPath);
-            using TranscriptIndex index = await TranscriptIndex.OpenAsync(transcript, cancellationToken);
-            await using IPartyStore store = config.Database.OpenPartyReadOnly(PartyCommand.SecretsOf(config));
             ProgressWriter progress = new(output);
-            Replayer replayer = new(config, identity, store, progress, new NodeLog(errors, TimeProvider.System));
-            ReplayVerdict verdict = await replayer.RunAsync(index, cancellationToken);
+            ReplayVerdict verdict = TranscriptFormat.IsHorizontal(transcript)
+                ? await RunRoundsAsync(transcript, config, identity, progress, cancellationToken)
+                : await RunAsync(transcript, config, identity, progress, new NodeLog(errors, TimeProvider.System), cancellationToken);
             progress.Replay(verdict, withModel);
             return verdict.IsFaithful ? 0 : (int)ErrorCode.Diverges;
         }
@@ -36,6 +36,22 @@ public static class ReplayCommand
             await errors.WriteLineAsync($"error: {exception.Message}");
             return (int)exception.Code;
         }
+    }
+
+    private static async Task<ReplayVerdict> RunAsync(
+        string transcript, PartyConfig config, Identity identity, ProgressWriter progress, NodeLog log, CancellationToken cancellationToken)
+    {
+        using TranscriptIndex index = await TranscriptIndex.OpenAsync(transcript, cancellationToken);
+        await using IPartyStore store = config.Database.OpenPartyReadOnly(PartyCommand.SecretsOf(config));
+        return await new Replayer(config, identity, store, progress, log).RunAsync(index, cancellationToken);
+    }
+
+    private static async Task<ReplayVerdict> RunRoundsAsync(
+        string transcript, PartyConfig config, Identity identity, ProgressWriter progress, CancellationToken cancellationToken)
+    {
+        using RoundIndex index = await RoundIndex.OpenAsync(transcript, cancellationToken);
+        await using IPartyStore store = config.Database.OpenPartyReadOnly(PartyCommand.SecretsOf(config));
+        return await new RoundReplayer(config, identity, store, progress).RunAsync(index, cancellationToken);
     }
 
     private static (string Transcript, string Config, bool WithModel) Parse(IReadOnlyList<string> arguments)

@@ -30,6 +30,9 @@ public sealed record ReplayVerdict
     /// <summary>Where the replay first differs; null if it does not, or not in an envelope.</summary>
     public Divergence? Divergence { get; init; }
 
+    /// <summary>The same in a horizontal job.</summary>
+    internal RoundDivergedException? Rounds { get; init; }
+
     /// <summary>Place of the divergent entry in canonical order, from 0; null where the transcript has no such entry.</summary>
     public long? Entry { get; init; }
 

@@ -36,6 +36,12 @@ internal sealed class RoundMemory
         }
     }
 
+    /// <summary>A memory that is empty but for the party's share of the steps, and keeps nothing: the job is gone through again.</summary>
+    /// <param name="folder">Of the job, with what the party keeps.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be read.</exception>
+    public static RoundMemory ForReplay(string folder) =>
+        new("", new PartyRoundState { Capacity = Directory.Exists(folder) && Load(folder)._state.Capacity is > 0 and var capacity ? capacity : 1 });
+
     /// <summary>A later round has come: what is pending moves on if it counted, and is dropped otherwise.</summary>
     /// <param name="round">Of the order.</param>
     /// <param name="counted">The last round in which this party's update counted; 0: none. Rounds that did not invite it may lie between.</param>
@@ -162,5 +168,11 @@ internal sealed class RoundMemory
         Save();
     }
 
-    private void Save() => AtomicFile.Write(_path, Google.Protobuf.MessageExtensions.ToByteArray(_state));
+    private void Save()
+    {
+        if (_path.Length > 0)
+        {
+            AtomicFile.Write(_path, Google.Protobuf.MessageExtensions.ToByteArray(_state));
+        }
+    }
 }

@@ -36,7 +36,7 @@ internal sealed class RoundRunner(PartyConfig config, NodeKey key, IPartyStore s
         using RoundSession session = new(spec, job.SpecHash, place, rows, attempt.RootSeed, memory, voice, key.Identity)
         {
             RoundBegun = begun,
-            Witness = new RoundWitness(spec.Job, record, key.Checkpoints, config.Policy.CoSign, folder, time),
+            Witness = new RoundWitness(spec.Job, record.Said, record.Heard, key.Checkpoints, config.Policy.CoSign, folder, time),
             SpendAsync = meter.SpendAsync,
             Capacity = memory.FixCapacity(config.LocalWork),
         };

@@ -12,7 +12,12 @@ namespace VertFed.PartyNode.Rounds;
 /// in the tree in their order, none is missing at the end but own answers that came too late for it, and the tree goes on from what was judged before. What
 /// others sent stands there as hashes; who they are, the file's verifier checks. A judgement is kept before the co-signature leaves.
 /// </summary>
-internal sealed class RoundWitness(string job, RoundRecord record, CheckpointSigner signer, bool coSigns, string folder, TimeProvider time)
+/// <param name="said">Leaf hashes of the own envelopes, by sequence; grows.</param>
+/// <param name="heard">Leaf hashes of the coordinator's to this party, in its order; grows.</param>
+/// <param name="coSigns">Whether the policy allows it.</param>
+/// <param name="folder">Of the job.</param>
+internal sealed class RoundWitness(
+    string job, IReadOnlyList<byte[]> said, IReadOnlyList<byte[]> heard, CheckpointSigner signer, bool coSigns, string folder, TimeProvider time)
 {
     private const int MostLeaves = 16_384;
     private readonly string _path = Path.Combine(folder, "checkpoints.state");
@@ -80,7 +85,7 @@ internal sealed class RoundWitness(string job, RoundRecord record, CheckpointSig
         _number = proposal.Number;
         if (proposal.Closing)
         {
-            Require(_heard == record.Heard.Count, $"its tree has {_heard} of the {record.Heard.Count} envelopes that this party got from the coordinator, or has them in another order");
+            Require(_heard == heard.Count, $"its tree has {_heard} of the {heard.Count} envelopes that this party got from the coordinator, or has them in another order");
             Require(_kept.Heads.All(known => known.Size <= checkpoint.Size), "this party has judged a longer record before");
         }
 
@@ -89,11 +94,11 @@ internal sealed class RoundWitness(string job, RoundRecord record, CheckpointSig
 
     private void Add(ReadOnlySpan<byte> leaf)
     {
-        if (_said < record.Said.Count && leaf.SequenceEqual(record.Said[_said]))
+        if (_said < said.Count && leaf.SequenceEqual(said[_said]))
         {
             _said++;
         }
-        else if (_heard < record.Heard.Count && leaf.SequenceEqual(record.Heard[_heard]))
+        else if (_heard < heard.Count && leaf.SequenceEqual(heard[_heard]))
         {
             _heard++;
         }

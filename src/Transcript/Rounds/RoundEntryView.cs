@@ -10,8 +10,11 @@ internal sealed record RoundEntryView(long Index, RoundEnvelope Envelope, RoundC
 {
     public RoundHeader Header => Envelope.Header;
 
-    /// <summary>Whether all parties get it; its payload then stands in the file.</summary>
+    /// <summary>Whether all parties get it.</summary>
     public bool IsBroadcast => Header.Recipient == RoundCodec.Everyone;
+
+    /// <summary>Whether its payload stands in the file: of what the coordinator says all but shares that are sealed for one party.</summary>
+    public bool HasPayload => Header.Sender == RoundCodec.Coordinator && Header.Step != RoundStep.SumShareBundle;
 
     /// <summary>The step with its round and attempt.</summary>
     public string Name => Header.Round == 0 ? $"{Header.Step}" : $"{Header.Step} of round {Header.Round}, attempt {Header.Attempt}";

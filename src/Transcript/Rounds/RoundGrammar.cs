@@ -13,7 +13,6 @@ internal sealed class RoundGrammar(RoundContext context)
 {
     private readonly HorizontalSpecification _spec = context.Specification.Horizontal!;
     private readonly RoundAnswers _answers = new();
-    private readonly RoundBufferCheck? _buffer = RoundBufferCheck.Of(context.Specification.Horizontal!);
     private readonly List<string> _remarks = [];
     private RoundStep _stage;
     private uint _round;
@@ -23,6 +22,10 @@ internal sealed class RoundGrammar(RoundContext context)
     private readonly uint[] _counted = new uint[context.Parties];
     private RoundSumCheck? _sum;
     private ModelOrder? _model;
+    private int _buffered;
+
+    /// <summary>Whether each party works on an order of its own.</summary>
+    private bool IsAsynchronous => _spec.Strategy.StartsWith("fedbuff", StringComparison.Ordinal);
 
     /// <summary>What parties said unasked.</summary>
     public IReadOnlyList<string> Remarks => _remarks;
@@ -42,11 +45,8 @@ internal sealed class RoundGrammar(RoundContext context)
             {
                 _sum?.Announced(entry);
             }
-            else if (entry.Header.Step == RoundStep.ModelUpdate)
-            {
-                _buffer?.Answered();
-            }
 
+            _buffered += entry.Header.Step == RoundStep.ModelUpdate ? 1 : 0;
             return true;
         }
 
@@ -65,8 +65,8 @@ internal sealed class RoundGrammar(RoundContext context)
     public void Say(RoundEntryView entry, ReadOnlyMemory<byte> payload)
     {
         RequireOpen(entry);
-        entry.Require(
-            entry.IsBroadcast == (entry.Header.Step != RoundStep.SumShareBundle), Rules.Grammar, "It goes to one party where all are meant, or to all where one is.");
+        bool isToOne = entry.Header.Step == RoundStep.SumShareBundle || (entry.Header.Step == RoundStep.ModelOrder && IsAsynchronous);
+        entry.Require(entry.IsBroadcast != isToOne, Rules.Grammar, "It goes to one party where all are meant, or to all where one is.");
         switch (entry.Header.Step)
         {
             case RoundStep.SchemaOrder:
@@ -75,8 +75,8 @@ internal sealed class RoundGrammar(RoundContext context)
             case RoundStep.ScalingOrder:
                 Scale(entry, RoundParsing.Payload(ScalingOrder.Parser, entry, payload));
                 break;
-            case RoundStep.ModelOrder when _buffer is not null:
-                Place(entry, RoundParsing.Payload(ModelOrder.Parser, entry, payload));
+            case RoundStep.ModelOrder when IsAsynchronous:
+                Hand(entry, RoundParsing.Payload(ModelOrder.Parser, entry, payload));
                 break;
             case RoundStep.ModelOrder:
                 Train(entry, RoundParsing.Payload(ModelOrder.Parser, entry, payload));
@@ -146,31 +146,52 @@ internal sealed class RoundGrammar(RoundContext context)
         Invite(entry, order.Invited, order.Threshold, RoundStep.ModelUpdate);
     }
 
-    /// <summary>An order of an asynchronous job: to one party, and others may be open beside it.</summary>
-    private void Place(RoundEntryView entry, ModelOrder order)
+    /// <summary>
+    /// An order of an asynchronous job, to one party: its round is one more than the version of the model that it has, attempts count the orders of a version. The
+    /// next version needs a full buffer of updates.
+    /// </summary>
+    private void Hand(RoundEntryView entry, ModelOrder order)
     {
-        if (_stage is not RoundStep.ModelOrder)
+        uint round = entry.Header.Round;
+        bool isFirst = _stage is RoundStep.SchemaOrder or RoundStep.ScalingOrder;
+        if (isFirst)
         {
             RequireScaled(entry);
+            _buffered = 0;
         }
 
-        _buffer!.Order(entry, order, context.Parties);
+        bool isNext = isFirst || (_stage is RoundStep.ModelOrder && round == _round + 1);
+        entry.Require(round <= _spec.Rounds, Rules.Grammar, $"The job spec has {_spec.Rounds} rounds.");
+        if (isNext && !isFirst)
+        {
+            RequireBuffer(entry);
+        }
+
+        RequireStage(entry, isNext, isAgain: !isNext && _stage is RoundStep.ModelOrder, isFirst ? 1 : isNext ? _round + 1 : _round);
         RequireModel(entry, order.Parameters, order.Means, order.Deviations);
         _model ??= order;
-        (_stage, _round, _attempt) = (RoundStep.ModelOrder, entry.Header.Round, entry.Header.Attempt);
-        _answers.Ask(RoundStep.ModelUpdate, _round, _attempt, order.Invited);
+        entry.Require(order.Invited.Count == 1 && order.Invited[0] == entry.Header.Recipient && order.Threshold == 0, Rules.Grammar, "The order invites others than whom it is for.");
+        _answers.Ask(RoundStep.ModelUpdate, round, entry.Header.Attempt, order.Invited);
+    }
+
+    private void RequireBuffer(RoundEntryView entry)
+    {
+        string[] words = _spec.Strategy.Split(':');
+        int size = words.Length > 1 && int.TryParse(words[1], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int said) ? said : 1;
+        entry.Require(_buffered >= size, Rules.Counted, $"{_buffered} updates came since the version before; a buffer takes {size}.");
+        _buffered = 0;
     }
 
     private void Finish(RoundEntryView entry, FinalModel final)
     {
         entry.Require(_stage is RoundStep.ModelOrder && entry.Header.Round == 0, Rules.Grammar, "The final model comes after the rounds.");
-        if (_buffer is null)
+        if (IsAsynchronous)
         {
-            RequireCounted(entry, final.Taken);
+            RequireBuffer(entry);
         }
         else
         {
-            _buffer.Close(entry, final);
+            RequireCounted(entry, final.Taken);
         }
 
         RequireModel(entry, final.Parameters, final.Means, final.Deviations);

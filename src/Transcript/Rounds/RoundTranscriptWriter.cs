@@ -5,7 +5,7 @@ using VertFed.Protocol.V1;
 namespace VertFed.Transcript;
 
 /// <summary>
-/// Writes the transcript file of a horizontal job: entries in the order of the coordinator's record, each broadcast followed by its payload;
+/// Writes the transcript file of a horizontal job: entries in the order of the coordinator's record, what the coordinator said followed by its payload;
 /// checkpoints by size; <see cref="FinishAsync"/>. Not thread-safe; the stream stays the caller's.
 /// </summary>
 public sealed class RoundTranscriptWriter : IDisposable
@@ -42,7 +42,7 @@ public sealed class RoundTranscriptWriter : IDisposable
     }
 
     /// <summary>Appends an entry as it is stored.</summary>
-    /// <param name="payload">Of a broadcast; empty with every other entry, of which the file holds the hash alone.</param>
+    /// <param name="payload">Of what the coordinator said, but for sealed shares; empty with every other entry, of which the file holds the hash alone.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Internal"/>: too many entries. <see cref="ErrorCode.Storage"/>.</exception>
     public async Task EntryAsync(ByteString core, ByteString attestation, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken = default)
     {

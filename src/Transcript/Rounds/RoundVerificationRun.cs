@@ -196,7 +196,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
 
             Append(entry);
         }
-        else if (!entry.IsBroadcast)
+        else if (!entry.HasPayload)
         {
             _grammar!.Say(entry, default);
             Append(entry);
@@ -211,7 +211,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
     private void TakePayload(ReadOnlyMemory<byte> body)
     {
         RoundEntryView entry = _awaited ?? throw new RuleBrokenException(
-            Rules.Payload, "A payload stands where none belongs: the file holds those of broadcasts alone, one record each.", TranscriptContext.CoordinatorName) { EntryIndex = _tree.Size - 1 };
+            Rules.Payload, "A payload stands where none belongs: the file holds those of the coordinator's words alone, one record each.", TranscriptContext.CoordinatorName) { EntryIndex = _tree.Size - 1 };
         entry.Require((ulong)body.Length == entry.Core.PayloadSize && body.Length > 0, Rules.Payload, $"The payload has {body.Length} bytes; its core says {entry.Core.PayloadSize}.", TranscriptContext.CoordinatorName);
         entry.Require(SHA256.HashData(body.Span).AsSpan().SequenceEqual(entry.Core.PayloadHash.Span), Rules.Payload, "The payload is not the one whose hash the core holds.", TranscriptContext.CoordinatorName);
         _checkedBytes += (ulong)body.Length;

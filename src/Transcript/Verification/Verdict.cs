@@ -125,7 +125,7 @@ public sealed record Verdict
     /// <summary>Names of the parties; in a horizontal job in the order of places.</summary>
     public IReadOnlyList<string> Parties { get; init; } = [];
 
-    /// <summary>What parties of a horizontal job said that nobody had asked for, and that counted for nothing, in words.</summary>
+    /// <summary>What parties of a horizontal job said that counted for nothing, since nobody had asked for it or they had lost their keys of a sum, in words.</summary>
     public IReadOnlyList<string> Remarks { get; init; } = [];
 
     /// <summary>What a horizontal job disclosed; null for others, and if the transcript did not verify.</summary>

@@ -8,6 +8,7 @@ using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
 using VertFed.Horizontal.Learning;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Replay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -25,6 +26,7 @@ internal sealed class RoundFixture : IAsyncDisposable
     private readonly Identity _coordinatorIdentity = Identity.Create();
     private readonly List<RunningNode> _nodes = [];
     private int? _openJobs;
+    private readonly Dictionary<int, PartyConfig> _configs = [];
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
     private int _port;
@@ -118,7 +120,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             policy:
             {{policy}}
             """;
-        RunningNode node = RunningNode.Start(PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party], around: around);
+        RunningNode node = RunningNode.Start(_configs[party] = PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party], around: around);
         _nodes.Add(node);
         return node;
     }
@@ -197,6 +199,15 @@ internal sealed class RoundFixture : IAsyncDisposable
     {
         await using ICoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(_place.At("coordinator"), "coordinator.db"));
         return (await store.FindRoundJobAsync(job, CancellationToken.None))!;
+    }
+
+    /// <summary>Replays a party's part of a transcript over its data and its store as they now are.</summary>
+    public async Task<ReplayVerdict> ReplayAsync(int party, RunningNode node, byte[] transcript)
+    {
+        string path = _place.At("replayed.vft");
+        await File.WriteAllBytesAsync(path, transcript);
+        using RoundIndex index = await RoundIndex.OpenAsync(path, CancellationToken.None);
+        return await new RoundReplayer(_configs[party], Identities[party], node.Store, new global::VertFed.PartyNode.Hosting.ProgressWriter(TextWriter.Null)).RunAsync(index, CancellationToken.None);
     }
 
     /// <summary>The transcript file of a job that has ended.</summary>

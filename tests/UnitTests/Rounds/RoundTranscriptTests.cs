@@ -1,4 +1,5 @@
 using System.Text.Json;
+using VertFed.PartyNode.Replay;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 using VertFed.UnitTests.PartyNode;
@@ -13,13 +14,14 @@ public sealed class RoundTranscriptTests
     public async Task A_job_leaves_a_transcript_that_all_parties_co_signed_and_the_models_carry_its_root()
     {
         await using RoundFixture fixture = await RoundFixture.StartAsync(3);
-        fixture.StartNodes();
+        RunningNode[] nodes = fixture.StartNodes();
         string job = await fixture.SubmitAsync(fixture.NewJob());
         JobStatus end = await fixture.EndOfAsync(job);
         Assert.True(end.State == JobState.Done, end.ToString());
         Assert.Empty(end.NotCoSigned);
 
-        Verdict verdict = await VerifyAsync(await fixture.ExportAsync(job), new VerifyOptions { Submitter = fixture.Analyst.Fingerprint, Coordinator = fixture.CoordinatorIdentity.Fingerprint });
+        byte[] file = await fixture.ExportAsync(job);
+        Verdict verdict = await VerifyAsync(file, new VerifyOptions { Submitter = fixture.Analyst.Fingerprint, Coordinator = fixture.CoordinatorIdentity.Fingerprint });
 
         Assert.True(verdict.IsVerified, verdict.Summary);
         Assert.Equal("complete, co-signed by all 3 parties", verdict.Summary);
@@ -37,22 +39,42 @@ public sealed class RoundTranscriptTests
         Assert.Equal(fixture.Names, ledger.Lines.Where(line => line.Step == RoundStep.ModelUpdate).Select(line => line.Of));
         ListTranscriptsResponse list = await fixture.Audit.ListAsync(new ListTranscriptsRequest());
         Assert.Equal((job, 25ul), (list.Transcripts.Single().Job, list.Transcripts.Single().Entries));
+
+        ReplayVerdict replayed = await fixture.ReplayAsync(1, nodes[1], file);
+        Assert.True(replayed.IsFaithful, replayed.Difference);
+        Assert.Equal((6, 6, ModelFinding.Same), (replayed.Matched, replayed.Recorded, replayed.Model));
+
+        // Another row than the one that the job was run with: the first message that follows from it is named.
+        string data = fixture.PathAt(1) + ".csv";
+        string[] lines = await File.ReadAllLinesAsync(data);
+        lines[3] = lines[3][..lines[3].LastIndexOf(',')] + ",0.5";
+        await File.WriteAllLinesAsync(data, lines);
+        ReplayVerdict changed = await fixture.ReplayAsync(1, nodes[1], file);
+        Assert.False(changed.IsFaithful);
+        Assert.Equal((RoundStep.ScalingSums, 1ul), (changed.Rounds!.Entry.Header.Step, changed.Rounds.Entry.Header.Sequence));
+        Assert.Contains("ScalingSums, envelope 1 of 'south': its payload", changed.Difference, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task The_ledger_of_a_secure_job_has_sums_alone_and_its_sums_are_held_to_their_order()
     {
         await using RoundFixture fixture = await RoundFixture.StartAsync(4);
-        fixture.StartNodes();
+        RunningNode[] nodes = fixture.StartNodes();
         string job = await fixture.SubmitAsync(fixture.NewJob(spec => spec.SecureAggregation = SumProtection.Bonawitz));
         Assert.Equal(JobState.Done, (await fixture.EndOfAsync(job)).State);
 
-        Verdict verdict = await VerifyAsync(await fixture.ExportAsync(job), new VerifyOptions());
+        byte[] file = await fixture.ExportAsync(job);
+        Verdict verdict = await VerifyAsync(file, new VerifyOptions());
 
         Assert.Equal("complete, co-signed by all 4 parties", verdict.Summary);
         Assert.Equal(4, verdict.RoundLedger!.FewestSummed);
         Assert.DoesNotContain(verdict.RoundLedger.Lines, line => line.Step is RoundStep.ModelUpdate or RoundStep.ScalingSums);
         Assert.Contains(verdict.RoundLedger.Lines, line => line is { To: "coordinator", Of: "sums", Step: RoundStep.SumSurvivors });
+
+        // Keys, shares, masked numbers and opened shares of five sums come out again; the shares for this party are in its own store.
+        ReplayVerdict replayed = await fixture.ReplayAsync(2, nodes[2], file);
+        Assert.True(replayed.IsFaithful, replayed.Difference);
+        Assert.Equal((1 + (5 * 4), ModelFinding.Same), (replayed.Matched, replayed.Model));
     }
 
     [Fact]

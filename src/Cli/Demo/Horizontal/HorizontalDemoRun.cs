@@ -88,6 +88,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
             }
 
             ReportResponse response = await follower.WhileSupervisedAsync(() => HorizontalOutcome.FetchAsync(client, job, interrupted), interrupted);
+            await follower.WhileSupervisedAsync(() => DemoTranscript.ExportAsync(client, access, job, _folder.Transcript, interrupted), interrupted);
             return Conclude(HorizontalParts.Open(response, access.Identity, SignedJob.Verify(signed).Specification), table);
         }
         finally
@@ -145,6 +146,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         [
             ("data", _folder.SampleData),
             ("job_spec", _folder.JobSpec),
+            ("transcript", _folder.Transcript),
             .. HorizontalDemoOptions.Nodes.Append(DemoConfiguration.Coordinator).SelectMany(name => ((string, string)[])
             [
                 ($"{name}_config", _folder.Config(name)),
