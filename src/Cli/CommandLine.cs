@@ -19,7 +19,7 @@ internal static class CommandLine
     public const string Name = "vertfed";
 
     // A plain command: a root command would take its name from the assembly.
-    public static Command Create(Terminal terminal) => new(Name, "VertFed: two organisations train one model on the customers they share, without joining their data.")
+    public static Command Create(Terminal terminal) => new(Name, "VertFed: organisations train one model without joining their data, on the customers that two of them share or on those that each has.")
     {
         DemoCommand.Create(terminal),
         SampleCommand.Create(terminal),

@@ -93,10 +93,10 @@ internal static partial class Log
     [LoggerMessage(29, LogLevel.Information, "job {Job}, {State}: party {Party} speaks of its model, and there is none yet")]
     public static partial void NoModel(ILogger logger, string job, string party, JobState state);
 
-    [LoggerMessage(32, LogLevel.Information, "horizontal job {Job} submitted, {Parties} parties")]
+    [LoggerMessage(33, LogLevel.Information, "horizontal job {Job} submitted, {Parties} parties")]
     public static partial void RoundJobSubmitted(ILogger logger, string job, int parties);
 
-    [LoggerMessage(33, LogLevel.Information, "horizontal job {Job} is {State} {Code} {Reason}")]
+    [LoggerMessage(34, LogLevel.Information, "horizontal job {Job} is {State} {Code} {Reason}")]
     public static partial void RoundJobEnded(ILogger logger, string job, JobState state, string code, string reason);
 
     [LoggerMessage(30, LogLevel.Error, "unexpected failure in {Where}, incident {Incident}")]

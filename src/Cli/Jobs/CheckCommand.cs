@@ -7,7 +7,7 @@ using VertFed.Protocol.V1;
 
 namespace VertFed.Cli.Jobs;
 
-/// <summary>`job check`: what both parties' policies say of a job, without starting it.</summary>
+/// <summary>`job check`: what all parties' policies say of a job, without starting it.</summary>
 internal static class CheckCommand
 {
     public static Command Create(Terminal terminal)
@@ -15,7 +15,7 @@ internal static class CheckCommand
         Argument<string> spec = new("SPEC") { Description = "The job specification (YAML)." };
         AccessOptions access = new();
         Option<bool> json = CommandLine.Json();
-        Command command = new("check", "Ask both parties what their policies say of a job, without starting it; exit code 4 if one refuses, 5 if one is away.") { spec, json };
+        Command command = new("check", "Ask all parties what their policies say of a job, without starting it; exit code 4 if one refuses, 5 if one is away.") { spec, json };
         access.AddTo(command);
         command.SetAction(async (result, cancellationToken) =>
         {

@@ -116,7 +116,9 @@ internal static class JobStatusText
 
         if (status.Kind == JobKind.Horizontal)
         {
-            line += string.Create(CultureInfo.InvariantCulture, $"  {status.Bytes / 1e6:0.0} MB");
+            line += status.Bytes < 1e6
+                ? string.Create(CultureInfo.InvariantCulture, $"  {status.Bytes / 1e3:0.0} kB")
+                : string.Create(CultureInfo.InvariantCulture, $"  {status.Bytes / 1e6:0.0} MB");
             return Error.OneLine(status.Error is { Message.Length: > 0 } fault ? $"{line}  {Describe(fault)}" : line);
         }
 

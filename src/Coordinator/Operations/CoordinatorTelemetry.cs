@@ -21,6 +21,9 @@ internal sealed class CoordinatorTelemetry : IDisposable
     private readonly Counter<long> _repeated;
     private readonly Counter<long> _calls;
     private readonly Histogram<double> _seconds;
+    private readonly Histogram<double> _roundSeconds;
+    private readonly Counter<long> _roundAnswers;
+    private readonly Counter<long> _roundBytes;
 
     public CoordinatorTelemetry(CoordinatorConfig config, TimeProvider time)
     {
@@ -29,6 +32,9 @@ internal sealed class CoordinatorTelemetry : IDisposable
         _repeated = _node.Meter.CreateCounter<long>("vertfed.envelopes.repeated", "{envelope}", "Envelopes that came again after a lost connection.");
         _calls = _node.Meter.CreateCounter<long>("vertfed.calls", "{call}", "Calls that ended, by method and status.");
         _seconds = _node.Meter.CreateHistogram<double>("vertfed.calls.duration", "s", "Seconds of unary calls, by method.");
+        _roundSeconds = _node.Meter.CreateHistogram<double>("vertfed.horizontal.round.duration", "s", "Seconds that rounds of horizontal jobs took.");
+        _roundAnswers = _node.Meter.CreateCounter<long>("vertfed.horizontal.round.parties", "{party}", "Of rounds of horizontal jobs: invited parties that counted or are missing, and what was refused.");
+        _roundBytes = _node.Meter.CreateCounter<long>("vertfed.horizontal.round.size", "By", "Bytes of envelopes of horizontal jobs, up and down.");
     }
 
     /// <summary>Keeps what is measured from now on, for the page of metrics.</summary>
@@ -78,6 +84,24 @@ internal sealed class CoordinatorTelemetry : IDisposable
             return;
         using JobTelemetry telemetry = _jobs.TryRemove(job.Job, out JobTelemetry? running) ? running : New(job.Job);
         telemetry.Ended(job.State, job.Error?.Code ?? "");
+    }
+
+    /// <summary>A round of a horizontal job is done.</summary>
+    public void RoundConcluded(RoundSummary round, TimeSpan took)
+    {
+        _roundSeconds.Record(took.TotalSeconds);
+        _roundAnswers.Add(round.Counted.Count, new KeyValuePair<string, object?>("answer", "counted"));
+        _roundAnswers.Add(round.Invited.Count - round.Counted.Count, new KeyValuePair<string, object?>("answer", "missing"));
+        _roundAnswers.Add(round.Refusals.Count, new KeyValuePair<string, object?>("answer", "refused"));
+        _roundBytes.Add((long)round.BytesUp, new KeyValuePair<string, object?>("direction", "up"));
+        _roundBytes.Add((long)round.BytesDown, new KeyValuePair<string, object?>("direction", "down"));
+    }
+
+    /// <summary>A horizontal job has ended.</summary>
+    public void HorizontalJobEnded(JobState state, string job, string code)
+    {
+        using JobTelemetry telemetry = New(job);
+        telemetry.Ended(state, code);
     }
 
     /// <summary>A party co-signed a checkpoint or refused to.</summary>

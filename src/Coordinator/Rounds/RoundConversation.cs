@@ -231,7 +231,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
             RoundHeader header = _trails[RoundCodec.Coordinator].Header(place, question.Step, question.Round, question.Attempt);
             RoundEnvelope envelope = RoundCodec.Build(header, question.Payload(place), self, time.GetUtcNow().ToUnixTimeMilliseconds());
             _trails[RoundCodec.Coordinator].Add(envelope);
-            
+
             // Sealed shares are their recipient's; all else that the coordinator says is for the transcript.
             entries.Add(EntryOf(envelope, withPayload: question.Step != RoundStep.SumShareBundle));
             said[place] = envelope.Message;

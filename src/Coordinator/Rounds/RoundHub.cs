@@ -170,6 +170,7 @@ internal sealed class RoundHub(
         {
             status.Awaited.AddRange(live.Awaited);
             status.AwaitingApproval.AddRange(live.Held);
+            status.EtaSeconds = Eta(job, spec.Horizontal!, time.GetUtcNow().ToUnixTimeMilliseconds());
         }
 
         return status;
@@ -234,6 +235,13 @@ internal sealed class RoundHub(
         }
     }
 
+    // For all rounds that the spec allows, at the pace so far; the job may converge before.
+    private static uint Eta(RoundJobRecord job, HorizontalSpecification spec, long now)
+    {
+        double done = job.Checkpoint?.Rounds ?? 0;
+        return done == 0 || job.StartedUnixMs == 0 ? 0 : (uint)Math.Clamp(Math.Ceiling((now - job.StartedUnixMs) / 1000.0 / done * (spec.Rounds - done)), 0, uint.MaxValue);
+    }
+
     private static JobSpecification SpecOf(RoundJobRecord job) => JobSpecification.Parse(SignedJobSpec.Parser.ParseFrom(job.SignedSpec).Spec.Span);
 
     private static bool MaySee(Caller caller, RoundJobRecord job) => caller.MaySee(job.Submitter, [.. job.Parties.Select(party => party.Name)]);
@@ -255,7 +263,12 @@ internal sealed class RoundHub(
 
     private void Run(RoundJobRecord job, string owner)
     {
-        RoundJob live = new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time) { Owner = owner, Connected = party => hub.SessionOf(party) is not null };
+        RoundJob live = new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time)
+        {
+            Owner = owner,
+            Connected = party => hub.SessionOf(party) is not null,
+            Concluded = hub.Telemetry.RoundConcluded,
+        };
         _live[job.Job] = live;
         _tasks[job.Job] = Task.Run(() => RunAsync(live));
     }
@@ -281,6 +294,7 @@ internal sealed class RoundHub(
             if (ended is not null)
             {
                 Log.RoundJobEnded(logger, job, ended.State, ended.Error?.Code ?? "", ended.Error?.Message ?? "");
+                hub.Telemetry.HorizontalJobEnded(ended.State, ended.Job, ended.Error?.Code ?? "");
                 places.GiveBack(live.Owner);
                 _live.TryRemove(job, out _);
                 live.Changed.Signal();

@@ -43,6 +43,9 @@ internal sealed class RoundJob : IDisposable
     /// <summary>In whose name the job has its place among the open ones.</summary>
     public required string Owner { get; init; }
 
+    /// <summary>Told of each round that was done, and how long it took.</summary>
+    public Action<RoundSummary, TimeSpan> Concluded { get; init; } = (_, _) => { };
+
     /// <summary>Whether a party of a name is connected now.</summary>
     public required Func<string, bool> Connected { private get; init; }
 
@@ -204,7 +207,15 @@ internal sealed class RoundJob : IDisposable
         await _conversation.ResumeAsync(cancellationToken);
         foreach (RoundPartyRecord party in Record.Parties)
             _send(party.Name, new CoordinatorFrame { Start = new JobStart { Job = Record.Job, Attempt = 1 } });
-        Volatile.Write(ref _training, new RoundTraining(Specification, _signed.SpecHash, _conversation, tree, _store, Record.Checkpoint!.Clone()));
+        long since = _time.GetTimestamp();
+        Volatile.Write(ref _training, new RoundTraining(Specification, _signed.SpecHash, _conversation, tree, _store, Record.Checkpoint!.Clone())
+        {
+            Concluded = round =>
+            {
+                Concluded(round, _time.GetElapsedTime(since));
+                since = _time.GetTimestamp();
+            },
+        });
         await _training!.RunAsync(cancellationToken);
     }
 

@@ -28,6 +28,9 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
 
     private HorizontalSpecification Spec => _plan.Specification;
 
+    /// <summary>Told of each round that was done.</summary>
+    public Action<RoundSummary> Concluded { get; init; } = _ => { };
+
     /// <summary>What it carries now.</summary>
     public RoundCheckpoint Checkpoint => checkpoint;
 
@@ -282,6 +285,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         summary.Refusals.AddRange(conversation.TakeCounts(out ulong up, out ulong down));
         (summary.BytesUp, summary.BytesDown) = (up, down);
         checkpoint.Summaries.Add(summary);
+        Concluded(summary);
         checkpoint.Attempt = 0;
     }
 

@@ -28,7 +28,7 @@ internal sealed record RowGroups(IReadOnlyList<string> Levels, int[] Train, int[
     {
         if (job.Horizontal?.ReportBy is { } name && (!columns.Any(column => column.Name == name && column is CategoricalColumn) || dataset.Declared(name).Levels is null))
         {
-            throw new VertFedException(ErrorCode.Refused, $"the job's report_by is '{name}', which is no categorical column with declared levels here") { Field = "horizontal.report_by" };
+            throw new VertFedException(ErrorCode.Refused, "the job's report_by names no categorical column with declared levels here") { Field = "horizontal.report_by" };
         }
     }
 

@@ -26,6 +26,19 @@ public sealed class ConfigurationTests
     }
 
     [Fact]
+    public void The_horizontal_sample_loads_and_its_policy_takes_its_job()
+    {
+        PartyConfig north = PartyConfig.Load(Checkout.PathOf("samples/horizontal/north.yaml"));
+        JobSpecification job = JobSpecificationYaml.Load(Checkout.PathOf("samples/horizontal/job.yaml"));
+
+        Assert.Equal(job.Parties.Skip(1).Select(party => party.Name), north.Peers.Select(peer => peer.Name));
+        Assert.Equal(3, global::VertFed.Horizontal.Service.JobPlan.Of(job).Parties);
+        Assert.True(job.Horizontal!.IsSecure && job.Horizontal.Rounds <= north.Policy.Rounds.MaxRounds && job.Parties.Count >= north.Policy.Rounds.MinimumParties);
+        Assert.True(north.Policy.Kinds!.Contains("horizontal"));
+        Assert.Contains("city", north.Datasets["default"].Declared(job.Horizontal.ReportBy!).Levels!);
+    }
+
+    [Fact]
     public void What_the_demo_writes_loads_and_agrees()
     {
         using TemporaryPath folder = new();

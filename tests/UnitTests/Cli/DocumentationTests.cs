@@ -8,7 +8,7 @@ namespace VertFed.UnitTests.Cli;
 /// <summary>The documents' commands parse, their links lead somewhere, and they name every command and exit code.</summary>
 public sealed partial class DocumentationTests
 {
-    public static TheoryData<string> Documents => new("README.md", "samples/three-machines/README.md", "samples/categorical/README.md", "docs/operations.md", "docs/runbook.md", "docs/identity.md");
+    public static TheoryData<string> Documents => new("README.md", "samples/three-machines/README.md", "samples/categorical/README.md", "samples/horizontal/README.md", "docs/operations.md", "docs/runbook.md", "docs/identity.md");
 
     [Theory]
     [MemberData(nameof(Documents))]

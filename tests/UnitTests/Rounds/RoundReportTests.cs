@@ -60,6 +60,6 @@ public sealed class RoundReportTests
         JobStatus end = await fixture.EndOfAsync(await fixture.SubmitAsync(fixture.NewJob(spec => spec.ReportBy = "age")));
 
         Assert.Equal(JobState.Refused, end.State);
-        Assert.Contains("report_by is 'age'", end.Error.Message, StringComparison.Ordinal);
+        Assert.Contains("report_by names no categorical column", end.Error.Message, StringComparison.Ordinal);
     }
 }
