@@ -1,4 +1,3 @@
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 using Xunit;

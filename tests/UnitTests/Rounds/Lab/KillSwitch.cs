@@ -1,5 +1,4 @@
 using System.Reflection;
-using VertFed.Storage;
 
 namespace VertFed.UnitTests.Rounds.Lab;
 
