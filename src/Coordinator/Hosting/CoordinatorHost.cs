@@ -246,6 +246,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.Services.AddSingleton<CoordinatorTelemetry>();
         builder.Services.AddSingleton<ShutdownGate>();
         builder.Services.AddSingleton<StoreHealth>();
+        builder.Services.AddSingleton(new OpenPlaces(config.Limits));
         builder.Services.AddSingleton<JobQueue>();
         builder.Services.AddSingleton<JobHub>();
         builder.Services.AddSingleton<DryRuns>();

@@ -21,10 +21,9 @@ namespace VertFed.Coordinator.Jobs;
 /// sessions, watchers) are told that something changed and look for themselves. So a restart needs nothing but the store.
 /// </summary>
 internal sealed class JobHub(
-    ICoordinatorStore store, CoordinatorConfig config, TrustBook trust, CheckpointQueue checkpoints, JobQueue queue, CoordinatorTelemetry telemetry, ShutdownGate shutdown,
+    ICoordinatorStore store, CoordinatorConfig config, TrustBook trust, CheckpointQueue checkpoints, JobQueue queue, OpenPlaces places, CoordinatorTelemetry telemetry, ShutdownGate shutdown,
     TimeProvider time, ILogger<JobHub> logger)
 {
-    private readonly OpenPlaces _places = new(config.Limits);
     private readonly ConcurrentDictionary<string, LiveJob> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Presence> _presence = new(StringComparer.Ordinal);
     private readonly long _started = time.GetTimestamp();
@@ -52,7 +51,7 @@ internal sealed class JobHub(
         {
             string owner = trust.Current.Find(job.Submitter)?.Name ?? job.Submitter;
             _live[job.Job] = new LiveJob(job, owner, time);
-            _places.TakeRegardless(owner);
+            places.TakeRegardless(owner);
             if (job.State == JobState.Queued)
                 queue.Add(job, owner);
         }
@@ -90,7 +89,7 @@ internal sealed class JobHub(
             throw UnusableId();
         bool takesPlace = known is null;
         if (takesPlace)
-            _places.Take(caller.Name);
+            places.Take(caller.Name);
         AddJobOutcome outcome = AddJobOutcome.Different;
         JobRecord job;
         try
@@ -109,7 +108,7 @@ internal sealed class JobHub(
         finally
         {
             if (takesPlace && outcome != AddJobOutcome.Added)
-                _places.GiveBack(caller.Name);
+                places.GiveBack(caller.Name);
         }
 
         if (outcome == AddJobOutcome.Different)
@@ -374,11 +373,11 @@ internal sealed class JobHub(
     {
         // Taken first: as soon as the job is seen it may end, and give its place back.
         if (!hasPlace)
-            _places.TakeRegardless(owner);
+            places.TakeRegardless(owner);
         if (job.State != JobState.Queued || !_live.TryAdd(job.Job, new LiveJob(job, owner, time)))
         {
             // An equal request that came at the same time was quicker, and took a place for the job itself.
-            _places.GiveBack(owner);
+            places.GiveBack(owner);
             return;
         }
 
@@ -401,7 +400,7 @@ internal sealed class JobHub(
             bool ends = !job.IsOpen && _live.TryRemove(job.Job, out _);
             if (ends)
             {
-                _places.GiveBack(live.Owner);
+                places.GiveBack(live.Owner);
                 queue.Ended(job.Job);
             }
 

@@ -42,6 +42,8 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
     private readonly HashSet<(uint Round, uint Attempt, uint Place)> _lost = [];
     private long _position;
 
+    public TimeProvider Time => time;
+
     /// <summary>Whose last word is there.</summary>
     public IReadOnlyDictionary<uint, JobOutcome> Outcomes => _outcomes;
 
@@ -121,6 +123,47 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
         return [.. taken];
     }
 
+    /// <summary>Says something to one party, and says it again on a new connection until <see cref="Settle"/>.</summary>
+    public Task TellAsync(RoundStep step, uint round, uint attempt, uint place, IMessage payload, CancellationToken cancellationToken) =>
+        SayAsync(new Question(step, round, attempt, [place], _ => payload, IsForAll: false, RoundStep.Unspecified, 0, 0, TimeSpan.Zero), cancellationToken);
+
+    /// <summary>A party has answered what it was told: it is not told again.</summary>
+    public void Settle(uint place) => _outstanding.Remove(place);
+
+    /// <summary>Waits for the next envelope of any party.</summary>
+    /// <returns>Null where a party had its last word instead, or nothing came for so long.</returns>
+    public async Task<RoundEnvelope?> HearAsync(IReadOnlyList<uint> awaited, TimeSpan patience, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource late = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using CancellationTokenSource deadline = new(patience, time);
+        using CancellationTokenRegistration link = deadline.Token.Register(late.Cancel);
+        Await([.. awaited]);
+        while (true)
+        {
+            RoundEvent next;
+            try
+            {
+                next = await events.ReadAsync(late.Token);
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return null;
+            }
+
+            switch (next)
+            {
+                case EnvelopeEvent { Envelope: var envelope } when await RecordAsync(next.Place, envelope, cancellationToken):
+                    return envelope;
+                case OutcomeEvent { Outcome: var outcome }:
+                    await EndAsync(next.Place, outcome, cancellationToken);
+                    return null;
+                default:
+                    await OtherAsync(next, cancellationToken);
+                    break;
+            }
+        }
+    }
+
     /// <summary>Waits for the last words of these parties; those that are missing at the deadline stay missing.</summary>
     public async Task WaitForOutcomesAsync(IReadOnlyList<uint> places, Question final, CancellationToken cancellationToken)
     {
@@ -188,7 +231,7 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
             RoundHeader header = _trails[RoundCodec.Coordinator].Header(place, question.Step, question.Round, question.Attempt);
             RoundEnvelope envelope = RoundCodec.Build(header, question.Payload(place), self, time.GetUtcNow().ToUnixTimeMilliseconds());
             _trails[RoundCodec.Coordinator].Add(envelope);
-            
+
             // Sealed shares are their recipient's; all else that the coordinator says is for the transcript.
             entries.Add(EntryOf(envelope, withPayload: question.Step != RoundStep.SumShareBundle));
             said[place] = envelope.Message;
@@ -334,7 +377,8 @@ internal sealed class RoundConversation(RoundJobRecord job, IRoundStore store, R
         send(NameOf(place), new CoordinatorFrame { Round = envelope });
     }
 
-    private void Refuse(uint place, string reason)
+    /// <summary>Notes why something of a party does not count, for the report.</summary>
+    public void Refuse(uint place, string reason)
     {
         // A party that is refused over and over is not remembered without end.
         if (_refusals.Count < 1000)

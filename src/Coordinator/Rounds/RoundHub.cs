@@ -20,10 +20,12 @@ namespace VertFed.Coordinator.Rounds;
 /// is about. Not queued: a job is offered as it is submitted. At a start it takes up those that were open.
 /// </summary>
 internal sealed class RoundHub(
-    JobHub hub, ICoordinatorStore store, CoordinatorConfig config, CoordinatorKeys keys, TimeProvider time, ILogger<RoundHub> logger)
+    JobHub hub, OpenPlaces places, TrustBook trust, ICoordinatorStore store, CoordinatorKeys keys, TimeProvider time, ILogger<RoundHub> logger)
     : IHostedService, IDisposable
 {
-    private readonly OpenPlaces _places = new(config.Limits);
+    private static readonly TimeSpan StoreWait = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan CancelPatience = TimeSpan.FromSeconds(30);
+
     private readonly ConcurrentDictionary<string, RoundJob> _live = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Task> _tasks = new(StringComparer.Ordinal);
     private readonly CancellationTokenSource _stop = new();
@@ -47,8 +49,9 @@ internal sealed class RoundHub(
     {
         foreach (RoundJobRecord job in await store.ListOpenRoundJobsAsync(cancellationToken))
         {
-            _places.TakeRegardless(job.Submitter);
-            Run(job);
+            string owner = trust.Current.Find(job.Submitter)?.Name ?? job.Submitter;
+            places.TakeRegardless(owner);
+            Run(job, owner);
         }
     }
 
@@ -73,7 +76,7 @@ internal sealed class RoundHub(
         if (await store.FindJobAsync(spec.Job, cancellationToken) is not null || (known is not null && !MaySee(caller, known)))
             throw new VertFedException(ErrorCode.Refused, "this job id cannot be used; draw another at random");
         if (known is null)
-            _places.Take(submitter);
+            places.Take(caller.Name);
         AddJobOutcome outcome = AddJobOutcome.Different;
         RoundJobRecord job;
         try
@@ -86,7 +89,7 @@ internal sealed class RoundHub(
         finally
         {
             if (known is null && outcome != AddJobOutcome.Added)
-                _places.GiveBack(submitter);
+                places.GiveBack(caller.Name);
         }
 
         if (outcome == AddJobOutcome.Different)
@@ -94,7 +97,7 @@ internal sealed class RoundHub(
         if (outcome == AddJobOutcome.Added)
         {
             Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
-            Run(job);
+            Run(job, caller.Name);
         }
 
         return job;
@@ -115,23 +118,42 @@ internal sealed class RoundHub(
             string by = caller.Submitted(job.Submitter) ? "the submitter" : "the coordinator's operator";
             live.Cancel(new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" });
             if (_tasks.TryGetValue(job.Job, out Task? task))
-                await task;
+                await EndOfAsync(task);
         }
 
         return (await store.FindRoundJobAsync(job.Job, CancellationToken.None))!;
+    }
+
+    private async Task EndOfAsync(Task task)
+    {
+        try
+        {
+            await task.WaitAsync(CancelPatience, time);
+        }
+        catch (TimeoutException error)
+        {
+            throw new VertFedException(ErrorCode.Storage, "the job is cancelled, and ends as soon as the store can keep that", error);
+        }
     }
 
     /// <summary>The job, if the caller may see it; null where it is no horizontal job or not the caller's to see.</summary>
     public async Task<RoundJobRecord?> FindAsync(string job, Caller caller, CancellationToken cancellationToken) =>
         EnvelopeCodec.IsJobId(job) && await store.FindRoundJobAsync(job, cancellationToken) is { } record && MaySee(caller, record) ? record : null;
 
-    /// <summary>The newest jobs that the caller may see.</summary>
-    public async Task<IReadOnlyList<RoundJobRecord>> ListAsync(Caller caller, JobFilterOfRounds filter, int limit, CancellationToken cancellationToken) =>
-    [
-        .. (await store.ListRoundJobsAsync(limit, null, cancellationToken)).Where(job => MaySee(caller, job)
-            && (filter.State is null || job.State == filter.State) && (filter.Party is null || job.PlaceOf(filter.Party) > 0)
-            && (filter.Submitter is null || job.Submitter == filter.Submitter)),
-    ];
+    /// <summary>Jobs that the caller may see, newest first, and from where the next page goes on; null after the last.</summary>
+    /// <param name="limit">Most jobs that are looked at.</param>
+    public async Task<(IReadOnlyList<RoundJobRecord> Jobs, long? Before)> ListAsync(
+        Caller caller, JobFilter filter, int limit, long? before, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<RoundJobRecord> page = await store.ListRoundJobsAsync(limit, before, cancellationToken);
+        RoundJobRecord[] seen =
+        [
+            .. page.Where(job => MaySee(caller, job)
+                && (filter.State is null || job.State == filter.State) && (filter.Party is null || job.PlaceOf(filter.Party) > 0)
+                && (filter.Submitter is null || job.Submitter == filter.Submitter)),
+        ];
+        return (seen, page.Count < limit ? null : page[^1].Ordinal);
+    }
 
     /// <summary>What tells of an open job's changes; null where it is not open.</summary>
     public Pulse? ChangesOf(string job) => _live.TryGetValue(job, out RoundJob? live) ? live.Changed : null;
@@ -254,20 +276,44 @@ internal sealed class RoundHub(
         }
     }
 
-    private void Run(RoundJobRecord job)
+    private void Run(RoundJobRecord job, string owner)
     {
-        RoundJob live = new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time)
-        {
-            Connected = party => hub.SessionOf(party) is not null,
-            Concluded = hub.Telemetry.RoundConcluded,
-        };
-        _live[job.Job] = live;
-        _tasks[job.Job] = Task.Run(() => RunAsync(live));
+        RoundJob live = Live(job, owner);
+        Task task = Task.Run(() => RunAsync(live));
+        _tasks[job.Job] = task;
+        // One that is over already did not find itself there to remove.
+        if (task.IsCompleted)
+            _tasks.TryRemove(job.Job, out _);
     }
 
-    private async Task RunAsync(RoundJob live)
+    private RoundJob Live(RoundJobRecord job, string owner) => _live[job.Job] = new RoundJob(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time)
     {
-        string job = live.Record.Job;
+        Owner = owner,
+        Connected = party => hub.SessionOf(party) is not null,
+        Concluded = hub.Telemetry.RoundConcluded,
+    };
+
+    private async Task RunAsync(RoundJob first)
+    {
+        try
+        {
+            for (RoundJob? live = first; live is not null && !await EndsAsync(live);)
+                live = await AgainAsync(live);
+        }
+        catch (OperationCanceledException) when (_stop.IsCancellationRequested)
+        {
+            // Left open in the store, for the next start.
+        }
+        finally
+        {
+            _tasks.TryRemove(first.Record.Job, out _);
+        }
+    }
+
+    /// <summary>Runs a job until it has ended or is left open by a stop.</summary>
+    /// <returns>False: the store failed.</returns>
+    private async Task<bool> EndsAsync(RoundJob live)
+    {
         try
         {
             RoundJobRecord? ended;
@@ -284,28 +330,58 @@ internal sealed class RoundHub(
             }
 
             if (ended is not null)
-            {
-                Log.RoundJobEnded(logger, job, ended.State, ended.Error?.Code ?? "", ended.Error?.Message ?? "");
-                hub.Telemetry.HorizontalJobEnded(ended.State, ended.Job, ended.Error?.Code ?? "");
-                _places.GiveBack(ended.Submitter);
-                _live.TryRemove(job, out _);
-                live.Changed.Signal();
-                live.Dispose();
-            }
+                Conclude(live, ended);
+            return true;
         }
         catch (VertFedException error)
         {
-            // The store failed: the job stays open there, and the next start takes it up.
             Log.StoreFailed(logger, nameof(RoundJob), error.Message);
+            return false;
         }
-        finally
+    }
+
+    /// <summary>
+    /// Takes a job up again from the store once that answers, as after a start: what the job carried may be ahead of what is kept. Parties are asked again
+    /// and say the same again.
+    /// </summary>
+    /// <returns>Null: its end was kept after all.</returns>
+    private async Task<RoundJob?> AgainAsync(RoundJob failed)
+    {
+        while (true)
         {
-            _tasks.TryRemove(job, out _);
+            await Task.Delay(StoreWait, time, _stop.Token);
+            try
+            {
+                RoundJobRecord kept = (await store.FindRoundJobAsync(failed.Record.Job, _stop.Token))!;
+                if (!kept.IsOpen)
+                {
+                    Conclude(failed, kept);
+                    return null;
+                }
+
+                RoundJob again = Live(kept, failed.Owner);
+                if (failed.Cancelled is { } why)
+                    again.Cancel(why);
+                failed.Changed.Signal();
+                failed.Dispose();
+                return again;
+            }
+            catch (VertFedException error)
+            {
+                Log.StoreFailed(logger, nameof(RoundJob), error.Message);
+            }
         }
+    }
+
+    private void Conclude(RoundJob live, RoundJobRecord ended)
+    {
+        Log.RoundJobEnded(logger, ended.Job, ended.State, ended.Error?.Code ?? "", ended.Error?.Message ?? "");
+        hub.Telemetry.HorizontalJobEnded(ended.State, ended.Job, ended.Error?.Code ?? "");
+        places.GiveBack(live.Owner);
+        _live.TryRemove(ended.Job, out _);
+        live.Changed.Signal();
+        live.Dispose();
     }
 
     private void Send(string party, CoordinatorFrame frame) => hub.SessionOf(party)?.Send(frame);
 }
-
-/// <summary>Conditions of a list that all must hold; null does not count.</summary>
-internal sealed record JobFilterOfRounds(string? Submitter, string? Party, JobState? State);

@@ -14,7 +14,8 @@ namespace VertFed.Coordinator.Rounds;
 /// </summary>
 internal sealed class RoundJob : IDisposable
 {
-    private const int MostWaiting = 1024;
+    // Each may be an envelope of 1 MiB. A connection whose job has so much to read waits.
+    private const int MostWaiting = 128;
 
     private readonly IRoundStore _store;
     private readonly Action<string, CoordinatorFrame> _send;
@@ -39,6 +40,9 @@ internal sealed class RoundJob : IDisposable
     }
 
     public Pulse Changed { get; } = new();
+
+    /// <summary>In whose name the job has its place among the open ones.</summary>
+    public required string Owner { get; init; }
 
     /// <summary>Told of each round that was done, and how long it took.</summary>
     public Action<RoundSummary, TimeSpan> Concluded { get; init; } = (_, _) => { };
@@ -76,6 +80,9 @@ internal sealed class RoundJob : IDisposable
             // It ended in the meantime; its end is told to the party elsewhere.
         }
     }
+
+    /// <summary>Why somebody has cancelled it; null where nobody has.</summary>
+    public JobError? Cancelled => Volatile.Read(ref _cancelled);
 
     /// <summary>Ends it for somebody who may.</summary>
     public void Cancel(JobError why)

@@ -31,7 +31,7 @@ internal static class RoundReport
             json.WriteBoolean("converged", checkpoint.Converged);
             json.WriteStartArray("rounds");
             foreach (RoundSummary round in checkpoint.Summaries)
-                Write(json, round);
+                Write(json, spec, round);
             json.WriteEndArray();
             json.WriteEndObject();
         }
@@ -39,7 +39,7 @@ internal static class RoundReport
         return stream.ToArray();
     }
 
-    private static void Write(Utf8JsonWriter json, RoundSummary round)
+    private static void Write(Utf8JsonWriter json, HorizontalSpecification spec, RoundSummary round)
     {
         json.WriteStartObject();
         json.WriteNumber("round", round.Round);
@@ -51,6 +51,16 @@ internal static class RoundReport
         else
             json.WriteNull("loss");
         json.WriteNumber("movement", round.Movement);
+        if (spec.Strategy.StartsWith("fedbuff", StringComparison.Ordinal))
+            json.WriteNumber("staleness", round.Staleness);
+        if (round.Clusters.Count > 0)
+        {
+            json.WriteStartArray("clusters");
+            foreach (uint size in round.Clusters)
+                json.WriteNumberValue(size);
+            json.WriteEndArray();
+        }
+
         json.WriteNumber("bytes_up", round.BytesUp);
         json.WriteNumber("bytes_down", round.BytesDown);
         json.WriteNumber("epsilon", round.Epsilon);

@@ -3,6 +3,7 @@ using Google.Protobuf;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Personal;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Service;
 using VertFed.Horizontal.Updates;
@@ -19,7 +20,7 @@ namespace VertFed.Coordinator.Rounds;
 /// </summary>
 internal sealed class RoundTraining(JobSpecification job, byte[] specHash, RoundConversation conversation, RoundTree tree, IRoundStore store, RoundCheckpoint checkpoint) : IDisposable
 {
-    private const int MostRows = 100_000_000;
+    private const int MostRows = UpdateReader.MostRows;
 
     private readonly JobPlan _plan = JobPlan.Of(job);
     private readonly RandomStreams _streams = new(checkpoint.Seed.Span);
@@ -48,9 +49,12 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         if (checkpoint.Parameters.Count == 0)
         {
             using RandomStream initial = _streams.For("initial", 0, RandomStreams.Server);
-            checkpoint.Parameters.AddRange(model.Initial(initial));
+            double[] first = model.Initial(initial);
+            checkpoint.Parameters.AddRange(_plan.Models == 1 ? first : Clusters.Join(Clusters.Start(first, _plan.Models, _streams)).Parameters);
         }
 
+        if (_plan.Buffer is not null)
+            await new BufferedRounds(_plan, conversation, _streams, checkpoint, Conclude, SaveVersionAsync).RunAsync(cancellationToken);
         AggregationStrategy strategy = _plan.WithNoise(_streams);
         while (checkpoint.Rounds < Spec.Rounds && !checkpoint.Converged)
             await RoundAsync(strategy, cancellationToken);
@@ -146,8 +150,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         uint round = checkpoint.Rounds + 1;
         uint[] invited = Invite(round);
         await BeginAsync(cancellationToken);
-        ServerState state = new(
-            (int)checkpoint.Rounds, [.. checkpoint.Parameters], checkpoint.Slots.ToDictionary(slot => slot.Name, slot => slot.Values.ToArray(), StringComparer.Ordinal));
+        ServerState state = CarriedState.Of(checkpoint);
         RoundOrder order = strategy.Order(state, _plan.Work);
         ModelOrder said = new()
         {
@@ -157,13 +160,10 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         (ServerState after, RoundSummary summary, uint[] counted) = Spec.IsSecure
             ? await SumAsync((SumStrategy)strategy, state, said, round, invited, cancellationToken)
             : await UpdatesAsync(strategy, state, said, round, invited, cancellationToken);
-        summary.Movement = Movement(state.Parameters, after.Parameters);
+        summary.Movement = CarriedState.Movement(state, after);
         summary.Epsilon = _plan.Privacy?.PartyEpsilon((int)round) ?? 0;
-        checkpoint.Rounds = round;
         checkpoint.Converged = Spec.Tolerance > 0 && summary.Movement <= Spec.Tolerance;
-        Replace(checkpoint.Parameters, after.Parameters);
-        checkpoint.Slots.Clear();
-        checkpoint.Slots.AddRange(after.Slots.OrderBy(slot => slot.Key, StringComparer.Ordinal).Select(slot => new NamedVector { Name = slot.Key, Values = { slot.Value } }));
+        CarriedState.Keep(checkpoint, after);
         Replace(checkpoint.Taken, counted);
         while (checkpoint.Counted.Count < _all.Length)
             checkpoint.Counted.Add(0);
@@ -178,15 +178,17 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> UpdatesAsync(
         AggregationStrategy strategy, ServerState state, ModelOrder order, uint round, uint[] invited, CancellationToken cancellationToken)
     {
-        UpdateLimits limits = new(state.Parameters.Length, state.Round, double.PositiveInfinity, MostRows, _plan.Work.StepLimit, strategy.UsesControl) { Work = strategy.Prepare(_plan.Work) };
+        int length = state.Parameters.Length / _plan.Models;
+        Dictionary<int, int> choices = [];
+        UpdateLimits limits = new(length, state.Round, double.PositiveInfinity, MostRows, _plan.Work.StepLimit, strategy.UsesControl) { Work = strategy.Prepare(_plan.Work) };
         RoundInbox inbox = new(limits, invited.Select(place => (int)place - 1));
         Question question = new(
             RoundStep.ModelOrder, round, checkpoint.Attempt, invited, _ => order, IsForAll: true, RoundStep.ModelUpdate,
             Math.Min(Spec.ClientsPerRound, invited.Length), Math.Min(Spec.MinimumClients, invited.Length), Spec.RoundDeadline);
-        IReadOnlyList<uint> counted = await conversation.AskAsync(question, envelope => inbox.Take(UpdateOf(envelope, state)), cancellationToken);
+        IReadOnlyList<uint> counted = await conversation.AskAsync(question, Take, cancellationToken);
         IReadOnlyList<ClientUpdate> updates = inbox.Close(1);
-        Aggregated aggregated = strategy.Aggregate(state, updates, _all.Length);
         RoundSummary summary = Summary(round, invited, counted);
+        Aggregated aggregated = _plan.Models == 1 ? strategy.Aggregate(state, updates, _all.Length) : ByCluster();
         foreach (Outlier outlier in aggregated.Outliers)
             summary.Outliers.Add(new RoundNote { Party = conversation.NameOf((uint)outlier.Client + 1), Reason = outlier.Reason });
         if (updates.All(update => update.LossBefore is not null))
@@ -196,25 +198,21 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         }
 
         return (aggregated.State, summary, [.. counted]);
-    }
 
-    private ClientUpdate UpdateOf(RoundEnvelope envelope, ServerState state)
-    {
-        ModelUpdate update = RoundCodec.Payload(envelope, ModelUpdate.Parser);
-        if (update.Examples > MostRows || update.Steps > int.MaxValue)
-            throw new VertFedException(ErrorCode.ProtocolViolation, "a count of the update is out of range");
-        return new ClientUpdate
+        void Take(RoundEnvelope envelope)
         {
-            Client = (int)envelope.Header.Sender - 1,
-            Round = state.Round,
-            Delta = _plan.Codec.Decode(update.Delta.Span, state.Parameters.Length),
-            Examples = (long)update.Examples,
-            Steps = (int)update.Steps,
-            NormalisedSteps = update.NormalisedSteps,
-            ControlDelta = update.ControlDelta.Count == 0 ? null : [.. update.ControlDelta],
-            LossBefore = update.HasLosses ? update.LossBefore : null,
-            LossAfter = update.HasLosses ? update.LossAfter : null,
-        };
+            ClientUpdate update = UpdateReader.Read(_plan, envelope, state.Round, length, out int cluster);
+            inbox.Take(update);
+            choices[update.Client] = cluster;
+        }
+
+        Aggregated ByCluster()
+        {
+            IReadOnlyList<ServerState> next = new Clusters(strategy).Aggregate(
+                Clusters.Split(state, _plan.Models), [.. updates.Select(update => (choices[update.Client], update))], _all.Length);
+            summary.Clusters.AddRange(Enumerable.Range(0, _plan.Models).Select(model => (uint)choices.Values.Count(choice => choice == model)));
+            return new Aggregated(Clusters.Join(next), []);
+        }
     }
 
     private async Task<(ServerState State, RoundSummary Summary, uint[] Counted)> SumAsync(
@@ -298,15 +296,14 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         return SaveAsync(cancellationToken);
     }
 
-    private Task SaveAsync(CancellationToken cancellationToken) => store.SaveRoundCheckpointAsync(job.Job, checkpoint.Clone(), cancellationToken);
-
-    private static double Movement(double[] before, double[] after)
+    private async Task SaveVersionAsync(CancellationToken cancellationToken)
     {
-        double most = 0;
-        for (int i = 0; i < before.Length; i++)
-            most = Math.Max(most, Math.Abs(after[i] - before[i]));
-        return most;
+        await SaveAsync(cancellationToken);
+        if (checkpoint.Rounds > 0)
+            await tree.ConcludeAsync(checkpoint.Rounds, cancellationToken);
     }
+
+    private Task SaveAsync(CancellationToken cancellationToken) => store.SaveRoundCheckpointAsync(job.Job, checkpoint.Clone(), cancellationToken);
 
     private static void Replace<T>(Google.Protobuf.Collections.RepeatedField<T> field, T[] values)
     {

@@ -36,24 +36,8 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
             ? rounds.Describe(horizontal)
             : hub.Describe(await FindAsync(request.Job, Caller.Of(context), context.CancellationToken));
 
-    public override async Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context)
-    {
-        PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await hub.Store.ListJobsAsync(
-            asked.Size, asked.Before, FilterOf(request) with { Sight = Caller.Of(context).Sight }, context.CancellationToken);
-        var response = new ListJobsResponse { NextPageToken = PageRequest.Token(page.Before) };
-        if (asked.Before is null)
-        {
-            // Kept apart and few: the newest of them stand before the first page's others.
-            JobFilter filter = FilterOf(request);
-            IReadOnlyList<RoundJobRecord> horizontal = await rounds.ListAsync(
-                Caller.Of(context), new JobFilterOfRounds(filter.Submitter, filter.Party, filter.State), asked.Size, context.CancellationToken);
-            response.Jobs.AddRange(horizontal.Select(rounds.Describe));
-        }
-
-        response.Jobs.AddRange(page.Jobs.Select(hub.Describe));
-        return response;
-    }
+    public override Task<ListJobsResponse> List(ListJobsRequest request, ServerCallContext context) =>
+        JobPages.ReadAsync(hub, rounds, Caller.Of(context), FilterOf(request), request, context.CancellationToken);
 
     public override async Task<ListModelsResponse> ListModels(ListModelsRequest request, ServerCallContext context)
     {

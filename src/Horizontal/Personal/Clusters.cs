@@ -1,6 +1,7 @@
 using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Updates;
+using VertFed.Primitives;
 
 namespace VertFed.Horizontal.Personal;
 
@@ -11,10 +12,34 @@ namespace VertFed.Horizontal.Personal;
 public sealed class Clusters
 {
     private const int MostClusters = 100;
+
+    // Models that start alike would all be chosen alike; where they start from zeros, this tells them apart.
+    private const double StartDeviation = 0.1;
+
     private readonly AggregationStrategy _strategy;
 
     /// <param name="strategy">How each cluster's updates are aggregated.</param>
     public Clusters(AggregationStrategy strategy) => _strategy = strategy;
+
+    /// <summary>The first models: each moved a little from the same one, so that clients can tell them apart.</summary>
+    public static IReadOnlyList<ServerState> Start(double[] first, int count, RandomStreams streams)
+    {
+        Throw.Invalid(count is < 1 or > MostClusters, $"Clustered training has 1 to {MostClusters} models.");
+        return [.. Enumerable.Range(0, count).Select(model => ServerState.Start(Moved(first, model, streams)))];
+    }
+
+    /// <summary>The models of a vector that has them one after another.</summary>
+    /// <exception cref="HorizontalException">Its length is no multiple of their number.</exception>
+    public static IReadOnlyList<ServerState> Split(ServerState joined, int count)
+    {
+        int length = joined.Parameters.Length / count;
+        Throw.If(length * count != joined.Parameters.Length, HorizontalError.WrongShape, $"{joined.Parameters.Length} numbers are not {count} models of one length.");
+        return [.. joined.Parameters.Chunk(length).Select(parameters => new ServerState(joined.Round, parameters, joined.Slots))];
+    }
+
+    /// <summary>The models one after another, the other way round than <see cref="Split"/>; of strategies that carry no slots.</summary>
+    public static ServerState Join(IReadOnlyList<ServerState> clusters) =>
+        new(clusters[0].Round, [.. clusters.SelectMany(static cluster => cluster.Parameters)], clusters[0].Slots);
 
     /// <summary>The cluster whose model has the smallest loss on a client's rows; the first of equals.</summary>
     public static int Choose(FederatedModel model, IReadOnlyList<ServerState> clusters, Examples examples)
@@ -56,6 +81,18 @@ public sealed class Clusters
         }
 
         return next;
+    }
+
+    private static double[] Moved(double[] first, int model, RandomStreams streams)
+    {
+        using RandomStream stream = streams.For("cluster", model, RandomStreams.Server);
+        double[] moved = [.. first];
+        for (int i = 0; i < moved.Length; i++)
+        {
+            moved[i] += StartDeviation * Draws.Normal(stream);
+        }
+
+        return moved;
     }
 
     private static void CheckCount(IReadOnlyList<ServerState> clusters) =>

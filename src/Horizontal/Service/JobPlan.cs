@@ -59,6 +59,12 @@ public sealed class JobPlan
         _ => SelectionPolicy.Uniform,
     };
 
+    /// <summary>What an asynchronous job collects updates in; null where the job has rounds.</summary>
+    public FedBuff? Buffer { get; private init; }
+
+    /// <summary>How many models an order has, from which a party chooses; 1 but under ifca.</summary>
+    public int Models { get; private init; }
+
     /// <summary>The model of its own that each party keeps; null where there are none.</summary>
     public PersonalMethod? Personal { get; private init; }
 
@@ -85,8 +91,9 @@ public sealed class JobPlan
     {
         HorizontalSpecification spec = job.Horizontal ?? throw new ArgumentException("The job is not a horizontal one.", nameof(job));
         (LossHead head, Activation activation, int[] hidden) = Field("horizontal.model", () => Model(spec.Model));
-        AggregationStrategy strategy = Field("horizontal.strategy", () => StrategyParser.Parse(spec.Strategy));
         UpdateCodec codec = Field("horizontal.compression", () => UpdateCodec.Parse(spec.Compression));
+        SimulatedMethod? method = Field("horizontal.strategy", () => JobMethod.Of(spec, codec));
+        AggregationStrategy strategy = method is null ? Field("horizontal.strategy", () => StrategyParser.Parse(spec.Strategy)) : new FedAvg();
         LocalWork work = new()
         {
             Epochs = spec.Epochs,
@@ -109,6 +116,8 @@ public sealed class JobPlan
         JobPrivacy? noise = Field("horizontal.privacy", () => JobPrivacy.Of(spec, work, job.Parties.Count));
         return new JobPlan(spec, head, activation, hidden, strategy, codec, work, noise, job.Parties.Count)
         {
+            Buffer = method is BufferedMethod buffered ? new FedBuff(buffered.Size, buffered.MostStale) : null,
+            Models = method is ClusteredMethod clustered ? clustered.Models : 1,
             Personal = spec.Personal.Length == 0 ? null : Field("horizontal.personal", () => PersonalMethod.Parse(spec.Personal)),
         };
     }
@@ -120,11 +129,11 @@ public sealed class JobPlan
         FederatedModel model = _hidden.Length == 0
             ? FederatedModel.Generalised(Head, columns)
             : FederatedModel.Perceptron(Head, columns, _activation, _hidden);
-        return model.Layout.Length <= HorizontalSpecification.MostParameters
+        return model.Layout.Length * Models <= HorizontalSpecification.MostParameters
             ? model
             : throw new VertFedException(
                 ErrorCode.Refused,
-                $"The model '{Specification.Model}' has {model.Layout.Length} parameters over {columns} columns; at most {HorizontalSpecification.MostParameters} are trained.");
+                $"The model '{Specification.Model}' has {model.Layout.Length} parameters over {columns} columns, {Models} times; at most {HorizontalSpecification.MostParameters} are trained.");
     }
 
     /// <summary>The strategy, in the form that the spec's privacy gives it.</summary>

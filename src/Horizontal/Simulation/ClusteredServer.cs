@@ -2,7 +2,6 @@ using VertFed.Horizontal.Aggregation;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Personal;
 using VertFed.Horizontal.Updates;
-using VertFed.Primitives;
 
 namespace VertFed.Horizontal.Simulation;
 
@@ -12,9 +11,6 @@ namespace VertFed.Horizontal.Simulation;
 /// </summary>
 internal sealed class ClusteredServer : SimulatedServer
 {
-    // Models that start alike would all be chosen alike; where they start from zeros, this tells them apart.
-    private const double StartDeviation = 0.1;
-
     private readonly SimulationOptions _options;
     private readonly SimulatedClients _clients;
     private readonly Clusters _clusters;
@@ -26,7 +22,7 @@ internal sealed class ClusteredServer : SimulatedServer
         _options = options;
         _clients = clients;
         _clusters = new Clusters(options.Strategy);
-        _states = [.. Enumerable.Range(0, method.Models).Select(model => ServerState.Start(Moved(first, model)))];
+        _states = Clusters.Start(first, method.Models, clients.Streams);
         _choices = new int[clients.Count];
     }
 
@@ -74,16 +70,4 @@ internal sealed class ClusteredServer : SimulatedServer
     }
 
     private int Choose(int client) => Clusters.Choose(_options.Model, _states, _clients.Of(client));
-
-    private double[] Moved(double[] first, int model)
-    {
-        using RandomStream stream = _clients.Streams.For("cluster", model, RandomStreams.Server);
-        double[] moved = [.. first];
-        for (int i = 0; i < moved.Length; i++)
-        {
-            moved[i] += StartDeviation * Draws.Normal(stream);
-        }
-
-        return moved;
-    }
 }

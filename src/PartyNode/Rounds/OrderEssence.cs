@@ -19,6 +19,9 @@ internal static class OrderEssence
         return SHA256.HashData(essence.ToByteArray());
     }
 
+    /// <summary>What names an order to a party's streams: its round, which an order has to itself; under an asynchronous strategy its attempt too, for a party may have several of one version.</summary>
+    public static long Sequence(JobPlan plan, RoundHeader header) => plan.Buffer is null ? header.Round : ((long)header.Round << 32) | header.Attempt;
+
     /// <summary>SHA-256, 32 bytes, of what columns are scaled by: the same in all rounds of a job.</summary>
     public static byte[] OfScaling(IEnumerable<double> means, IEnumerable<double> deviations) =>
         SHA256.HashData(new ModelOrder { Means = { means }, Deviations = { deviations } }.ToByteArray());

@@ -16,6 +16,12 @@ namespace VertFed.PartyNode.Rounds;
 internal sealed record RoundResult(
     FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
 {
+    /// <summary>The model that this party uses: of several the one that fits its training rows best.</summary>
+    public required double[] Parameters { get; init; }
+
+    /// <summary>Its place among them, from 0; null where the job has one model.</summary>
+    public int? Cluster { get; init; }
+
     /// <summary>The same by the levels of the job's report_by; empty where it names none.</summary>
     public IReadOnlyList<LevelMeasure> Groups { get; init; } = [];
 
@@ -77,6 +83,11 @@ internal static class RoundPart
 
         json.WriteEndArray();
         Root(json, result);
+        if (result.Cluster is { } cluster)
+        {
+            json.WriteNumber("cluster", cluster);
+        }
+
         if (result.Personal is { } personal)
         {
             json.WriteStartObject("personal");
@@ -87,7 +98,7 @@ internal static class RoundPart
     });
 
     /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>
-    public static byte[] Model(JobSpecification job, RoundResult result) => Model(job, result, result.Model.Parameters, personal: null);
+    public static byte[] Model(JobSpecification job, RoundResult result) => Model(job, result, result.Parameters, personal: null);
 
     /// <summary>The party's own model, in the same form; null where the job has none.</summary>
     public static byte[]? PersonalModel(JobSpecification job, RoundResult result) =>

@@ -21,8 +21,8 @@ namespace VertFed.PartyNode.Rounds;
 internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint place, RoundInput input, byte[] seed, RoundMemory memory, IRoundVoice voice, Identity identity) : IDisposable
 {
     private readonly JobPlan _plan = JobPlan.Of(job);
+    private readonly RoundScaling _scaling = new(input, job.Horizontal!.Scaling);
     private readonly RandomStreams _streams = new(seed);
-    private Examples? _scaled;
     private SecureSumPart? _sum;
 
     /// <summary>Told of each round that is worked on.</summary>
@@ -214,7 +214,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         }
 
         byte[] essence = OrderEssence.Of(order);
-        if (!memory.TryOrder(header.Round, essence))
+        if (_plan.Buffer is null && !memory.TryOrder(header.Round, essence))
         {
             throw Broken(header, "this round had another order before, or a later round has begun");
         }
@@ -223,25 +223,26 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         memory.Settle(header.Round, order.Counted[(int)place - 1]);
         AggregationStrategy strategy = _plan.WithNoise(_streams);
         int length = model.Layout.Length;
-        if (order.Parameters.Count != length || !order.Parameters.All(double.IsFinite) || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
+        if (order.Parameters.Count != length * _plan.Models || !order.Parameters.All(double.IsFinite) || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
         {
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
-        Examples rows = Scaled(order.Means, order.Deviations);
+        Examples rows = _scaling.Train(order.Means, order.Deviations);
         LocalWork local = strategy.Prepare(_plan.Work);
-        RoundOrder work = new((int)header.Round - 1, [.. order.Parameters], strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
+        double[] global = ClusterPart.Choose(_plan, model, [.. order.Parameters], rows, out int cluster);
+        RoundOrder work = new((int)header.Round - 1, global, strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
         };
         double[]? control = strategy.UsesControl ? memory.Control ?? new double[length] : null;
-        using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), header.Round, place);
+        using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), OrderEssence.Sequence(_plan, header), place);
         ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, rows, work, control, stream, cancellationToken);
         update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
         PersonalPart.Round(_plan, model, memory, header.Round, rows, work.Parameters, _streams, place);
         if (!Spec.IsSecure)
         {
-            return order.Threshold == 0 ? Plain(header, update) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
+            return order.Threshold == 0 ? Plain(header, update, cluster) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
         }
 
         memory.Pend(header.Round, update.ControlDelta, residual: null);
@@ -260,11 +261,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         return Enter(header, [.. order.Invited], order.Threshold, vector);
     }
 
-    private ModelUpdate Plain(RoundHeader header, ClientUpdate update)
+    private ModelUpdate Plain(RoundHeader header, ClientUpdate update, int cluster)
     {
         double[] sent = [.. update.Delta];
         double[]? residual = null;
-        using RandomStream rounding = _streams.For("codec", header.Round, place);
+        using RandomStream rounding = _streams.For("codec", OrderEssence.Sequence(_plan, header), place);
         UpdateCodec codec = _plan.Codec;
         if (codec.KeepsError && memory.Residual is { } carried)
         {
@@ -292,6 +293,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             HasLosses = update.LossBefore is not null && update.LossAfter is not null,
             LossBefore = update.LossBefore ?? 0,
             LossAfter = update.LossAfter ?? 0,
+            Cluster = (uint)cluster,
         };
     }
 
@@ -341,42 +343,6 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         return sum.Unmask(survivors);
     }
 
-    private Examples Scaled(IReadOnlyList<double> means, IReadOnlyList<double> deviations)
-    {
-        if (Spec.Scaling == ScalingChoice.None)
-        {
-            return input.Train;
-        }
-
-        return _scaled ??= ScaledBy(input.Train, means, deviations);
-    }
-
-    private Examples ScaledBy(Examples rows, IReadOnlyList<double> means, IReadOnlyList<double> deviations)
-    {
-        if (Spec.Scaling == ScalingChoice.None)
-        {
-            return rows;
-        }
-
-        int width = input.Columns.Count;
-        if (means.Count != width || deviations.Count != width || !means.All(double.IsFinite) || !deviations.All(deviation => deviation > 0 && double.IsFinite(deviation)))
-        {
-            throw new VertFedException(ErrorCode.ProtocolViolation, "The scaling is not one mean and one deviation above 0 for each column.") { Step = nameof(RoundStep.ModelOrder) };
-        }
-
-        double[] features = new double[rows.Count * width];
-        for (int row = 0; row < rows.Count; row++)
-        {
-            ReadOnlySpan<double> raw = rows.Row(row);
-            for (int column = 0; column < width; column++)
-            {
-                features[(row * width) + column] = (raw[column] - means[column]) / deviations[column];
-            }
-        }
-
-        return Examples.FromRows(features, rows.Labels(), width);
-    }
-
     private RoundResult Finish(FederatedModel model, FinalModel final)
     {
         if (!memory.TryScale(OrderEssence.OfScaling(final.Means, final.Deviations)))
@@ -384,19 +350,22 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model's means and deviations are not those of the rounds.") { Party = "coordinator", Step = nameof(RoundStep.FinalModel) };
         }
 
-        if (final.Parameters.Count != model.Layout.Length || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
+        if (final.Parameters.Count != model.Layout.Length * _plan.Models || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
         {
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model has another length, a number that is not finite, or too many rounds.") { Step = nameof(RoundStep.FinalModel) };
         }
 
         bool onTest = input.Test.Count > 0;
-        Examples rows = ScaledBy(onTest ? input.Test : input.Train, final.Means, final.Deviations);
-        double[] parameters = [.. final.Parameters];
-        Evaluation measured = Evaluation.Of(model, parameters, rows);
+        Examples train = _scaling.Apply(input.Train, final.Means, final.Deviations);
+        Examples rows = onTest ? _scaling.Apply(input.Test, final.Means, final.Deviations) : train;
+        double[] own = ClusterPart.Choose(_plan, model, [.. final.Parameters], train, out int cluster);
+        Evaluation measured = Evaluation.Of(model, own, rows);
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {
-            Groups = input.Groups?.Measure(model, parameters, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
-            Personal = PersonalPart.Close(_plan, model, memory, ScaledBy(input.Train, final.Means, final.Deviations), rows, parameters, _streams, place),
+            Groups = input.Groups?.Measure(model, own, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
+            Parameters = own,
+            Cluster = _plan.Models > 1 ? cluster : null,
+            Personal = PersonalPart.Close(_plan, model, memory, train, rows, own, _streams, place),
         };
     }
 

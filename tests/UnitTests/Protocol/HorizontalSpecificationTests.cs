@@ -81,6 +81,10 @@ public sealed class HorizontalSpecificationTests
     [InlineData("fedprox:0.01", "fedfoo", "horizontal.strategy")]
     [InlineData("logistic/relu:16,8", "logistic/gelu:16", "horizontal.model")]
     [InlineData("fedprox:0.01", "scaffold", "horizontal.optimiser")]
+    [InlineData("fedprox:0.01", "feddf:20", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "ifca:2", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "fedbuff:2", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "fedavg\n  staleness: 3", "horizontal.strategy")]
     [InlineData("  privacy: {level: record, clip: 1.5, noise: 0.8, delta: 1e-6, budget: 3}", "  personal: own\nholdout: 0.2", "horizontal.personal")]
     public void A_word_that_means_nothing_or_does_not_go_with_the_rest_is_refused_by_its_field(string from, string to, string field)
     {

@@ -12,6 +12,7 @@ using VertFed.PartyNode.Replay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.PartyNode;
 
 namespace VertFed.UnitTests.Rounds;
@@ -24,6 +25,7 @@ internal sealed class RoundFixture : IAsyncDisposable
     private readonly Identity _analyst = Identity.Create();
     private readonly Identity _coordinatorIdentity = Identity.Create();
     private readonly List<RunningNode> _nodes = [];
+    private int? _openJobs;
     private readonly Dictionary<int, PartyConfig> _configs = [];
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
@@ -61,9 +63,9 @@ internal sealed class RoundFixture : IAsyncDisposable
     }
 
     /// <param name="withRegion">Parties also hold a column region, a in two of three rows and b in the others but one, which has c.</param>
-    public static async Task<RoundFixture> StartAsync(int parties, bool withRegion = false)
+    public static async Task<RoundFixture> StartAsync(int parties, bool withRegion = false, int? openJobs = null)
     {
-        RoundFixture fixture = new(parties) { _withRegion = withRegion };
+        RoundFixture fixture = new(parties) { _withRegion = withRegion, _openJobs = openJobs };
         TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         fixture.WriteData();
         await fixture.StartCoordinatorAsync();
@@ -81,6 +83,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             Parties = Names.Zip(Identities).ToDictionary(pair => pair.First, pair => new AdmittedParty(pair.First, pair.Second.Fingerprint), StringComparer.Ordinal),
             Principals = [new Principal("ann", [_analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+            Limits = _openJobs is { } most ? new CoordinatorLimits { MaxOpenJobsPerSubmitter = most } : new CoordinatorLimits(),
         };
         _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
         _port = new Uri(_coordinator.Address).Port;
@@ -162,6 +165,9 @@ internal sealed class RoundFixture : IAsyncDisposable
         return job.Specification.Job;
     }
 
+    public async Task<JobStatus> CancelAsync(string job) => await Jobs.CancelAsync(
+        new CancelRequest { Job = job, Signature = ByteString.CopyFrom(_analyst.Sign([.. "vertfed/v1/cancel"u8, .. Encoding.ASCII.GetBytes(job)])) });
+
     /// <summary>Watches a job until its status fits.</summary>
     public async Task<JobStatus> UntilAsync(string job, Func<JobStatus, bool> fits)
     {
@@ -186,6 +192,13 @@ internal sealed class RoundFixture : IAsyncDisposable
         ReportResponse report = await Jobs.ReportAsync(new GetJobRequest { Job = job });
         using JsonDocument document = JsonDocument.Parse(report.Rounds.ToByteArray());
         return document.RootElement.Clone();
+    }
+
+    /// <summary>A job as a coordinator that has stopped left it.</summary>
+    public async Task<RoundJobRecord> KeptAsync(string job)
+    {
+        await using ICoordinatorStore store = SqliteCoordinatorStore.Open(Path.Combine(_place.At("coordinator"), "coordinator.db"));
+        return (await store.FindRoundJobAsync(job, CancellationToken.None))!;
     }
 
     /// <summary>Replays a party's part of a transcript over its data and its store as they now are.</summary>

@@ -62,6 +62,30 @@ public sealed class RoundJobTests
         AssertClose(Reference(fixture.Pooled, 12), fixture.ParametersAt(2, job), 1e-12);
     }
 
+    [Fact]
+    public async Task Open_jobs_count_against_the_submitters_limit_pages_list_all_and_a_cancelled_one_gives_its_place_back()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(2, openJobs: 3);
+        List<string> jobs = [];
+        for (int i = 0; i < 3; i++)
+        {
+            jobs.Add(await fixture.SubmitAsync(fixture.NewJob()));
+        }
+
+        Grpc.Core.RpcException full = await Assert.ThrowsAsync<Grpc.Core.RpcException>(() => fixture.SubmitAsync(fixture.NewJob()));
+        Assert.Equal(Grpc.Core.StatusCode.ResourceExhausted, full.StatusCode);
+        Assert.Contains("max_open_jobs_per_submitter", full.Status.Detail, StringComparison.Ordinal);
+        ListJobsResponse first = await fixture.Jobs.ListAsync(new ListJobsRequest { PageSize = 2 });
+        ListJobsResponse rest = await fixture.Jobs.ListAsync(new ListJobsRequest { PageSize = 2, PageToken = first.NextPageToken });
+        Assert.Equal(jobs.AsEnumerable().Reverse(), first.Jobs.Concat(rest.Jobs).Select(job => job.Job));
+        Assert.Equal("", rest.NextPageToken);
+
+        JobStatus cancelled = await fixture.CancelAsync(jobs[0]);
+
+        Assert.Equal(JobState.Cancelled, cancelled.State);
+        await fixture.SubmitAsync(fixture.NewJob());
+    }
+
     /// <summary>Full-batch descent on all rows, standardised, from zero.</summary>
     private static double[] Reference(Examples pooled, int rounds)
     {

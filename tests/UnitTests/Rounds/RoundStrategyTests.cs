@@ -9,6 +9,8 @@ using VertFed.PartyNode.Rounds;
 using VertFed.Primitives;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Transcript;
+using VertFed.UnitTests.PartyNode;
 using Xunit;
 
 namespace VertFed.UnitTests.Rounds;
@@ -76,6 +78,60 @@ public sealed class RoundStrategyTests
         }
     }
 
+    [Fact]
+    public async Task Under_ifca_parties_choose_among_models_as_the_librarys_do_and_keep_the_one_that_fits()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(3);
+        fixture.StartNodes();
+        SignedJob job = fixture.NewJob(spec => (spec.Strategy, spec.Rounds) = ("ifca:2", 3));
+
+        JobStatus end = await fixture.EndOfAsync(await fixture.SubmitAsync(job));
+
+        Assert.True(end.State == JobState.Done, end.ToString());
+        JsonElement rounds = (await fixture.RoundsAsync(end.Job)).GetProperty("rounds");
+        Assert.All(rounds.EnumerateArray().Skip(1), round => Assert.Equal(3, round.GetProperty("clusters").EnumerateArray().Sum(size => size.GetInt32())));
+        await fixture.StopCoordinatorAsync();
+        RoundCheckpoint kept = (await fixture.KeptAsync(end.Job)).Checkpoint!;
+        using RandomStreams streams = new(kept.Seed.Span);
+        Hand hand = new(fixture, job.Specification, [1, 1, 1]);
+        IReadOnlyList<ServerState> models = Clusters.Start(new double[hand.Model.Layout.Length], 2, streams);
+        for (int round = 0; round < 3; round++)
+        {
+            models = new Clusters(hand.Plan.Strategy).Aggregate(models, [.. Enumerable.Range(0, 3).Select(party => hand.Choice(models, party, round))], 3);
+        }
+
+        Near(Clusters.Join(models).Parameters, [.. kept.Parameters], 1e-12);
+        for (int party = 0; party < 3; party++)
+        {
+            Near(models[Clusters.Choose(hand.Model, models, hand.Train(party))].Parameters, fixture.ParametersAt(party, end.Job), 1e-12);
+        }
+    }
+
+    [Fact]
+    public async Task An_asynchronous_job_comes_to_a_model_over_real_connections_also_when_the_coordinator_stops_within_it()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(3);
+        RunningNode[] nodes = fixture.StartNodes();
+        string job = await fixture.SubmitAsync(fixture.NewJob(spec => (spec.Strategy, spec.Staleness, spec.Rounds) = ("fedbuff:3", 10, 20)));
+        await nodes[0].WaitForAsync("round", "\"round\":3");
+
+        await fixture.StopCoordinatorAsync();
+        await fixture.StartCoordinatorAsync();
+        JobStatus end = await fixture.EndOfAsync(job);
+
+        Assert.True(end.State == JobState.Done, end.ToString());
+        JsonElement[] rounds = [.. (await fixture.RoundsAsync(job)).GetProperty("rounds").EnumerateArray()];
+        Assert.Equal(21, rounds.Length);
+        Assert.All(rounds.Skip(1), round => Assert.Equal(3, round.GetProperty("counted").GetArrayLength()));
+        Assert.All(rounds, round => Assert.Equal(0, round.GetProperty("refusals").GetArrayLength()));
+        Examples scaled = FederatedScaling.FromSum(FederatedScaling.Contribution(fixture.Pooled)).Apply(fixture.Pooled);
+        FederatedModel model = FederatedModel.Generalised(LossHead.Logistic, 2);
+        Assert.True(Evaluation.Of(model, fixture.ParametersAt(0, job), scaled).Loss < 0.5);
+        Assert.Equal(fixture.ParametersAt(0, job), fixture.ParametersAt(2, job));
+        Verdict verdict = await RoundTranscriptTests.VerifyAsync(await fixture.ExportAsync(job), new VerifyOptions());
+        Assert.Equal("complete, co-signed by all 3 parties", verdict.Summary);
+    }
+
     internal static void Near(double[] expected, double[] actual, double tolerance)
     {
         Assert.Equal(expected.Length, actual.Length);
@@ -116,6 +172,14 @@ public sealed class RoundStrategyTests
         {
             using RandomStreams streams = RandomStreams.InsecureFromSeed(1);
             return streams.For("hand", 0, 0);
+        }
+
+        /// <summary>Which of several models a party trains, and its update.</summary>
+        public (int Cluster, ClientUpdate Update) Choice(IReadOnlyList<ServerState> models, int party, int round)
+        {
+            int cluster = Clusters.Choose(Model, models, _train[party]);
+            using RandomStream stream = Stream();
+            return (cluster, LocalTrainer.Run(Model, party, _train[party], Plan.Strategy.Order(models[cluster], Plan.Work) with { Round = round }, null, stream));
         }
 
         /// <summary>All rounds.</summary>

@@ -187,7 +187,7 @@ internal sealed class RoundLab : IAsyncDisposable
     {
         KillSwitch life = _life;
         _job?.Dispose();
-        RoundJob job = new(record, MortalStore.Over<ICoordinatorStore>(_store, life), Case.Coordinator, Case.Checkpoints, (party, frame) => Send(life, party, frame), _time) { Connected = _ => true };
+        RoundJob job = new(record, MortalStore.Over<ICoordinatorStore>(_store, life), Case.Coordinator, Case.Checkpoints, (party, frame) => Send(life, party, frame), _time) { Owner = record.Submitter, Connected = _ => true };
         Volatile.Write(ref _job, job);
         Began(job);
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);

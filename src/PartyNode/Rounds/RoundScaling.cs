@@ -1,0 +1,42 @@
+using VertFed.Horizontal.Learning;
+using VertFed.Protocol;
+using VertFed.Protocol.V1;
+
+namespace VertFed.PartyNode.Rounds;
+
+/// <summary>A party's rows in the scale that the coordinator says; as they are where the job has none.</summary>
+internal sealed class RoundScaling(RoundInput input, ScalingChoice choice)
+{
+    private Examples? _train;
+
+    /// <summary>The training rows. The scale is that of the first call: a job has one.</summary>
+    public Examples Train(IReadOnlyList<double> means, IReadOnlyList<double> deviations) => _train ??= Apply(input.Train, means, deviations);
+
+    /// <summary>(value − mean) / deviation, by column.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: not one finite mean and one deviation above 0 for each column.</exception>
+    public Examples Apply(Examples rows, IReadOnlyList<double> means, IReadOnlyList<double> deviations)
+    {
+        if (choice == ScalingChoice.None)
+        {
+            return rows;
+        }
+
+        int width = input.Columns.Count;
+        if (means.Count != width || deviations.Count != width || !means.All(double.IsFinite) || !deviations.All(deviation => deviation > 0 && double.IsFinite(deviation)))
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "The scaling is not one mean and one deviation above 0 for each column.") { Step = nameof(RoundStep.ModelOrder) };
+        }
+
+        double[] features = new double[rows.Count * width];
+        for (int row = 0; row < rows.Count; row++)
+        {
+            ReadOnlySpan<double> raw = rows.Row(row);
+            for (int column = 0; column < width; column++)
+            {
+                features[(row * width) + column] = (raw[column] - means[column]) / deviations[column];
+            }
+        }
+
+        return Examples.FromRows(features, rows.Labels(), width);
+    }
+}
