@@ -185,6 +185,13 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
         return signer;
     }
 
+    /// <summary>The store that a coordinator of this configuration has, to be handed to it by a test.</summary>
+    public static ICoordinatorStore OpenStore(CoordinatorConfig config)
+    {
+        Directory.CreateDirectory(config.DataFolder);
+        return StoreLocation.OfCoordinator(null, config.DataFolder, fault => new VertFedException(ErrorCode.Usage, fault)).OpenCoordinator(null);
+    }
+
     private async Task StartHostAsync()
     {
         if (_hand is null)
@@ -193,9 +200,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
         }
         else
         {
-            Directory.CreateDirectory(Config.DataFolder);
-            ICoordinatorStore store = StoreLocation.OfCoordinator(null, Config.DataFolder, fault => new VertFedException(ErrorCode.Usage, fault)).OpenCoordinator(null);
-            Host = await CoordinatorHost.StartAsync(Config, WatchedStore.Over(store, _hand), TimeProvider.System, CancellationToken.None);
+            Host = await CoordinatorHost.StartAsync(Config, WatchedStore.Over(OpenStore(Config), _hand), TimeProvider.System, CancellationToken.None);
         }
 
         Jobs = new JobService.JobServiceClient(ChannelOf(Submitter));

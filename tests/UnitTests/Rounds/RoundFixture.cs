@@ -13,6 +13,7 @@ using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
+using VertFed.UnitTests.Coordinator;
 using VertFed.UnitTests.PartyNode;
 
 namespace VertFed.UnitTests.Rounds;
@@ -25,8 +26,9 @@ internal sealed class RoundFixture : IAsyncDisposable
     private readonly Identity _analyst = Identity.Create();
     private readonly Identity _coordinatorIdentity = Identity.Create();
     private readonly List<RunningNode> _nodes = [];
-    private int? _openJobs;
     private readonly Dictionary<int, PartyConfig> _configs = [];
+    private int? _openJobs;
+    private WatchedStore.Hand? _hand;
     private CoordinatorHost? _coordinator;
     private GrpcChannel? _channel;
     private int _port;
@@ -63,9 +65,10 @@ internal sealed class RoundFixture : IAsyncDisposable
     }
 
     /// <param name="withRegion">Parties also hold a column region, a in two of three rows and b in the others but one, which has c.</param>
-    public static async Task<RoundFixture> StartAsync(int parties, bool withRegion = false, int? openJobs = null)
+    /// <param name="hand">At each call of the coordinator's store.</param>
+    public static async Task<RoundFixture> StartAsync(int parties, bool withRegion = false, int? openJobs = null, WatchedStore.Hand? hand = null)
     {
-        RoundFixture fixture = new(parties) { _withRegion = withRegion, _openJobs = openJobs };
+        RoundFixture fixture = new(parties) { _withRegion = withRegion, _openJobs = openJobs, _hand = hand };
         TestTls.Save(fixture._coordinatorIdentity, fixture._place.At("coordinator.pem"));
         fixture.WriteData();
         await fixture.StartCoordinatorAsync();
@@ -85,7 +88,9 @@ internal sealed class RoundFixture : IAsyncDisposable
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
             Limits = _openJobs is { } most ? new CoordinatorLimits { MaxOpenJobsPerSubmitter = most } : new CoordinatorLimits(),
         };
-        _coordinator = await CoordinatorHost.StartAsync(config, CancellationToken.None);
+        _coordinator = _hand is null
+            ? await CoordinatorHost.StartAsync(config, CancellationToken.None)
+            : await CoordinatorHost.StartAsync(config, WatchedStore.Over(CoordinatorFixture.OpenStore(config), _hand), TimeProvider.System, CancellationToken.None);
         _port = new Uri(_coordinator.Address).Port;
         _channel = TestTls.Connect(_coordinator.Address, _analyst, _coordinatorIdentity.Fingerprint);
         Jobs = new JobService.JobServiceClient(_channel);

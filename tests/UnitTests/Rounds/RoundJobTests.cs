@@ -2,7 +2,9 @@ using System.Text.Json;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Updates;
+using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.UnitTests.PartyNode;
 using Xunit;
 
@@ -44,6 +46,24 @@ public sealed class RoundJobTests
         AssertClose(Reference(fixture.Pooled, 4), fixture.ParametersAt(1, job), 1e-6);
         JsonElement rounds = (await fixture.RoundsAsync(job)).GetProperty("rounds");
         Assert.Equal(Math.Log(2), rounds[1].GetProperty("loss").GetDouble(), 1e-6);
+    }
+
+    [Fact]
+    public async Task A_job_whose_store_failed_goes_on_when_the_store_answers_again()
+    {
+        int kept = 0;
+        await using RoundFixture fixture = await RoundFixture.StartAsync(3, hand: (call, _, inner) =>
+            call == nameof(IRoundStore.SaveRoundCheckpointAsync) && ++kept is 6 or 7
+                ? Task.FromException(new VertFedException(ErrorCode.Storage, "the disk is full"))
+                : inner());
+        fixture.StartNodes();
+        string job = await fixture.SubmitAsync(fixture.NewJob());
+
+        JobStatus end = await fixture.EndOfAsync(job);
+
+        Assert.True(end.State == JobState.Done, end.ToString());
+        Assert.True(kept > 7);
+        AssertClose(Reference(fixture.Pooled, 4), fixture.ParametersAt(1, job), 1e-12);
     }
 
     [Fact]

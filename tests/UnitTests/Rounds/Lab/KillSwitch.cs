@@ -30,6 +30,13 @@ internal sealed class KillSwitch(int write = 0, bool after = false)
     /// <summary>Makes a write, or dies at it.</summary>
     public object? Write(Func<object?> make)
     {
+        if (write <= 0)
+        {
+            // Nothing has to be in order here. Waiting for the write on the caller's thread would leave a hundred parties none to go on with.
+            Interlocked.Increment(ref _writes);
+            return _dead ? throw new ProcessKilledException() : make();
+        }
+
         lock (_gate)
         {
             bool isIt = ++_writes == write;
