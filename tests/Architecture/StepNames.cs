@@ -20,6 +20,20 @@ internal static partial class StepNames
         return [.. Message().Matches(source).Select(match => match.Groups["name"].Value)];
     }
 
+    /// <summary>The steps of horizontal jobs, in the order of the RoundStep enum.</summary>
+    public static IReadOnlyList<string> OfRounds()
+    {
+        string source = File.ReadAllText(Repository.PathTo("proto", "vertfed", "v1", "horizontal.proto"));
+        return [.. RoundValue().Matches(source).Select(match => Pascal(match.Groups["name"].Value)).Where(name => name != "Unspecified")];
+    }
+
+    /// <summary>The messages of horizontal.proto, in order.</summary>
+    public static IReadOnlyList<string> OfRoundMessages()
+    {
+        string source = File.ReadAllText(Repository.PathTo("proto", "vertfed", "v1", "horizontal.proto"));
+        return [.. Message().Matches(source).Select(match => match.Groups["name"].Value)];
+    }
+
     public static string Pascal(string upperSnake) =>
         string.Concat(upperSnake.Split('_').Select(word => word[..1] + word[1..].ToLowerInvariant()));
 
@@ -28,6 +42,9 @@ internal static partial class StepNames
 
     [GeneratedRegex(@"^\s*STEP_(?<name>[A-Z0-9_]+)\s*=", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex StepValue();
+
+    [GeneratedRegex(@"^\s*ROUND_STEP_(?<name>[A-Z0-9_]+)\s*=", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
+    private static partial Regex RoundValue();
 
     [GeneratedRegex(@"^message\s+(?<name>\w+)", RegexOptions.Multiline | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex Message();

@@ -40,9 +40,11 @@ public sealed class MigrationTests : IDisposable
     [InlineData("coordinator", 1, "0f8ac03ceb89295029dee89a83f79b92db0ffbb4203e735c12d0e486a76a9e2e")]
     [InlineData("coordinator", 2, "3c20f3770d8abb6769b3a0eb5929362405a3a21941266b2f3e79bf4835e482d2")]
     [InlineData("coordinator", 3, "34caeaaa82fed57ef8f5b8159d0509846cf5684cfe078bfa6f1a7f91b8ff086f")]
+    [InlineData("coordinator", 4, "0c896a290dce2be791055c0a95eb0492416e00a51cb7c213118d947562a6a40d")]
     [InlineData("party", 0, "5040162c83dd09887e848b21360eca5d68b428397922e3dec6159edd75650876")]
     [InlineData("party", 1, "7949c010c69609f7f285a3b980869526ef5bf7b9b72e4b014a819993dba93e6c")]
     [InlineData("party", 2, "a0ea4e331e30a3ce16113545e78907df968f38783fb0c2b93942a8646550c2c1")]
+    [InlineData("party", 3, "b7bc907944b4f2285bae7418dfd729ef1e96f52666c490cae4ffa24962e7a0e6")]
     public void A_published_step_is_never_edited(string component, int step, string hash)
     {
         MigrationSet set = component == "party" ? PartySchema.Migrations : CoordinatorSchema.Migrations;
