@@ -25,7 +25,7 @@ internal static class Invitations
         int[] sizes = [.. left.Select(place => rows.Count == 0 ? 1 : (int)rows[(int)place - 1])];
         bool[]? connected = plan.Selection == SelectionPolicy.ByAvailability ? [.. left.Select(isConnected)] : null;
         uint[] chosen = [.. ClientSelection.Choose(plan.Selection, count, sizes, connected, stream).Select(client => left[client])];
-        int least = Math.Min(Math.Max(plan.Specification.MinimumClients, plan.FewestInSum(1, left.Length)), left.Length);
+        int least = Math.Min(plan.FewestIn(1), left.Length);
         if (chosen.Length >= least)
             return chosen;
         uint[] others = [.. left.Except(chosen)];

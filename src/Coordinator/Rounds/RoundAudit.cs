@@ -34,8 +34,10 @@ internal sealed class RoundAudit(ICoordinatorStore store, CoordinatorKeys keys)
         List<TranscriptSummary> summaries = [];
         foreach (RoundJobRecord job in await store.ListRoundJobsAsync(limit, null, cancellationToken))
         {
+            if (!caller.MayAudit(job.Submitter, job.Parties.Select(party => party.Name)))
+                continue;
             (long entries, long bytes) = await store.CountRoundEntriesAsync(job.Job, cancellationToken);
-            if (entries == 0 || !caller.MayAudit(job.Submitter, job.Parties.Select(party => party.Name)))
+            if (entries == 0)
                 continue;
             TranscriptSummary summary = new() { Job = job.Job, Attempt = 1, State = job.State, Entries = (ulong)entries, Bytes = (ulong)bytes, Payloads = Payloads.Hashes };
             summary.NotCoSigned.AddRange(NotCoSigned(job));

@@ -116,7 +116,12 @@ internal sealed class RoundHub(
         if (_live.TryGetValue(job.Job, out RoundJob? live))
         {
             string by = caller.Submitted(job.Submitter) ? "the submitter" : "the coordinator's operator";
-            live.Cancel(new JobError { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" });
+            JobError why = new() { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" };
+            live.Cancel(why);
+
+            // It may have been taken up again in between, without having heard of it.
+            if (_live.TryGetValue(job.Job, out RoundJob? now) && now != live)
+                now.Cancel(why);
             if (_tasks.TryGetValue(job.Job, out Task? task))
                 await EndOfAsync(task);
         }

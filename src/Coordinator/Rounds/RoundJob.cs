@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Threading.Channels;
 using VertFed.Coordinator.Jobs;
 using VertFed.Horizontal;
@@ -25,8 +26,8 @@ internal sealed class RoundJob : IDisposable
     private readonly SignedJob _signed;
     private readonly Channel<RoundEvent> _events = Channel.CreateBounded<RoundEvent>(new BoundedChannelOptions(MostWaiting) { SingleReader = true });
     private readonly CancellationTokenSource _ending = new();
-    private readonly HashSet<uint> _accepted;
-    private readonly Dictionary<uint, long> _heldUntil = [];
+    private readonly ConcurrentDictionary<uint, bool> _accepted;
+    private readonly ConcurrentDictionary<uint, long> _heldUntil = [];
     private RoundConversation? _conversation;
     private RoundTraining? _training;
     private RoundJobRecord _record;
@@ -36,7 +37,7 @@ internal sealed class RoundJob : IDisposable
     {
         (_record, _store, _self, _checkpoints, _send, _time) = (record, store, self, checkpoints, send, time);
         _signed = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(record.SignedSpec));
-        _accepted = [.. record.Parties.Where(party => party.Accepted).Select(party => party.Place)];
+        _accepted = new ConcurrentDictionary<uint, bool>(record.Parties.Where(party => party.Accepted).Select(party => KeyValuePair.Create(party.Place, true)));
     }
 
     public Pulse Changed { get; } = new();
@@ -61,11 +62,11 @@ internal sealed class RoundJob : IDisposable
 
     /// <summary>The parties waited for, by name.</summary>
     public IEnumerable<string> Awaited => Record.State == JobState.Offered
-        ? Record.Parties.Where(party => !_accepted.Contains(party.Place)).Select(party => party.Name)
+        ? Record.Parties.Where(party => !_accepted.ContainsKey(party.Place)).Select(party => party.Name)
         : (_conversation?.Awaited ?? []).Select(place => Record.Parties[(int)place - 1].Name);
 
     public IEnumerable<string> Held => Record.State == JobState.Offered
-        ? Record.Parties.Where(party => _heldUntil.ContainsKey(party.Place) && !_accepted.Contains(party.Place)).Select(party => party.Name)
+        ? Record.Parties.Where(party => _heldUntil.ContainsKey(party.Place) && !_accepted.ContainsKey(party.Place)).Select(party => party.Name)
         : [];
 
     /// <summary>Hands on what a connection has to say. Waits where the job is busy.</summary>
@@ -175,7 +176,7 @@ internal sealed class RoundJob : IDisposable
                     return refusal;
                 case AnswerEvent answer:
                     await _store.AcceptRoundJobAsync(Record.Job, answer.Place, answer.IdentityKey, answer.CheckpointKey, cancellationToken);
-                    _accepted.Add(answer.Place);
+                    _accepted[answer.Place] = true;
                     Changed.Signal();
                     break;
                 case OutcomeEvent { Outcome: var outcome }:
@@ -186,7 +187,7 @@ internal sealed class RoundJob : IDisposable
                     _heldUntil.TryAdd(held.Place, _time.GetTimestamp() + (long)(held.Allowed.TotalSeconds * _time.TimestampFrequency));
                     Changed.Signal();
                     break;
-                case AttachedEvent when !_accepted.Contains(next.Place):
+                case AttachedEvent when !_accepted.ContainsKey(next.Place):
                     Offer(next.Place);
                     break;
             }
@@ -211,6 +212,10 @@ internal sealed class RoundJob : IDisposable
         await _conversation.ResumeAsync(cancellationToken);
         foreach (RoundPartyRecord party in Record.Parties)
             _send(party.Name, new CoordinatorFrame { Start = new JobStart { Job = Record.Job, Attempt = 1 } });
+
+        // A job that is taken up again does not know which checkpoints reached whom.
+        foreach (RoundPartyRecord party in Record.Parties.Where(party => Connected(party.Name)))
+            await tree.ProposeAllAsync(party.Name, cancellationToken);
         long since = _time.GetTimestamp();
         Volatile.Write(ref _training, new RoundTraining(Specification, _signed.SpecHash, _conversation, tree, _store, Record.Checkpoint!.Clone())
         {
@@ -236,7 +241,7 @@ internal sealed class RoundJob : IDisposable
 
     private void Offer(uint place)
     {
-        if (!_accepted.Contains(place))
+        if (!_accepted.ContainsKey(place))
             _send(Record.Parties[(int)place - 1].Name, new CoordinatorFrame { Offer = new JobOffer { Job = _signed.Message, Attempt = 1 } });
     }
 
@@ -247,7 +252,7 @@ internal sealed class RoundJob : IDisposable
         foreach ((uint place, long until) in _heldUntil)
         {
             TimeSpan held = _time.GetElapsedTime(_time.GetTimestamp(), until);
-            if (!_accepted.Contains(place) && held > left)
+            if (!_accepted.ContainsKey(place) && held > left)
                 left = held;
         }
 

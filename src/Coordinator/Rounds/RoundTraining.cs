@@ -260,7 +260,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         }
 
         uint[] invited = [.. checkpoint.Invited.Where(place => !conversation.Outcomes.ContainsKey(place))];
-        int least = Math.Max(Spec.MinimumClients, _plan.FewestInSum(round, invited.Length));
+        int least = _plan.FewestIn(round);
         return invited.Length >= Math.Max(1, least)
             ? invited
             : throw new VertFedException(ErrorCode.PeerUnavailable, $"Round {round} needs {least} parties; {invited.Length} of those it would invite are left.")
@@ -272,7 +272,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     private SecureSumPlan PlanOf(int round, int roster, int length)
     {
         SecureSumPlan plan = SecureSumPlan.For(round, roster, length);
-        return plan with { Threshold = Math.Max(plan.Threshold, _plan.FewestInSum((uint)round, roster)) };
+        return plan with { Threshold = Math.Max(plan.Threshold, _plan.FewestIn((uint)round)) };
     }
 
     private RoundSummary Summary(uint round, IEnumerable<uint> invited, IEnumerable<uint> counted) => new()
@@ -299,7 +299,8 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
     private async Task SaveVersionAsync(CancellationToken cancellationToken)
     {
         await SaveAsync(cancellationToken);
-        if (checkpoint.Rounds > 0)
+        // Where the final model is in the record already, the checkpoint to cut is the one that closes it.
+        if (checkpoint.Rounds > 0 && !checkpoint.Finished)
             await tree.ConcludeAsync(checkpoint.Rounds, cancellationToken);
     }
 

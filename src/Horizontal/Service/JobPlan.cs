@@ -143,9 +143,9 @@ public sealed class JobPlan
     /// <summary>Numbers of a secure sum of updates: the strategy's own and, but under privacy, rows times loss and rows.</summary>
     public int SumLength(SumStrategy strategy, int parameters) => strategy.ContributionLength(parameters) + (TellsLoss ? 2 : 0);
 
-    /// <summary>Fewest parties that a secure sum of a round (0: of the scaling) may be of: what the spec promises the parties.</summary>
-    public int FewestInSum(uint round, int invited) =>
-        round > 0 && Privacy is { Level: PrivacyLevel.Distributed } noisy ? noisy.FewestParties : Math.Min(Specification.MinimumClients, invited);
+    /// <summary>Fewest parties that a round may be of (0: the scaling), however few are invited: what the spec promises the parties.</summary>
+    public int FewestIn(uint round) => Math.Max(
+        Specification.MinimumClients, round > 0 && Privacy is { Level: PrivacyLevel.Distributed } noisy ? noisy.FewestParties : 0);
 
     private static (LossHead Head, Activation Activation, int[] Hidden) Model(string text)
     {

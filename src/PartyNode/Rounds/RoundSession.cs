@@ -178,6 +178,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
     private IMessage? Scaling(RoundHeader header, ScalingOrder order)
     {
+        // Asked for where the spec has none they would go round the rules on exact sums; under two rounds, for two sets of parties, they would differ by somebody's.
+        if (Spec.Scaling != ScalingChoice.Federated || header.Round != 0)
+        {
+            throw Broken(header, "the job spec asks for no such sums");
+        }
+
         if (!order.Invited.Contains(place))
         {
             return null;
@@ -308,9 +314,15 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         }
 
         // The order may not weaken what the job spec promises: a sum over fewer parties, or with less noise than is counted, is none of this party's.
-        if (threshold < _plan.FewestInSum(header.Round, invited.Length) || invited.Length < 3)
+        if (invited.Length < 3 || threshold < Math.Max(_plan.FewestIn(header.Round), SecureSumPlan.For(0, invited.Length, 1).Threshold))
         {
             throw Broken(header, "it asks for a secure sum over fewer parties than the job spec allows");
+        }
+
+        // Keys and masks are drawn by round and attempt: in a second sum under the same ones they would be those of the first.
+        if (!memory.MayEnter(header.Round, header.Attempt))
+        {
+            throw Broken(header, "this secure sum was entered before");
         }
 
         memory.Enter(header.Round, header.Attempt);

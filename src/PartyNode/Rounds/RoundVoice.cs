@@ -52,6 +52,8 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         {
             if (await store.ReadOutboundAsync(job, JobAttempt, sequence, cancellationToken) is { } envelope)
             {
+                // All of a job can be asked for, again and again.
+                await relay.WaitForRoomAsync(cancellationToken);
                 relay.SendRound(envelope);
             }
         }

@@ -31,7 +31,7 @@ internal sealed class RoundWitness(
     /// Whether a proposal can be judged now. A node that has just started may be sent a new one before the coordinator has seen that it connected anew, and
     /// proposes all from the first.
     /// </summary>
-    public bool CanJudge(RoundProposal proposal) => _number > 0 || proposal.Number <= 1;
+    public bool CanJudge(RoundProposal proposal) => proposal.Number <= 1 || (_number > 0 && proposal.Number <= _number + 1);
 
     /// <summary>Judges a proposal. The first begins anew: they are all proposed again after a reconnect.</summary>
     /// <param name="closing">Root of the whole record, with the proposal that closes it; else null.</param>

@@ -22,7 +22,7 @@ internal sealed class RoundGrammar(RoundContext context)
     private readonly uint[] _counted = new uint[context.Parties];
     private RoundSumCheck? _sum;
     private ModelOrder? _model;
-    private int _buffered;
+    private long _buffered;
 
     /// <summary>Whether each party works on an order of its own.</summary>
     private bool IsAsynchronous => _spec.Strategy.StartsWith("fedbuff", StringComparison.Ordinal);
@@ -160,26 +160,29 @@ internal sealed class RoundGrammar(RoundContext context)
             _buffered = 0;
         }
 
-        bool isNext = isFirst || (_stage is RoundStep.ModelOrder && round == _round + 1);
+        // A version may end without an order of its own: by an answer that came late and left nobody idle.
+        bool isNext = isFirst || (_stage is RoundStep.ModelOrder && round > _round);
         entry.Require(round <= _spec.Rounds, Rules.Grammar, $"The job spec has {_spec.Rounds} rounds.");
         if (isNext && !isFirst)
         {
-            RequireBuffer(entry);
+            RequireBuffers(entry, round - _round);
         }
 
-        RequireStage(entry, isNext, isAgain: !isNext && _stage is RoundStep.ModelOrder, isFirst ? 1 : isNext ? _round + 1 : _round);
+        RequireStage(entry, isNext, isAgain: !isNext && _stage is RoundStep.ModelOrder, isFirst ? 1 : isNext ? round : _round);
         RequireModel(entry, order.Parameters, order.Means, order.Deviations);
         _model ??= order;
         entry.Require(order.Invited.Count == 1 && order.Invited[0] == entry.Header.Recipient && order.Threshold == 0, Rules.Grammar, "The order invites others than whom it is for.");
         _answers.Ask(RoundStep.ModelUpdate, round, entry.Header.Attempt, order.Invited);
     }
 
-    private void RequireBuffer(RoundEntryView entry)
+    /// <summary>So many versions ended since they were last counted, each with a full buffer; what came beyond is of the next.</summary>
+    private void RequireBuffers(RoundEntryView entry, uint versions)
     {
         string[] words = _spec.Strategy.Split(':');
         int size = words.Length > 1 && int.TryParse(words[1], System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out int said) ? said : 1;
-        entry.Require(_buffered >= size, Rules.Counted, $"{_buffered} updates came since the version before; a buffer takes {size}.");
-        _buffered = 0;
+        long needed = (long)size * versions;
+        entry.Require(_buffered >= needed, Rules.Counted, $"{_buffered} updates came since the version before; {versions} full buffers take {needed}.");
+        _buffered -= needed;
     }
 
     private void Finish(RoundEntryView entry, FinalModel final)
@@ -187,17 +190,18 @@ internal sealed class RoundGrammar(RoundContext context)
         entry.Require(_stage is RoundStep.ModelOrder && entry.Header.Round == 0, Rules.Grammar, "The final model comes after the rounds.");
         if (IsAsynchronous)
         {
-            RequireBuffer(entry);
+            entry.Require(final.Rounds >= _round && final.Rounds <= _spec.Rounds, Rules.Model, $"The final model is said to be of version {final.Rounds}; orders went up to version {_round - 1}.");
+            RequireBuffers(entry, final.Rounds - _round + 1);
         }
         else
         {
             RequireCounted(entry, final.Taken);
+            entry.Require(final.Rounds == _round, Rules.Model, $"The final model is said to be of {final.Rounds} rounds; there are {_round}.");
         }
 
         RequireModel(entry, final.Parameters, final.Means, final.Deviations);
-        entry.Require(final.Rounds == _round, Rules.Model, $"The final model is said to be of {final.Rounds} rounds; there are {_round}.");
         entry.Require(
-            final.Converged || _round == _spec.Rounds, Rules.Model, $"The job spec has {_spec.Rounds} rounds; the final model came after {_round} without having converged.");
+            final.Converged || final.Rounds == _spec.Rounds, Rules.Model, $"The job spec has {_spec.Rounds} rounds; the final model came after {final.Rounds} without having converged.");
         _stage = RoundStep.FinalModel;
     }
 
@@ -222,9 +226,8 @@ internal sealed class RoundGrammar(RoundContext context)
             invited.Count > 0 && RoundParsing.AreAscending(invited) && invited[0] >= 1 && invited[^1] <= context.Parties, Rules.Grammar,
             "The invited are not places of the job in ascending order.");
         _invited = [.. invited];
-        int least = Math.Min(_spec.MinimumClients, _invited.Length);
         entry.Require(
-            _spec.IsSecure ? threshold >= least && threshold <= _invited.Length && threshold > _invited.Length / 2 : threshold == 0, Rules.Grammar,
+            _spec.IsSecure ? threshold >= _spec.MinimumClients && threshold <= _invited.Length && threshold > _invited.Length / 2 : threshold == 0, Rules.Grammar,
             $"A threshold of {threshold} among {_invited.Length} is not what the job spec asks for.");
         _sum = _spec.IsSecure ? new RoundSumCheck(context, _answers, entry.Header.Round, entry.Header.Attempt, threshold) : null;
         _answers.Ask(_spec.IsSecure ? RoundStep.SumKeys : answer, entry.Header.Round, entry.Header.Attempt, _invited);
@@ -260,8 +263,8 @@ internal sealed class RoundGrammar(RoundContext context)
         else
         {
             IReadOnlySet<uint> answered = _answers.Of(RoundStep.ModelUpdate, _round, _attempt);
-            uint missing = taken.FirstOrDefault(place => !answered.Contains(place));
-            entry.Require(missing == 0, Rules.Counted, $"Place {missing} is said to count in round {_round}; there is no update of it in the record.");
+            uint? missing = taken.Where(place => !answered.Contains(place)).Cast<uint?>().FirstOrDefault();
+            entry.Require(missing is null, Rules.Counted, $"Place {missing} is said to count in round {_round}; there is no update of it in the record.");
             entry.Require(RoundParsing.AreAscending(taken), Rules.Counted, "Places are not ascending.");
         }
 

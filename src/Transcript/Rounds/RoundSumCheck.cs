@@ -86,8 +86,8 @@ internal sealed class RoundSumCheck(RoundContext context, RoundAnswers answers, 
     private void Survive(RoundEntryView entry, SumSurvivors said)
     {
         IReadOnlySet<uint> masked = answers.Of(RoundStep.SumMasked, round, attempt);
-        uint other = said.Parties.FirstOrDefault(place => !masked.Contains(place));
-        entry.Require(other == 0, Rules.Counted, $"Place {other} is among those whose numbers arrived; there are none of it in the record.");
+        uint? other = said.Parties.Where(place => !masked.Contains(place)).Cast<uint?>().FirstOrDefault();
+        entry.Require(other is null, Rules.Counted, $"Place {other} is among those whose numbers arrived; there are none of it in the record.");
         entry.Require(RoundParsing.AreAscending(said.Parties), Rules.Grammar, "Places are not ascending.");
         RequireEnough(entry, said.Parties.Count);
         Survivors = [.. said.Parties];

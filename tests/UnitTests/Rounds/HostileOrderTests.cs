@@ -19,9 +19,11 @@ public sealed class HostileOrderTests
     [InlineData("replay", "this round had another order before, or a later round has begun")]
     [InlineData("round", "the job spec has no such round")]
     [InlineData("final", "not those of the rounds")]
+    [InlineData("late scaling", "the job spec asks for no such sums")]
+    [InlineData("unasked scaling", "the job spec asks for no such sums")]
     public async Task An_order_is_refused(string attack, string reason)
     {
-        using RoundCase roundCase = new(4, spec => (spec.MinimumClients, spec.Rounds) = (3, 3));
+        using RoundCase roundCase = new(4, spec => (spec.MinimumClients, spec.Rounds, spec.Scaling) = (3, 3, attack == "unasked scaling" ? ScalingChoice.None : ScalingChoice.Federated));
         await RequireRefusedAsync(roundCase, attack, reason);
     }
 
@@ -32,6 +34,8 @@ public sealed class HostileOrderTests
     [InlineData("old keys", "Keys in the list are of another sum")]
     [InlineData("survivors", "opened for other parties before|of the 10 envelopes that this party got|of the 11 envelopes that this party got")]
     [InlineData("few survivors", "The secure sum needs")]
+    [InlineData("few invited", "fewer parties than the job spec allows")]
+    [InlineData("entered again", "this secure sum was entered before")]
     public async Task In_a_secure_sum_it_is_refused_too(string attack, string reason)
     {
         using RoundCase roundCase = new(5, spec => (spec.MinimumClients, spec.Rounds, spec.SecureAggregation, spec.Scaling) = (4, 3, SumProtection.Bonawitz, ScalingChoice.None));
@@ -99,6 +103,17 @@ public sealed class HostileOrderTests
                 case ("threshold", 2):
                     order.Threshold = 3;
                     return [Sign(order)];
+                case ("late scaling", 2):
+                case ("unasked scaling", 2):
+                    // Under a round, or where the spec has no scaling, exact sums of the columns are nobody's.
+                    (header.Step, header.Round) = (RoundStep.ScalingOrder, attack == "late scaling" ? 1u : 0u);
+                    return [Sign(new ScalingOrder { Invited = { order.Invited }, Threshold = order.Threshold })];
+                case ("few invited", 2):
+                    // Three, all of whom are needed.
+                    order.Invited.RemoveAt(4);
+                    order.Invited.RemoveAt(3);
+                    order.Threshold = 3;
+                    return [Sign(order)];
                 case ("unordered", 2):
                     order.Invited[1] = 1;
                     return [Sign(order)];
@@ -110,6 +125,15 @@ public sealed class HostileOrderTests
             SumKeyList list = RoundCodec.Payload(said, SumKeyList.Parser).Clone();
             list.Keys[1] = attack == "keys" ? Foreign(list.Keys[1], roundCase.Analyst) : old!;
             return [Sign(list)];
+        }
+
+        if (header is { Step: RoundStep.SumSurvivors, Round: 1 } && attack == "entered again")
+        {
+            // Once the masked numbers are there: the same round and attempt, for other parties.
+            ModelOrder again = RoundCodec.Payload(RoundCodec.Parse(first!.Round), ModelOrder.Parser).Clone();
+            again.Invited.RemoveAt(4);
+            (header.Step, header.Sequence) = (RoundStep.ModelOrder, 1000);
+            return [Sign(again)];
         }
 
         if (header.Step == RoundStep.SumSurvivors && header.Round == 2 && attack is "survivors" or "few survivors")
