@@ -9,7 +9,7 @@ internal static class HorizontalText
 {
     private const int RoundsShown = 12;
     private const int NotesShown = 20;
-    private static readonly string[] s_files = ["folder", "data", "job_spec", "model", "report"];
+    private static readonly string[] s_files = ["folder", "data", "job_spec", "transcript", "model", "report"];
 
     public static void Write(IAnsiConsole console, HorizontalReport report)
     {
