@@ -76,6 +76,10 @@ internal sealed class RoundScript : IDisposable
             Answer(place, RoundStep.ModelUpdate, round, attempt);
     }
 
+    /// <summary>An order of an asynchronous job.</summary>
+    public void Order(uint place, uint round, uint attempt) =>
+        Say(RoundStep.ModelOrder, round, attempt, new ModelOrder { Invited = { place }, Parameters = { round, 2 }, Counted = { new uint[3] } }, place);
+
     public void Finish(uint[] taken, uint rounds = 2) =>
         Say(RoundStep.FinalModel, 0, 1, new FinalModel { Rounds = rounds, Parameters = { 3, 4 }, Taken = { taken } });
 

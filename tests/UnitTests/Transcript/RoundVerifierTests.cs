@@ -70,6 +70,37 @@ public sealed class RoundVerifierTests
         Assert.Contains("'south' sent ModelUpdate of round 7, attempt 1 (number 1); it was not asked for it", verdict.Remarks[1], StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true, "complete, co-signed by all 3 parties")]
+    [InlineData(false, "full buffers take")]
+    public async Task Versions_of_an_asynchronous_job_need_full_buffers_and_may_end_by_an_answer_that_came_late(bool isFull, string expected)
+    {
+        using RoundScript script = new(spec => (spec.Strategy, spec.Rounds, spec.Staleness, spec.ClientsPerRound) = ("fedbuff:2", 3, 10, 2));
+        script.Begin();
+        script.Order(1, 1, 1);
+        script.Order(2, 1, 2);
+
+        // The first is silent, a third is asked in its place, and then it answers after all: version 1 is full with nobody idle.
+        script.Order(3, 1, 3);
+        script.Answer(2, RoundStep.ModelUpdate, 1, 2);
+        script.Order(2, 1, 4);
+        script.Answer(1, RoundStep.ModelUpdate, 1, 1);
+        script.Answer(3, RoundStep.ModelUpdate, 1, 3);
+        script.Order(3, 2, 1);
+        script.Answer(2, RoundStep.ModelUpdate, 1, 4);
+        script.Order(2, 3, 1);
+        script.Answer(3, RoundStep.ModelUpdate, 2, 1);
+        if (isFull)
+            script.Answer(2, RoundStep.ModelUpdate, 3, 1);
+        script.Finish(taken: [], rounds: 3);
+
+        Verdict verdict = await VerifyAsync(script.Write());
+
+        Assert.Equal(isFull, verdict.IsVerified);
+        Assert.Contains(expected, verdict.Summary, StringComparison.Ordinal);
+        Assert.Equal(isFull ? null : Rules.Counted, verdict.Failure?.Rule);
+    }
+
     [Fact]
     public async Task A_secure_sum_is_held_to_its_order_its_owners_keys_and_its_survivors()
     {
