@@ -27,28 +27,7 @@ internal sealed class RoundIndex : IDisposable
     public PeerIdentity Coordinator { get; }
 
     /// <exception cref="VertFedException"><see cref="ErrorCode.DoesNotVerify"/>: no transcript, or damaged. <see cref="ErrorCode.Usage"/>: it cannot be opened.</exception>
-    public static async Task<RoundIndex> OpenAsync(string path, CancellationToken cancellationToken)
-    {
-        FileStream file;
-        try
-        {
-            file = new(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new VertFedException(ErrorCode.Usage, $"The transcript '{path}' cannot be opened: {e.Message}", e);
-        }
-
-        try
-        {
-            return await ReadAsync(file, cancellationToken);
-        }
-        catch
-        {
-            await file.DisposeAsync();
-            throw;
-        }
-    }
+    public static Task<RoundIndex> OpenAsync(string path, CancellationToken cancellationToken) => TranscriptFile.ReadAsync(path, ReadAsync, cancellationToken);
 
     /// <summary>Root of the tree over all entries, 32 bytes.</summary>
     public byte[] Root()
