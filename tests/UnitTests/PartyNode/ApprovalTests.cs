@@ -149,7 +149,9 @@ public sealed class ApprovalTests
         await using NodeFixture fixture = await NodeFixture.StartAsync();
         fixture.WriteData(200);
         RunningNode bank = fixture.StartNode(Role.LabelParty, Manual + "\n  automatic_for: {peers: [retailer], kinds: [train]}");
-        // No second party: the job stays offered, however late the question comes.
+
+        // The other party asks its operator, so the job stays offered, however late the question comes.
+        fixture.StartNode(Role.FeatureParty, Manual);
         string job = await fixture.SubmitAsync();
         await bank.WaitForAsync("answer", "\"accepted\":true");
 
