@@ -34,7 +34,7 @@ public static class Leverage
 
         Cholesky factor = Cholesky.Factor(gram, d);
         double unit = DeterministicMath.PowerOfTwo(-columns.FeatureBits);
-        Parallel.For(0, (rows + ChunkRows - 1) / ChunkRows, chunk =>
+        Parallel.For(0, (rows + ChunkRows - 1) / ChunkRows, Processors.OneThreadEach, chunk =>
         {
             int start = chunk * ChunkRows;
             int length = Math.Min(ChunkRows, rows - start);

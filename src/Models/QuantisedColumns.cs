@@ -45,7 +45,7 @@ public sealed class QuantisedColumns
         }
 
         double[] result = new double[Rows];
-        Parallel.For(0, (Rows + ChunkRows - 1) / ChunkRows, chunk =>
+        Parallel.For(0, (Rows + ChunkRows - 1) / ChunkRows, Processors.OneThreadEach, chunk =>
         {
             int start = chunk * ChunkRows;
             int length = Math.Min(ChunkRows, Rows - start);
@@ -132,7 +132,7 @@ public sealed class QuantisedColumns
             }
 
             // Every entry is added to by one thread, chunk after chunk: the order does not depend on the number of threads.
-            Parallel.For(0, d, j =>
+            Parallel.For(0, d, Processors.OneThreadEach, j =>
             {
                 ReadOnlySpan<double> own = weighted[j].AsSpan(0, length);
                 for (int k = 0; k <= j; k++)

@@ -98,7 +98,7 @@ public static class SyntheticPair
         {
             cancellationToken.ThrowIfCancellationRequested();
             long start = first;
-            Parallel.For(0, wave, slot =>
+            Parallel.For(0, wave, Processors.OneThreadEach, slot =>
             {
                 byte[] buffer = buffers[slot] ??= new byte[BlockRows * rowBytes];
                 int used = 0;

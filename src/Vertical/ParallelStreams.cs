@@ -1,7 +1,8 @@
 using System.Runtime.ExceptionServices;
+using VertFed.Models;
 using VertFed.Primitives;
-using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Protocol;
 
 namespace VertFed.Vertical;
 
@@ -38,7 +39,7 @@ internal static class ParallelStreams
     {
         try
         {
-            Parallel.For(0, count, work);
+            Parallel.For(0, count, Processors.OneThreadEach, work);
         }
         catch (AggregateException exception) when (exception.InnerExceptions.Count > 0)
         {

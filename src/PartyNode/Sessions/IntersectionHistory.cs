@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using VertFed.Models;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Reporting;
 using VertFed.Protocol;
@@ -87,7 +88,7 @@ internal sealed class IntersectionHistory(string folder, TimeSpan recent, TimePr
     {
         byte[] key = LoadKey();
         ulong[] hashes = new ulong[ids.Count];
-        Parallel.For(0, ids.Count, i =>
+        Parallel.For(0, ids.Count, Processors.OneThreadEach, i =>
         {
             Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
             HMACSHA256.HashData(key, Encoding.UTF8.GetBytes(ids[i]), mac);

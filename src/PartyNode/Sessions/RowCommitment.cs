@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
+using VertFed.Models;
 using VertFed.PartyNode.Data;
 using VertFed.Primitives;
 using VertFed.Protocol;
@@ -38,7 +39,7 @@ internal static class RowCommitment
             int first = start;
             int count = Math.Min(BlockRows, table.Rows - start);
             salts.Fill(salt.AsSpan(0, count * SaltBytes));
-            Parallel.For(0, count, k => leaves[k] = HashRow(table, first + k, salt.AsSpan(k * SaltBytes, SaltBytes)));
+            Parallel.For(0, count, Processors.OneThreadEach, k => leaves[k] = HashRow(table, first + k, salt.AsSpan(k * SaltBytes, SaltBytes)));
             for (int k = 0; k < count; k++)
             {
                 tree.AppendHash(leaves[k]);

@@ -36,7 +36,7 @@ public sealed class PsiParty
     private readonly int _maxThreads;
 
     /// <param name="channel">The conversation with the peer.</param>
-    /// <param name="maxThreads">Most threads that compute at once, or −1 for as many as the machine has.</param>
+    /// <param name="maxThreads">Most threads that compute at once, or −1 for one a processor.</param>
     /// <exception cref="ArgumentOutOfRangeException">No thread.</exception>
     public PsiParty(IChannel channel, int maxThreads = -1)
     {
@@ -47,7 +47,7 @@ public sealed class PsiParty
         }
 
         _channel = channel;
-        _maxThreads = maxThreads;
+        _maxThreads = maxThreads < 0 ? Environment.ProcessorCount : maxThreads;
     }
 
     /// <summary>Finds the ids in common with the peer, who runs the same.</summary>

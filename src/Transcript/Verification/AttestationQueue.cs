@@ -11,6 +11,8 @@ internal sealed class AttestationQueue<TEntry>(Func<TEntry, bool> isSigned, Func
 {
     private const int BatchEntries = 256;
 
+    private static readonly ParallelOptions OneThreadAProcessor = new() { MaxDegreeOfParallelism = Environment.ProcessorCount };
+
     private List<TEntry> _batch = [];
     private Task<TEntry?> _running = Task.FromResult<TEntry?>(null);
 
@@ -57,7 +59,7 @@ internal sealed class AttestationQueue<TEntry>(Func<TEntry, bool> isSigned, Func
     private TEntry? FirstBad(List<TEntry> entries)
     {
         bool[] good = new bool[entries.Count];
-        Parallel.For(0, entries.Count, i => good[i] = isSigned(entries[i]));
+        Parallel.For(0, entries.Count, OneThreadAProcessor, i => good[i] = isSigned(entries[i]));
         int first = Array.IndexOf(good, false);
         return first < 0 ? null : entries[first];
     }
