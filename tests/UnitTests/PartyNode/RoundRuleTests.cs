@@ -81,14 +81,14 @@ public sealed class RoundRuleTests
     {
         using TemporaryPlace place = new();
         PublicRows held = Load("0.5,1\n-2,0\n");
-        Action<HorizontalSpec> named = spec => (spec.Strategy, spec.PublicRows) = ("fedmd:5", new PublicRowsSpec { Name = "shared", Rows = 2, Sha256 = Google.Protobuf.ByteString.CopyFrom(held.Sha256) });
+        Action<HorizontalSpec> named = spec => (spec.Strategy, spec.Privacy, spec.PublicRows) = ("fedmd:5", null, new PublicRowsSpec { Name = "shared", Rows = 2, Sha256 = Google.Protobuf.ByteString.CopyFrom(held.Sha256) });
 
         Assert.Equal(GuardVerdicts.Pass, Find("public-rows", Input("max_rounds: 5")).Verdict);
         Assert.Equal(GuardVerdicts.Pass, Find("public-rows", Input("max_rounds: 5", named, Load("0.50,1\n-2,-0\n"))).Verdict);
         Refused("'shared' is not among this party's public_data", null);
         Refused("this party's public rows 'shared' are 3, the job's 2", Load("0.5,1\n-2,0\n0,0\n"));
         Refused("this party's public rows 'shared' have another sha256 than the job's: another content, order or columns", Load("-2,0\n0.5,1\n"));
-        Assert.Contains("line 3, column 'a'", Assert.Throws<VertFedException>(() => Load("0.5,1\n,0\n")).Message, StringComparison.Ordinal);
+        Assert.Contains("line 3, column 'a'", Assert.Throws<VertFedException>(() => Load("0.5,1\n1,\n")).Message, StringComparison.Ordinal);
 
         void Refused(string reason, PublicRows? other)
         {
