@@ -1,7 +1,6 @@
 using Google.Protobuf;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
-using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Service;
@@ -286,25 +285,8 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
 
     private ModelUpdate Plain(RoundHeader header, ClientUpdate update, int cluster, double[]? own)
     {
-        double[] sent = [.. update.Delta];
-        double[]? residual = null;
         using RandomStream rounding = _streams.For("codec", OrderEssence.Sequence(_plan, header), place);
-        UpdateCodec codec = _plan.Codec;
-        if (codec.KeepsError && memory.Residual is { } carried)
-        {
-            for (int i = 0; i < sent.Length; i++)
-            {
-                sent[i] += carried[i];
-            }
-        }
-
-        byte[] encoded = codec.Encode(sent, rounding);
-        if (codec.KeepsError)
-        {
-            double[] received = codec.Decode(encoded, sent.Length);
-            residual = [.. sent.Zip(received, (own, there) => own - there)];
-        }
-
+        byte[] encoded = CompressionPart.Encode(_plan.Codec, update.Delta, memory.Residual, rounding, out double[]? residual);
         memory.Pend(header.Round, update.ControlDelta, residual, own);
         return new ModelUpdate
         {
