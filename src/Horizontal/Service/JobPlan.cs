@@ -136,6 +136,15 @@ public sealed class JobPlan
                 $"The model '{Specification.Model}' has {model.Layout.Length} parameters over {columns} columns, {Models} times; at most {HorizontalSpecification.MostParameters} are trained.");
     }
 
+    /// <summary>The model that a spec's words name, over so many encoded columns, however large: as a model file has them.</summary>
+    /// <param name="words">As the spec's <c>model</c>.</param>
+    /// <exception cref="HorizontalException">There is no such model.</exception>
+    public static FederatedModel ModelOf(string words, int columns)
+    {
+        (LossHead head, Activation activation, int[] hidden) = Model(words);
+        return hidden.Length == 0 ? FederatedModel.Generalised(head, columns) : FederatedModel.Perceptron(head, columns, activation, hidden);
+    }
+
     /// <summary>The strategy, in the form that the spec's privacy gives it.</summary>
     /// <param name="streams">The coordinator's own, or a party's, which are not drawn from.</param>
     public AggregationStrategy WithNoise(RandomStreams streams) => Privacy?.Strategy(streams) ?? Strategy;

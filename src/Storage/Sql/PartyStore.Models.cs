@@ -30,6 +30,11 @@ public abstract partial class PartyStore
             },
             cancellationToken);
 
+    public Task ErasePayloadsAsync(string job, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection => connection.Execute("UPDATE messages SET payload = @none WHERE job = @job AND length(payload) > 0", new { job, none = Array.Empty<byte>() }),
+            cancellationToken);
+
     public Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>

@@ -100,6 +100,30 @@ public abstract partial class PartyStoreContract
         Assert.Null(await Store.SetModelStateAsync(Third, ModelState.Deleted, None));
     }
 
+    [SkippableFact]
+    public async Task Erased_payloads_leave_what_was_signed_and_other_jobs_alone()
+    {
+        foreach (string job in new[] { Job, Second })
+        {
+            await FinishAsync(job, JobState.Done, [1]);
+            await Store.SaveAttemptAsync(Attempt() with { Job = job }, None);
+            await Store.AppendOutboundAsync(job, 1, 0, Envelope(1, 10), None);
+            await Store.AppendInboundAsync(job, 1, 0, Envelope(2, 10), None);
+        }
+
+        await Store.ErasePayloadsAsync(Job, None);
+        await Store.ErasePayloadsAsync(Job, None);
+
+        foreach (Envelope? erased in new[] { await Store.ReadOutboundAsync(Job, 1, 0, None), await Store.ReadInboundAsync(Job, 1, 0, None) })
+        {
+            Assert.Empty(erased!.Payload);
+            Assert.NotEmpty(erased.Core);
+            Assert.NotEmpty(erased.Attestation);
+        }
+
+        Assert.Equal(Envelope(2, 10), await Store.ReadInboundAsync(Second, 1, 0, None));
+    }
+
     private async Task FinishAsync(string job, JobState state, byte[]? model)
     {
         await Store.AddJobAsync(NewJob(job) with { State = JobState.Running }, None);
