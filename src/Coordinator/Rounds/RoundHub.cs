@@ -51,7 +51,7 @@ internal sealed class RoundHub(
         {
             string owner = trust.Current.Find(job.Submitter)?.Name ?? job.Submitter;
             places.TakeRegardless(owner);
-            Run(job, owner);
+            Run(_live[job.Job] = Live(job, owner));
         }
     }
 
@@ -94,12 +94,7 @@ internal sealed class RoundHub(
 
         if (outcome == AddJobOutcome.Different)
             throw GrpcErrors.Make(Grpc.Core.StatusCode.AlreadyExists, ErrorCode.Refused, "another spec was submitted under this job id or client token before");
-        if (outcome == AddJobOutcome.Added)
-        {
-            Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
-            Run(job, caller.Name);
-        }
-
+        TakeUp(job, caller.Name, hasPlace: outcome == AddJobOutcome.Added);
         return job;
     }
 
@@ -113,10 +108,14 @@ internal sealed class RoundHub(
         if (!byOperator && !submitter.Verify(signed, signature.Span) && !caller.Key.Verify(signed, signature.Span))
             throw new VertFedException(ErrorCode.DoesNotVerify, "the cancellation is not signed by the job's submitter");
         await caller.AllowedAsync(job.Job);
+        string by = caller.Submitted(job.Submitter) ? "the submitter" : "the coordinator's operator";
+        JobError why = new() { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" };
+
+        // One that is open and runs nowhere is one whose first write was reported as failed and kept all the same.
+        if (job.IsOpen && !_live.ContainsKey(job.Job))
+            await store.MoveRoundJobAsync(job.Job, JobState.Cancelled, why, time.GetUtcNow().ToUnixTimeMilliseconds(), CancellationToken.None);
         if (_live.TryGetValue(job.Job, out RoundJob? live))
         {
-            string by = caller.Submitted(job.Submitter) ? "the submitter" : "the coordinator's operator";
-            JobError why = new() { Code = nameof(ErrorCode.Cancelled), Party = "coordinator", Message = $"cancelled by {by}" };
             live.Cancel(why);
 
             // It may have been taken up again in between, without having heard of it.
@@ -163,38 +162,8 @@ internal sealed class RoundHub(
     /// <summary>What tells of an open job's changes; null where it is not open.</summary>
     public Pulse? ChangesOf(string job) => _live.TryGetValue(job, out RoundJob? live) ? live.Changed : null;
 
-    public JobStatus Describe(RoundJobRecord job)
-    {
-        JobSpecification spec = SpecOf(job);
-        RoundJob? live = _live.GetValueOrDefault(job.Job);
-        RoundCheckpoint? checkpoint = job.Checkpoint;
-        JobStatus status = new()
-        {
-            Job = job.Job,
-            State = job.State,
-            Title = spec.Title,
-            SubmittedUnixMs = job.SubmittedUnixMs,
-            StartedUnixMs = job.StartedUnixMs,
-            EndedUnixMs = job.EndedUnixMs,
-            Round = live?.Round ?? checkpoint?.Rounds ?? 0,
-            Rounds = (uint)spec.Horizontal!.Rounds,
-            Bytes = (ulong)(checkpoint?.Summaries.Sum(round => (long)(round.BytesUp + round.BytesDown)) ?? 0),
-            Kind = JobKind.Horizontal,
-            Submitter = job.Submitter,
-            Purpose = spec.Purpose,
-            Error = job.Error?.Clone(),
-        };
-        status.NotCoSigned.AddRange(RoundAudit.NotCoSigned(job));
-        status.Parties.AddRange(job.Parties.Select(party => party.Name));
-        if (job.IsOpen && live is not null)
-        {
-            status.Awaited.AddRange(live.Awaited);
-            status.AwaitingApproval.AddRange(live.Held);
-            status.EtaSeconds = Eta(job, spec.Horizontal!, time.GetUtcNow().ToUnixTimeMilliseconds());
-        }
-
-        return status;
-    }
+    public JobStatus Describe(RoundJobRecord job) =>
+        RoundStatus.Of(job, SpecOf(job), _live.GetValueOrDefault(job.Job), time.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>The parties' sealed parts and the coordinator's own.</summary>
     public ReportResponse Report(RoundJobRecord job)
@@ -216,16 +185,17 @@ internal sealed class RoundHub(
     /// <summary>Hands on what a party's connection said; a job that has ended says its end again.</summary>
     public async ValueTask TellAsync(RoundJobRecord job, string party, RoundEvent what, CancellationToken cancellationToken)
     {
-        if (_live.TryGetValue(job.Job, out RoundJob? live))
-        {
-            await live.TellAsync(what, cancellationToken);
+        _ = _live.TryGetValue(job.Job, out RoundJob? live);
+        if (live is not null && await live.TellAsync(what, cancellationToken))
             return;
-        }
-
         if (what is OutcomeEvent { Outcome: var outcome })
             await store.SaveRoundOutcomeAsync(job.Job, what.Place, outcome, cancellationToken);
         else if (what is WordEvent { Word: var word })
             await RoundTree.TakeAsync(store, (await store.FindRoundJobAsync(job.Job, cancellationToken))!, what.Place, word, time.GetUtcNow().ToUnixTimeMilliseconds(), cancellationToken);
+
+        // The store may have failed it in between: whoever takes it up again has perhaps read it before this was kept.
+        if (_live.TryGetValue(job.Job, out RoundJob? again) && again != live && await again.TellAsync(what, cancellationToken))
+            return;
         RoundJobRecord record = (await store.FindRoundJobAsync(job.Job, cancellationToken))!;
         if (!record.IsOpen)
             Send(party, new CoordinatorFrame { End = RoundJob.EndOf(record) });
@@ -255,13 +225,6 @@ internal sealed class RoundHub(
         }
     }
 
-    // For all rounds that the spec allows, at the pace so far; the job may converge before.
-    private static uint Eta(RoundJobRecord job, HorizontalSpecification spec, long now)
-    {
-        double done = job.Checkpoint?.Rounds ?? 0;
-        return done == 0 || job.StartedUnixMs == 0 ? 0 : (uint)Math.Clamp(Math.Ceiling((now - job.StartedUnixMs) / 1000.0 / done * (spec.Rounds - done)), 0, uint.MaxValue);
-    }
-
     private static JobSpecification SpecOf(RoundJobRecord job) => JobSpecification.Parse(SignedJobSpec.Parser.ParseFrom(job.SignedSpec).Spec.Span);
 
     private static bool MaySee(Caller caller, RoundJobRecord job) => caller.MaySee(job.Submitter, [.. job.Parties.Select(party => party.Name)]);
@@ -281,17 +244,36 @@ internal sealed class RoundHub(
         }
     }
 
-    private void Run(RoundJobRecord job, string owner)
+    /// <summary>A job that was kept just now, or whose first write was reported as failed and kept all the same.</summary>
+    private void TakeUp(RoundJobRecord job, string owner, bool hasPlace)
     {
+        // Taken first: as soon as the job runs it may end, and give its place back.
+        if (!hasPlace)
+            places.TakeRegardless(owner);
         RoundJob live = Live(job, owner);
-        Task task = Task.Run(() => RunAsync(live));
-        _tasks[job.Job] = task;
-        // One that is over already did not find itself there to remove.
-        if (task.IsCompleted)
-            _tasks.TryRemove(job.Job, out _);
+        if (!job.IsOpen || !_live.TryAdd(job.Job, live))
+        {
+            // It has ended, or runs: an equal request was quicker, and took a place for the job itself.
+            places.GiveBack(owner);
+            live.Dispose();
+            return;
+        }
+
+        Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
+        Run(live);
     }
 
-    private RoundJob Live(RoundJobRecord job, string owner) => _live[job.Job] = new RoundJob(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time)
+    private void Run(RoundJob live)
+    {
+        string job = live.Record.Job;
+        Task task = Task.Run(() => RunAsync(live));
+        _tasks[job] = task;
+        // One that is over already did not find itself there to remove.
+        if (task.IsCompleted)
+            _tasks.TryRemove(job, out _);
+    }
+
+    private RoundJob Live(RoundJobRecord job, string owner) => new(job, store, keys.Credential.Identity, keys.Checkpoints, Send, time)
     {
         Owner = owner,
         Connected = party => hub.SessionOf(party) is not null,
@@ -335,7 +317,11 @@ internal sealed class RoundHub(
             }
 
             if (ended is not null)
+            {
+                await live.KeepRestAsync(CancellationToken.None);
                 Conclude(live, ended);
+            }
+
             return true;
         }
         catch (VertFedException error)
@@ -357,6 +343,7 @@ internal sealed class RoundHub(
             await Task.Delay(StoreWait, time, _stop.Token);
             try
             {
+                await failed.KeepRestAsync(_stop.Token);
                 RoundJobRecord kept = (await store.FindRoundJobAsync(failed.Record.Job, _stop.Token))!;
                 if (!kept.IsOpen)
                 {
@@ -364,7 +351,7 @@ internal sealed class RoundHub(
                     return null;
                 }
 
-                RoundJob again = Live(kept, failed.Owner);
+                RoundJob again = _live[kept.Job] = Live(kept, failed.Owner);
                 if (failed.Cancelled is { } why)
                     again.Cancel(why);
                 failed.Changed.Signal();

@@ -70,15 +70,31 @@ internal sealed class RoundJob : IDisposable
         : [];
 
     /// <summary>Hands on what a connection has to say. Waits where the job is busy.</summary>
-    public async ValueTask TellAsync(RoundEvent what, CancellationToken cancellationToken)
+    /// <returns>False: it was not taken, for the job runs no more. The caller keeps what is to be kept.</returns>
+    public async ValueTask<bool> TellAsync(RoundEvent what, CancellationToken cancellationToken)
     {
         try
         {
             await _events.Writer.WriteAsync(what, cancellationToken);
+            return true;
         }
         catch (ChannelClosedException)
         {
-            // It ended in the meantime; its end is told to the party elsewhere.
+            return false;
+        }
+    }
+
+    /// <summary>Keeps what was taken and not read any more when the job ceased to run: the parties' last words, and their words on checkpoints. Not while it runs.</summary>
+    public async Task KeepRestAsync(CancellationToken cancellationToken)
+    {
+        // Looked at first and taken after: where the store fails, the next call begins with the same.
+        while (_events.Reader.TryPeek(out RoundEvent? next))
+        {
+            if (next is OutcomeEvent { Outcome: var outcome })
+                await _store.SaveRoundOutcomeAsync(Record.Job, next.Place, outcome, cancellationToken);
+            else if (next is WordEvent { Word: var word })
+                await RoundTree.TakeAsync(_store, Record, next.Place, word, Now(), cancellationToken);
+            _ = _events.Reader.TryRead(out _);
         }
     }
 
@@ -106,6 +122,10 @@ internal sealed class RoundJob : IDisposable
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, _ending.Token);
         try
         {
+            // What it began with may be of before an end that another run of it came to.
+            Publish(await _store.FindRoundJobAsync(Record.Job, stop));
+            if (!Record.IsOpen)
+                return Record;
             JobError? refusal = Record.State == JobState.Offered ? await OfferAsync(either.Token) : null;
             if (refusal is not null)
                 return await EndAsync(JobState.Refused, refusal);
