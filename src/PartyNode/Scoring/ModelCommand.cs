@@ -93,7 +93,7 @@ internal static class ModelCommand
         }
         else if (verb == "delete" && model.Kind == JobKind.Horizontal)
         {
-            output.WriteLine("Erased here: model.json, personal.json, what rounds carried, and the payloads of the job's envelopes. The coordinator and the other parties keep theirs.");
+            output.WriteLine("Erased here: model.json, personal.json, what rounds carried, and the models in the job's envelopes. The coordinator and the other parties keep theirs.");
         }
     }
 

@@ -130,12 +130,12 @@ internal sealed class ModelDesk(string party, IPartyStore store, string dataFold
         }
     }
 
-    /// <summary>What the store's deletion of a model leaves elsewhere. A horizontal job's envelopes hold models in the clear.</summary>
+    /// <summary>Erases what the store's deletion of a model leaves elsewhere.</summary>
     private async Task EraseAsync(JobSpecification job, CancellationToken cancellationToken)
     {
         if (job.Horizontal is not null)
         {
-            await store.ErasePayloadsAsync(job.Job, cancellationToken);
+            await RoundErasure.RunAsync(store, job.Job, cancellationToken);
         }
 
         EraseFiles(job.Job);

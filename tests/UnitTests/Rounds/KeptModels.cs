@@ -39,15 +39,26 @@ internal static class KeptModels
         Assert.False(File.Exists(fixture.PathAt(party, "jobs", job, "personal.json")));
         PartyRoundState rounds = PartyRoundState.Parser.ParseFrom(await File.ReadAllBytesAsync(fixture.PathAt(party, "jobs", job, "rounds.state")));
         Assert.Equal(new PartyRoundState { Capacity = 1 }, rounds);
-        for (ulong heard = 0; heard < 4; heard++)
-        {
-            Assert.Empty((await node.Store.ReadInboundAsync(job, 1, heard, default))!.Payload);
-        }
+        // Heard: SchemaOrder, ScalingOrder, a ModelOrder in each of four rounds, FinalModel. Said: Schema, ScalingSums, four updates.
+        Assert.Equal("1100000", await PayloadsAsync(7, heard => node.Store.ReadInboundAsync(job, 1, heard, default)));
+        Assert.Equal("110000", await PayloadsAsync(6, said => node.Store.ReadOutboundAsync(job, 1, said, default)));
 
         // What the party said can still be shown by a transcript that has the payloads.
         ReplayVerdict replayed = await fixture.ReplayAsync(party, node, transcript);
         Assert.True(replayed.IsFaithful, replayed.Difference);
         Assert.Equal(ModelFinding.None, replayed.Model);
+    }
+
+    /// <summary>[envelope]: 1 where the store has its payload, 0 where that was erased.</summary>
+    private static async Task<string> PayloadsAsync(ulong count, Func<ulong, ValueTask<Envelope?>> read)
+    {
+        string has = "";
+        for (ulong sequence = 0; sequence < count; sequence++)
+        {
+            has += (await read(sequence))!.Payload.IsEmpty ? '0' : '1';
+        }
+
+        return has;
     }
 
     /// <summary>The party's own rows, scored, come to what its file says by the formula.</summary>

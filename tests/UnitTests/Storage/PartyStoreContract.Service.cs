@@ -109,18 +109,17 @@ public abstract partial class PartyStoreContract
             await Store.SaveAttemptAsync(Attempt() with { Job = job }, None);
             await Store.AppendOutboundAsync(job, 1, 0, Envelope(1, 10), None);
             await Store.AppendInboundAsync(job, 1, 0, Envelope(2, 10), None);
+            await Store.AppendInboundAsync(job, 1, 1, Envelope(3, 10), None);
         }
 
-        await Store.ErasePayloadsAsync(Job, None);
-        await Store.ErasePayloadsAsync(Job, None);
+        await Store.ErasePayloadsAsync(Job, 1, inbound: true, [0, 7], None);
+        await Store.ErasePayloadsAsync(Job, 1, inbound: true, [0], None);
 
-        foreach (Envelope? erased in new[] { await Store.ReadOutboundAsync(Job, 1, 0, None), await Store.ReadInboundAsync(Job, 1, 0, None) })
-        {
-            Assert.Empty(erased!.Payload);
-            Assert.NotEmpty(erased.Core);
-            Assert.NotEmpty(erased.Attestation);
-        }
-
+        Envelope erased = (await Store.ReadInboundAsync(Job, 1, 0, None))!;
+        Assert.Empty(erased.Payload);
+        Assert.Equal((Envelope(2, 10).Core, Envelope(2, 10).Attestation), (erased.Core, erased.Attestation));
+        Assert.Equal(Envelope(3, 10), await Store.ReadInboundAsync(Job, 1, 1, None));
+        Assert.Equal(Envelope(1, 10), await Store.ReadOutboundAsync(Job, 1, 0, None));
         Assert.Equal(Envelope(2, 10), await Store.ReadInboundAsync(Second, 1, 0, None));
     }
 
