@@ -29,6 +29,9 @@ public sealed class FedBuff
         _rate = rate;
     }
 
+    /// <summary>K: updates in a full buffer.</summary>
+    public int Size => _size;
+
     /// <summary>s(τ).</summary>
     public static double Weight(int staleness) => 1 / Math.Sqrt(1.0 + staleness);
 

@@ -62,6 +62,12 @@ public sealed class JobPlan
     /// <summary>What an asynchronous job collects updates in; null where the job has rounds.</summary>
     public FedBuff? Buffer { get; private init; }
 
+    /// <summary>
+    /// Envelopes that an honest coordinator does not come to towards one party: twice the four questions of a round with a secure sum, in an asynchronous job for each
+    /// update of a version; and 256 for rounds that are begun again after a crash.
+    /// </summary>
+    public long MostQuestions => ((Specification.Rounds + 2L) * 8 * (Buffer?.Size ?? 1)) + 256;
+
     /// <summary>How many models an order has, from which a party chooses; 1 but under ifca.</summary>
     public int Models { get; private init; }
 

@@ -14,9 +14,11 @@ internal sealed class RoundReplayVoice(string job, uint place, Identity identity
     /// <summary>Answers that came out as recorded.</summary>
     public int Matched { get; private set; }
 
-    public Task<bool> HearAsync(RoundEnvelope question, CancellationToken cancellationToken) => Task.FromResult(true);
+    public Task<Hearing> HearAsync(RoundEnvelope question, CancellationToken cancellationToken) => Task.FromResult(Hearing.New);
 
     public bool TryRepeat(RoundHeader question, RoundStep answer) => false;
+
+    public Task RepeatAsync(RoundHeader question, IReadOnlyList<RoundStep> answers, CancellationToken cancellationToken) => Task.CompletedTask;
 
     public bool HasSaid(RoundHeader question, RoundStep answer) => false;
 

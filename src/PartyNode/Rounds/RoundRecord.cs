@@ -1,3 +1,4 @@
+using System.Globalization;
 using Google.Protobuf;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -16,12 +17,14 @@ internal sealed class RoundRecord
     private const int Page = 512;
     private readonly string _job;
     private readonly IPartyStore _store;
+    private readonly long _mostHeard;
     private readonly Dictionary<ulong, int> _places = [];
+    private readonly Dictionary<(uint Round, uint Attempt, RoundStep Step), ulong> _answers = [];
     private readonly List<byte[]> _said = [];
     private readonly List<byte[]> _heard = [];
     private ulong _last;
 
-    private RoundRecord(string job, IPartyStore store) => (_job, _store) = (job, store);
+    private RoundRecord(string job, IPartyStore store, long mostHeard) => (_job, _store, _mostHeard) = (job, store, mostHeard);
 
     /// <summary>Leaf hashes of the own envelopes, by sequence.</summary>
     public IReadOnlyList<byte[]> Said => _said;
@@ -30,9 +33,10 @@ internal sealed class RoundRecord
     public IReadOnlyList<byte[]> Heard => _heard;
 
     /// <summary>Reads what an earlier run of the node left.</summary>
-    public static async Task<RoundRecord> LoadAsync(string job, IPartyStore store, CancellationToken cancellationToken)
+    /// <param name="mostHeard">Envelopes of the coordinator that are kept; a further one is refused.</param>
+    public static async Task<RoundRecord> LoadAsync(string job, IPartyStore store, long mostHeard, CancellationToken cancellationToken)
     {
-        RoundRecord record = new(job, store);
+        RoundRecord record = new(job, store, mostHeard);
         foreach (bool inbound in new[] { false, true })
         {
             for (ulong from = 0; ; from += Page)
@@ -40,14 +44,15 @@ internal sealed class RoundRecord
                 IReadOnlyList<JournalEntry> page = await store.ReadEntriesAsync(job, JobAttempt, inbound, from, Page, cancellationToken);
                 foreach (JournalEntry entry in page)
                 {
+                    Envelope message = new() { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) };
+                    RoundEnvelope envelope = RoundCodec.Parse(message, withPayload: false);
                     if (inbound)
                     {
-                        Envelope envelope = new() { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) };
-                        record.AddHeard(RoundCodec.Parse(envelope, withPayload: false));
+                        record.AddHeard(envelope);
                     }
                     else
                     {
-                        record._said.Add(MerkleTree.HashLeaf(entry.Core));
+                        record.AddSaid(envelope);
                     }
                 }
 
@@ -65,31 +70,43 @@ internal sealed class RoundRecord
     public async Task SayAsync(RoundEnvelope envelope, CancellationToken cancellationToken)
     {
         await _store.AppendOutboundAsync(_job, JobAttempt, envelope.Header.Sequence, envelope.Message, cancellationToken);
-        _said.Add(LeafOf(envelope));
+        AddSaid(envelope);
     }
 
+    /// <summary>The number of the own envelope that answered a question by this step; null where there is none.</summary>
+    public ulong? AnswerTo(RoundHeader question, RoundStep step) => _answers.TryGetValue((question.Round, question.Attempt, step), out ulong sequence) ? sequence : null;
+
     /// <summary>As <see cref="IRoundVoice.HearAsync"/>.</summary>
-    public async Task<bool> HearAsync(RoundEnvelope envelope, CancellationToken cancellationToken)
+    public async Task<Hearing> HearAsync(RoundEnvelope envelope, CancellationToken cancellationToken)
     {
-        ulong sequence = envelope.Header.Sequence;
-        if (_places.TryGetValue(sequence, out int place))
+        RoundHeader header = envelope.Header;
+        if (_places.TryGetValue(header.Sequence, out int place))
         {
-            return _heard[place].AsSpan().SequenceEqual(LeafOf(envelope)) ? false : throw new VertFedException(
-                ErrorCode.ProtocolViolation, $"The coordinator sent two envelopes with the number {sequence}: {envelope.Header.Step} of round {envelope.Header.Round} is the second.")
-            {
-                Party = "coordinator", Step = envelope.Header.Step.ToString(),
-            };
+            return !_heard[place].AsSpan().SequenceEqual(LeafOf(envelope)) ? throw Broken(header, $"The coordinator sent two envelopes with the number {header.Sequence}: {header.Step} of round {header.Round} is the second.")
+                : header.Sequence == _last ? Hearing.Again
+                : Hearing.Earlier;
         }
 
-        if (_heard.Count > 0 && sequence < _last)
+        if (_heard.Count > 0 && header.Sequence < _last)
         {
-            // It was overtaken by a later one before it came.
-            return false;
+            // It numbers what it says to a party in the order in which it says it, on one connection: there is nothing that could be overtaken.
+            throw Broken(header, $"The coordinator's {header.Step} of round {header.Round} has the number {header.Sequence}, after number {_last} was heard.");
+        }
+
+        if (_heard.Count >= _mostHeard)
+        {
+            throw Broken(header, $"The coordinator's {header.Step} of round {header.Round} is one question more than the {_mostHeard} that the job spec's rounds can come to.");
         }
 
         await _store.AppendInboundAsync(_job, JobAttempt, (ulong)_heard.Count, envelope.Message, cancellationToken);
         AddHeard(envelope);
-        return true;
+        return Hearing.New;
+    }
+
+    private void AddSaid(RoundEnvelope envelope)
+    {
+        _said.Add(LeafOf(envelope));
+        _answers[(envelope.Header.Round, envelope.Header.Attempt, envelope.Header.Step)] = envelope.Header.Sequence;
     }
 
     private void AddHeard(RoundEnvelope envelope)
@@ -98,6 +115,9 @@ internal sealed class RoundRecord
         _heard.Add(LeafOf(envelope));
         _last = envelope.Header.Sequence;
     }
+
+    private static VertFedException Broken(RoundHeader header, FormattableString what) =>
+        new(ErrorCode.ProtocolViolation, what.ToString(CultureInfo.InvariantCulture)) { Party = "coordinator", Step = header.Step.ToString() };
 
     private static byte[] LeafOf(RoundEnvelope envelope) => MerkleTree.HashLeaf(envelope.Message.Core.Span);
 }

@@ -25,7 +25,7 @@ internal sealed class RoundRunner(PartyConfig config, NodeKey key, IPartyStore s
         JobSpecification spec = job.Specification;
         uint place = JobParties.PlaceOf(spec, config);
         AttemptRecord attempt = await AttemptAsync(job, input.Root, cancellationToken);
-        RoundRecord record = await RoundRecord.LoadAsync(spec.Job, store, cancellationToken);
+        RoundRecord record = await RoundRecord.LoadAsync(spec.Job, store, JobPlan.Of(spec).MostQuestions, cancellationToken);
         RoundVoice voice = new(spec.Job, place, key.Identity, store, record, relay, time);
         await voice.ResumeAsync(cancellationToken);
         string folder = Path.Combine(config.DataDirectory, "jobs", spec.Job);

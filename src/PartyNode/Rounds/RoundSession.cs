@@ -71,7 +71,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
                 throw Broken(header, "it is not the coordinator's to this party");
             }
 
-            await voice.HearAsync(envelope, cancellationToken);
+            if (await voice.HearAsync(envelope, cancellationToken) == Hearing.Earlier)
+            {
+                await voice.RepeatAsync(header, [AnswerTo(header.Step), RoundStep.SumLost], cancellationToken);
+                continue;
+            }
+
             try
             {
                 if (header.Step == RoundStep.FinalModel)

@@ -28,7 +28,7 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         }
     }
 
-    public Task<bool> HearAsync(RoundEnvelope question, CancellationToken cancellationToken) => record.HearAsync(question, cancellationToken);
+    public Task<Hearing> HearAsync(RoundEnvelope question, CancellationToken cancellationToken) => record.HearAsync(question, cancellationToken);
 
     public void Say(RoundWord word) => relay.SendWord(word);
 
@@ -43,6 +43,14 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         return true;
     }
 
+    public async Task RepeatAsync(RoundHeader question, IReadOnlyList<RoundStep> answers, CancellationToken cancellationToken)
+    {
+        if (answers.Select(step => record.AnswerTo(question, step)).FirstOrDefault(sequence => sequence is not null) is { } said)
+        {
+            await SendAgainAsync(said, cancellationToken);
+        }
+    }
+
     public bool HasSaid(RoundHeader question, RoundStep answer) =>
         _last is { } last && last.Header.Round == question.Round && last.Header.Attempt == question.Attempt && last.Header.Step == answer;
 
@@ -50,12 +58,7 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
     {
         for (ulong sequence = from; sequence < _trail.Next; sequence++)
         {
-            if (await store.ReadOutboundAsync(job, JobAttempt, sequence, cancellationToken) is { } envelope)
-            {
-                // All of a job can be asked for, again and again.
-                await relay.WaitForRoomAsync(cancellationToken);
-                relay.SendRound(envelope);
-            }
+            await SendAgainAsync(sequence, cancellationToken);
         }
     }
 
@@ -67,5 +70,15 @@ internal sealed class RoundVoice(string job, uint place, Identity identity, IPar
         _trail.Add(envelope);
         _last = envelope;
         relay.SendRound(envelope.Message);
+    }
+
+    private async Task SendAgainAsync(ulong sequence, CancellationToken cancellationToken)
+    {
+        if (await store.ReadOutboundAsync(job, JobAttempt, sequence, cancellationToken) is { } envelope)
+        {
+            // All of a job can be asked for, again and again.
+            await relay.WaitForRoomAsync(cancellationToken);
+            relay.SendRound(envelope);
+        }
     }
 }

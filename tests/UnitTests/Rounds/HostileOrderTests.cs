@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.Storage;
 using VertFed.UnitTests.Rounds.Lab;
 using Xunit;
 
@@ -17,6 +18,8 @@ public sealed class HostileOrderTests
     [InlineData("means", "the means and deviations are not those of the first order")]
     [InlineData("second order", "this round had another order before")]
     [InlineData("replay", "this round had another order before, or a later round has begun")]
+    [InlineData("number again", "The coordinator sent two envelopes with the number 3: ModelOrder of round 2 is the second.")]
+    [InlineData("flood", "The coordinator's ModelOrder of round 2 is one question more than the 296 that the job spec's rounds can come to.")]
     [InlineData("round", "the job spec has no such round")]
     [InlineData("final", "not those of the rounds")]
     [InlineData("late scaling", "the job spec asks for no such sums")]
@@ -32,7 +35,8 @@ public sealed class HostileOrderTests
     [InlineData("unordered", "not places of the job in ascending order")]
     [InlineData("keys", "Keys in the name of 'p2' are signed by another identity")]
     [InlineData("old keys", "Keys in the list are of another sum")]
-    [InlineData("survivors", "opened for other parties before|of the 10 envelopes that this party got|of the 11 envelopes that this party got")]
+    [InlineData("survivors", "opened for other parties before|of the 10 envelopes that this party got|of the 11 envelopes that this party got|after number 1000 was heard")]
+    [InlineData("number passed over", "The coordinator's SumSurvivors of round 1 has the number 7, after number 8 was heard.")]
     [InlineData("few survivors", "The secure sum needs")]
     [InlineData("few invited", "fewer parties than the job spec allows")]
     [InlineData("entered again", "this secure sum was entered before")]
@@ -40,6 +44,51 @@ public sealed class HostileOrderTests
     {
         using RoundCase roundCase = new(5, spec => (spec.MinimumClients, spec.Rounds, spec.SecureAggregation, spec.Scaling) = (4, 3, SumProtection.Bonawitz, ScalingChoice.None));
         await RequireRefusedAsync(roundCase, attack, reason);
+    }
+
+    [Theory]
+    [InlineData(SumProtection.None)]
+    [InlineData(SumProtection.Bonawitz)]
+    public async Task Questions_that_come_again_byte_for_byte_are_answered_as_before_and_change_nothing(SumProtection protection)
+    {
+        using RoundCase roundCase = new(3, spec => (spec.Rounds, spec.SecureAggregation) = (3, protection));
+        double[] expected = await RoundLab.UndisturbedAsync(roundCase);
+        await using RoundLab lab = new(roundCase);
+        List<CoordinatorFrame> heard = [];
+        List<(RoundHeader Header, ByteString Core)> said = [];
+        lab.Carry = (place, frame) =>
+        {
+            if (place != 1 || frame.Round is null || RoundCodec.Parse(frame.Round).Header.Step == RoundStep.FinalModel)
+            {
+                return [frame];
+            }
+
+            // All that it heard before, then the new one twice.
+            CoordinatorFrame[] carried = [.. heard, frame, frame];
+            heard.Add(frame);
+            return carried;
+        };
+        lab.Parties[0].Speak = (envelope, _) =>
+        {
+            lock (said)
+            {
+                said.Add((envelope.Header, envelope.Message.Core));
+            }
+
+            return [envelope.Message];
+        };
+
+        RoundJobRecord end = await lab.RunAsync();
+
+        Assert.True(end.State == JobState.Done, end.Error?.ToString());
+        Assert.Empty(end.Checkpoint!.Summaries.SelectMany(round => round.Refusals).Select(note => note.Reason));
+        Assert.All(lab.Parties, party => Assert.Equal(expected, party.Parameters));
+        lock (said)
+        {
+            Assert.All(said.GroupBy(one => one.Header.Sequence), group => Assert.Single(group.Select(one => one.Core).Distinct()));
+            Assert.Equal(heard.Count, said.Select(one => one.Header.Sequence).Distinct().Count());
+            Assert.True(said.Count(one => one.Header.Sequence == 0) > heard.Count);
+        }
     }
 
     private static async Task RequireRefusedAsync(RoundCase roundCase, string attack, string reason)
@@ -95,8 +144,18 @@ public sealed class HostileOrderTests
                     order.Parameters[0]++;
                     (header.Attempt, header.Sequence) = (2, 1000);
                     return [frame, Sign(order)];
+                case ("number again", 2):
+                    order.Parameters[0]++;
+                    return [frame, Sign(order)];
+                case ("flood", 2):
+                    return [frame, .. Enumerable.Range(0, 400).Select(number =>
+                    {
+                        header.Sequence = 1000 + (ulong)number;
+                        return Sign(order);
+                    })];
                 case ("replay", 3):
-                    return [first!];
+                    header.Round = 1;
+                    return [Sign(RoundCodec.Payload(RoundCodec.Parse(first!.Round), ModelOrder.Parser))];
                 case ("round", 2):
                     header.Round = 4;
                     return [Sign(order)];
@@ -136,13 +195,20 @@ public sealed class HostileOrderTests
             return [Sign(again)];
         }
 
+        if (header is { Step: RoundStep.SumSurvivors, Round: 1 } && attack == "number passed over")
+        {
+            // The number of what was said to another party.
+            header.Sequence--;
+            return [frame, Sign(RoundCodec.Payload(said, SumSurvivors.Parser))];
+        }
+
         if (header.Step == RoundStep.SumSurvivors && header.Round == 2 && attack is "survivors" or "few survivors")
         {
             SumSurvivors fewer = RoundCodec.Payload(said, SumSurvivors.Parser).Clone();
             fewer.Parties.RemoveAt(4);
             if (attack == "survivors")
             {
-                // Asked again, it says what it said before; that there were two questions comes out with the record.
+                // Asked again, it says what it said before; that there were two questions comes out with the next one's number, or with the record.
                 header.Sequence = 1000;
                 return [frame, Sign(fewer)];
             }
