@@ -52,7 +52,8 @@ internal sealed class SqliteRowSource : QueryRowSource
         catch (SqliteException error)
         {
             Dispose();
-            throw errors.Unreadable($"SQLite error {error.SqliteErrorCode}", error);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw error.SqliteErrorCode == raw.SQLITE_INTERRUPT ? errors.QueryTooSlow(_timeout) : errors.Unreadable($"SQLite error {error.SqliteErrorCode}", error);
         }
         catch
         {
