@@ -151,7 +151,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             Job = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray()),
             Kind = JobKind.Horizontal,
             Holdout = holdout,
-            DeadlineSeconds = 60,
+            DeadlineSeconds = 600,
             Payloads = Payloads.Full,
             Horizontal = new HorizontalSpec
             {
@@ -163,7 +163,7 @@ internal sealed class RoundFixture : IAsyncDisposable
                 Rate = 0.5,
                 Optimiser = OptimiserChoice.Sgd,
                 OverSelection = 1,
-                RoundDeadlineSeconds = 20,
+                RoundDeadlineSeconds = 110,
                 SecureAggregation = SumProtection.None,
                 Compression = "none",
                 Scaling = ScalingChoice.Federated,
@@ -237,6 +237,9 @@ internal sealed class RoundFixture : IAsyncDisposable
 
         return file.ToArray();
     }
+
+    /// <summary>The configuration of a party whose node was started.</summary>
+    public PartyConfig ConfigOf(int party) => _configs[party];
 
     /// <summary>A file of a party.</summary>
     public string PathAt(int party, params string[] parts) => Path.Combine([_place.Folder, Names[party], .. parts]);
