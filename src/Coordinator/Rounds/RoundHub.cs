@@ -166,9 +166,10 @@ internal sealed class RoundHub(
         RoundStatus.Of(job, SpecOf(job), _live.GetValueOrDefault(job.Job), time.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>The parties' sealed parts and the coordinator's own.</summary>
-    public ReportResponse Report(RoundJobRecord job)
+    public async Task<ReportResponse> ReportAsync(RoundJobRecord job, CancellationToken cancellationToken)
     {
-        ReportResponse response = new() { Status = Describe(job), Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job))) };
+        IReadOnlyList<RoundSummary> summaries = await store.ReadRoundSummariesAsync(job.Job, cancellationToken);
+        ReportResponse response = new() { Status = Describe(job), Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job), summaries)) };
         response.Parts.AddRange(job.Parties.Select(party => party.Outcome?.Report).OfType<SealedReport>());
         return response;
     }
