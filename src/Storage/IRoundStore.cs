@@ -5,12 +5,18 @@ namespace VertFed.Storage;
 /// <summary>A horizontal job as the coordinator keeps it.</summary>
 /// <param name="SignedSpec">A serialised SignedJobSpec.</param>
 /// <param name="SpecHash">Of spec and submitter: what tells the same submission from another.</param>
-/// <param name="Checkpoint">What is carried from round to round; null before the job runs.</param>
+/// <param name="Checkpoint">What is carried from round to round, without the rounds' summaries; null before the job runs, and in lists.</param>
 /// <param name="Parties">In the order of their places.</param>
 public sealed record RoundJobRecord(
     long Ordinal, string Job, JobState State, byte[] SignedSpec, byte[] SpecHash, string Submitter, long SubmittedUnixMs, long StartedUnixMs, long EndedUnixMs,
     JobError? Error, RoundCheckpoint? Checkpoint, IReadOnlyList<RoundPartyRecord> Parties)
 {
+    /// <summary>Rounds that are done.</summary>
+    public uint Rounds { get; init; }
+
+    /// <summary>Bytes of the envelopes of those rounds, from and to parties.</summary>
+    public ulong Bytes { get; init; }
+
     /// <summary>Whether it has not ended.</summary>
     public bool IsOpen => State is JobState.Offered or JobState.Running;
 
@@ -22,7 +28,7 @@ public sealed record RoundJobRecord(
 /// <param name="Place">From 1.</param>
 /// <param name="IdentityKey">DER SubjectPublicKeyInfo of the key that it accepted with; null before.</param>
 /// <param name="CheckpointKey">The serialised CheckpointKey that it accepted with; null before.</param>
-/// <param name="Outcome">Its last word; null before.</param>
+/// <param name="Outcome">Its last word; null before, and in lists.</param>
 /// <param name="CoSigned">Whether it co-signed the checkpoint that closes the record.</param>
 public sealed record RoundPartyRecord(uint Place, string Name, bool Accepted, byte[]? IdentityKey, byte[]? CheckpointKey, JobOutcome? Outcome, bool CoSigned);
 
@@ -56,7 +62,7 @@ public interface IRoundStore
     /// <summary>The job, or null.</summary>
     Task<RoundJobRecord?> FindRoundJobAsync(string job, CancellationToken cancellationToken);
 
-    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>; at most <paramref name="limit"/>.</summary>
+    /// <summary>Jobs newest first, from those with an ordinal below <paramref name="before"/>; at most <paramref name="limit"/>. As all lists without checkpoints and last words.</summary>
     Task<IReadOnlyList<RoundJobRecord>> ListRoundJobsAsync(int limit, long? before, CancellationToken cancellationToken);
 
     /// <summary>All jobs that have not ended, oldest first.</summary>
@@ -75,8 +81,14 @@ public interface IRoundStore
     /// <summary>Keeps a party's last word; the first counts.</summary>
     Task SaveRoundOutcomeAsync(string job, uint place, JobOutcome outcome, CancellationToken cancellationToken);
 
-    /// <summary>Keeps what is carried to the next round, in place of what was kept before.</summary>
+    /// <summary>
+    /// Keeps what is carried to the next round, in place of what was kept before. Its summaries are of the rounds done since: in the same commit they are appended to those
+    /// of the job, of each round the first.
+    /// </summary>
     Task SaveRoundCheckpointAsync(string job, RoundCheckpoint checkpoint, CancellationToken cancellationToken);
+
+    /// <summary>The summaries of the rounds that are done, in their order.</summary>
+    Task<IReadOnlyList<RoundSummary>> ReadRoundSummariesAsync(string job, CancellationToken cancellationToken);
 
     /// <summary>Appends envelopes to the job's record; those whose sender and sequence are there are passed over.</summary>
     Task AppendRoundEntriesAsync(string job, IReadOnlyList<RoundEntry> entries, long nowUnixMs, CancellationToken cancellationToken);

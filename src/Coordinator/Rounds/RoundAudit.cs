@@ -28,23 +28,23 @@ internal sealed class RoundAudit(ICoordinatorStore store, CoordinatorKeys keys)
             : record.IsOpen ? throw GrpcErrors.Make(StatusCode.FailedPrecondition, ErrorCode.Usage, "the job is open; its transcript is complete when it has ended")
             : record;
 
-    /// <summary>The newest transcripts that the caller may read.</summary>
-    public async Task<IReadOnlyList<TranscriptSummary>> ListAsync(Caller caller, int limit, CancellationToken cancellationToken)
+    /// <summary>Jobs that the caller may audit, newest first, and from where the next page goes on; null after the last.</summary>
+    /// <param name="limit">Most jobs that are looked at.</param>
+    public async Task<(IReadOnlyList<RoundJobRecord> Jobs, long? Before)> ListAsync(Caller caller, int limit, long? before, CancellationToken cancellationToken)
     {
-        List<TranscriptSummary> summaries = [];
-        foreach (RoundJobRecord job in await store.ListRoundJobsAsync(limit, null, cancellationToken))
-        {
-            if (!caller.MayAudit(job.Submitter, job.Parties.Select(party => party.Name)))
-                continue;
-            (long entries, long bytes) = await store.CountRoundEntriesAsync(job.Job, cancellationToken);
-            if (entries == 0)
-                continue;
-            TranscriptSummary summary = new() { Job = job.Job, Attempt = 1, State = job.State, Entries = (ulong)entries, Bytes = (ulong)bytes, Payloads = Payloads.Hashes };
-            summary.NotCoSigned.AddRange(NotCoSigned(job));
-            summaries.Add(summary);
-        }
+        IReadOnlyList<RoundJobRecord> page = await store.ListRoundJobsAsync(limit, before, cancellationToken);
+        return ([.. page.Where(job => caller.MayAudit(job.Submitter, job.Parties.Select(party => party.Name)))], page.Count < limit ? null : page[^1].Ordinal);
+    }
 
-        return summaries;
+    /// <summary>A job's transcript as lists have it; null where nothing was exchanged.</summary>
+    public async Task<TranscriptSummary?> SummaryAsync(RoundJobRecord job, CancellationToken cancellationToken)
+    {
+        (long entries, long bytes) = await store.CountRoundEntriesAsync(job.Job, cancellationToken);
+        if (entries == 0)
+            return null;
+        TranscriptSummary summary = new() { Job = job.Job, Attempt = 1, State = job.State, Entries = (ulong)entries, Bytes = (ulong)bytes, Payloads = Payloads.Hashes };
+        summary.NotCoSigned.AddRange(NotCoSigned(job));
+        return summary;
     }
 
     /// <summary>Of a job that is done, the parties that have not co-signed its record.</summary>

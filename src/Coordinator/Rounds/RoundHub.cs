@@ -50,8 +50,7 @@ internal sealed class RoundHub(
         foreach (RoundJobRecord job in await store.ListOpenRoundJobsAsync(cancellationToken))
         {
             string owner = trust.Current.Find(job.Submitter)?.Name ?? job.Submitter;
-            places.TakeRegardless(owner);
-            Run(_live[job.Job] = Live(job, owner));
+            TakeUp(job, owner, hasPlace: false);
         }
     }
 
@@ -94,7 +93,8 @@ internal sealed class RoundHub(
 
         if (outcome == AddJobOutcome.Different)
             throw GrpcErrors.Make(Grpc.Core.StatusCode.AlreadyExists, ErrorCode.Refused, "another spec was submitted under this job id or client token before");
-        TakeUp(job, caller.Name, hasPlace: outcome == AddJobOutcome.Added);
+        if (TakeUp(job, caller.Name, hasPlace: outcome == AddJobOutcome.Added))
+            Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
         return job;
     }
 
@@ -166,9 +166,10 @@ internal sealed class RoundHub(
         RoundStatus.Of(job, SpecOf(job), _live.GetValueOrDefault(job.Job), time.GetUtcNow().ToUnixTimeMilliseconds());
 
     /// <summary>The parties' sealed parts and the coordinator's own.</summary>
-    public ReportResponse Report(RoundJobRecord job)
+    public async Task<ReportResponse> ReportAsync(RoundJobRecord job, CancellationToken cancellationToken)
     {
-        ReportResponse response = new() { Status = Describe(job), Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job))) };
+        IReadOnlyList<RoundSummary> summaries = await store.ReadRoundSummariesAsync(job.Job, cancellationToken);
+        ReportResponse response = new() { Status = Describe(job), Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job), summaries)) };
         response.Parts.AddRange(job.Parties.Select(party => party.Outcome?.Report).OfType<SealedReport>());
         return response;
     }
@@ -244,8 +245,9 @@ internal sealed class RoundHub(
         }
     }
 
-    /// <summary>A job that was kept just now, or whose first write was reported as failed and kept all the same.</summary>
-    private void TakeUp(RoundJobRecord job, string owner, bool hasPlace)
+    /// <summary>Runs an open job: one that was kept just now, or whose first write was reported as failed and kept all the same, or that was open at a start.</summary>
+    /// <returns>False: it has ended, or runs already.</returns>
+    private bool TakeUp(RoundJobRecord job, string owner, bool hasPlace)
     {
         // Taken first: as soon as the job runs it may end, and give its place back.
         if (!hasPlace)
@@ -253,14 +255,14 @@ internal sealed class RoundHub(
         RoundJob live = Live(job, owner);
         if (!job.IsOpen || !_live.TryAdd(job.Job, live))
         {
-            // It has ended, or runs: an equal request was quicker, and took a place for the job itself.
+            // Where an equal request was quicker, that took a place for the job itself.
             places.GiveBack(owner);
             live.Dispose();
-            return;
+            return false;
         }
 
-        Log.RoundJobSubmitted(logger, job.Job, job.Parties.Count);
         Run(live);
+        return true;
     }
 
     private void Run(RoundJob live)

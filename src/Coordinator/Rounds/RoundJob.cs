@@ -58,7 +58,7 @@ internal sealed class RoundJob : IDisposable
     /// <summary>The round under way; 0 before the first.</summary>
     public uint Round => Volatile.Read(ref _training)?.Checkpoint is { } checkpoint
         ? Math.Min(checkpoint.Rounds + 1, (uint)Specification.Horizontal!.Rounds)
-        : Record.Checkpoint?.Rounds ?? 0;
+        : Record.Rounds;
 
     /// <summary>The parties waited for, by name.</summary>
     public IEnumerable<string> Awaited => Record.State == JobState.Offered

@@ -10,7 +10,8 @@ internal static class RoundReport
 {
     private const int SchemaVersion = 1;
 
-    public static byte[] Of(RoundJobRecord record, JobSpecification job)
+    /// <param name="summaries">Of the rounds that are done.</param>
+    public static byte[] Of(RoundJobRecord record, JobSpecification job, IReadOnlyList<RoundSummary> summaries)
     {
         HorizontalSpecification spec = job.Horizontal!;
         RoundCheckpoint checkpoint = record.Checkpoint ?? new RoundCheckpoint();
@@ -30,7 +31,7 @@ internal static class RoundReport
             json.WriteNumber("rounds_most", spec.Rounds);
             json.WriteBoolean("converged", checkpoint.Converged);
             json.WriteStartArray("rounds");
-            foreach (RoundSummary round in checkpoint.Summaries)
+            foreach (RoundSummary round in summaries)
                 Write(json, spec, round);
             json.WriteEndArray();
             json.WriteEndObject();

@@ -10,7 +10,6 @@ internal static class RoundStatus
     /// <param name="live">What runs it; null where nothing does.</param>
     public static JobStatus Of(RoundJobRecord job, JobSpecification spec, RoundJob? live, long nowUnixMs)
     {
-        RoundCheckpoint? checkpoint = job.Checkpoint;
         JobStatus status = new()
         {
             Job = job.Job,
@@ -19,9 +18,9 @@ internal static class RoundStatus
             SubmittedUnixMs = job.SubmittedUnixMs,
             StartedUnixMs = job.StartedUnixMs,
             EndedUnixMs = job.EndedUnixMs,
-            Round = live?.Round ?? checkpoint?.Rounds ?? 0,
+            Round = live?.Round ?? job.Rounds,
             Rounds = (uint)spec.Horizontal!.Rounds,
-            Bytes = (ulong)(checkpoint?.Summaries.Sum(round => (long)(round.BytesUp + round.BytesDown)) ?? 0),
+            Bytes = job.Bytes,
             Kind = JobKind.Horizontal,
             Submitter = job.Submitter,
             Purpose = spec.Purpose,
@@ -42,7 +41,7 @@ internal static class RoundStatus
     // For all rounds that the spec allows, at the pace so far; the job may converge before.
     private static uint Eta(RoundJobRecord job, HorizontalSpecification spec, long nowUnixMs)
     {
-        double done = job.Checkpoint?.Rounds ?? 0;
+        double done = job.Rounds;
         return done == 0 || job.StartedUnixMs == 0 ? 0 : (uint)Math.Clamp(Math.Ceiling((nowUnixMs - job.StartedUnixMs) / 1000.0 / done * (spec.Rounds - done)), 0, uint.MaxValue);
     }
 }

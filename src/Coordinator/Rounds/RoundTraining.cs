@@ -304,7 +304,13 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
             await tree.ConcludeAsync(checkpoint.Rounds, cancellationToken);
     }
 
-    private Task SaveAsync(CancellationToken cancellationToken) => store.SaveRoundCheckpointAsync(job.Job, checkpoint.Clone(), cancellationToken);
+    private async Task SaveAsync(CancellationToken cancellationToken)
+    {
+        await store.SaveRoundCheckpointAsync(job.Job, checkpoint.Clone(), cancellationToken);
+
+        // They are kept now, once. Where the write failed the job is taken up from the store, with those that it has.
+        checkpoint.Summaries.Clear();
+    }
 
     private static void Replace<T>(Google.Protobuf.Collections.RepeatedField<T> field, T[] values)
     {

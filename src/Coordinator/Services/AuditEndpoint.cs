@@ -20,19 +20,21 @@ internal sealed class AuditEndpoint(JobHub hub, RoundAudit rounds, CoordinatorKe
 
     public override async Task<ListTranscriptsResponse> List(ListTranscriptsRequest request, ServerCallContext context)
     {
-        PageRequest asked = PageRequest.Read(request.PageSize, request.PageToken);
-        JobPage page = await hub.Store.ListJobsAsync(
-            asked.Size, asked.Before, new JobFilter { Sight = Caller.Of(context).AuditSight }, context.CancellationToken);
-        IReadOnlyDictionary<long, Phase> checkpoints = await hub.Store.LastCheckpointsAsync([.. page.Jobs.Select(job => job.Ordinal)], context.CancellationToken);
-        var response = new ListTranscriptsResponse { NextPageToken = PageRequest.Token(page.Before) };
-        if (asked.Before is null)
+        Caller caller = Caller.Of(context);
+        MergedPage page = await MergedPage.ReadAsync(
+            request.PageSize,
+            request.PageToken,
+            (size, before) => JobPages.VerticalAsync(hub, size, before, new JobFilter { Sight = caller.AuditSight }, context.CancellationToken),
+            (size, before) => rounds.ListAsync(caller, size, before, context.CancellationToken));
+        IReadOnlyDictionary<long, Phase> checkpoints = await hub.Store.LastCheckpointsAsync(
+            [.. page.Jobs.Select(job => job.Vertical).OfType<JobRecord>().Select(job => job.Ordinal)], context.CancellationToken);
+        var response = new ListTranscriptsResponse { NextPageToken = page.NextToken };
+        foreach ((JobRecord? vertical, RoundJobRecord? horizontal) in page.Jobs)
         {
-            // Horizontal jobs have no order among the others: the newest of them stand on the first page.
-            response.Transcripts.AddRange(await rounds.ListAsync(Caller.Of(context), asked.Size, context.CancellationToken));
-        }
-
-        foreach (JobRecord job in page.Jobs.Where(job => job.HasTranscript))
-        {
+            if (horizontal is not null && await rounds.SummaryAsync(horizontal, context.CancellationToken) is { } rounded)
+                response.Transcripts.Add(rounded);
+            if (vertical is not { HasTranscript: true } job)
+                continue;
             var summary = new TranscriptSummary
             {
                 Job = job.Job, Attempt = job.Attempt, State = job.State, Entries = (ulong)job.Envelopes, Bytes = (ulong)job.Bytes, Payloads = job.Payloads,

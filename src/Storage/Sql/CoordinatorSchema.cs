@@ -227,5 +227,16 @@ internal static class CoordinatorSchema
             PRIMARY KEY (job, number, place)
         );
         """,
+        """
+        -- Summaries of horizontal jobs' rounds, which stood in the checkpoint before. rounds_done is NULL in a row that was saved last by an older coordinator: its checkpoint has them still.
+        ALTER TABLE round_jobs ADD COLUMN rounds_done BIGINT;
+        ALTER TABLE round_jobs ADD COLUMN bytes BIGINT NOT NULL DEFAULT 0;
+        CREATE TABLE round_summaries (
+            job TEXT NOT NULL REFERENCES round_jobs (job),
+            round BIGINT NOT NULL,
+            summary BLOB NOT NULL,
+            PRIMARY KEY (job, round)
+        );
+        """,
     ]);
 }

@@ -94,12 +94,6 @@ public abstract partial class CoordinatorStore
                 new { job, place = (int)place, outcome = outcome.ToByteArray() }),
             cancellationToken);
 
-    public Task SaveRoundCheckpointAsync(string job, RoundCheckpoint checkpoint, CancellationToken cancellationToken) =>
-        _database.WriteAsync(
-            connection => connection.Execute(
-                "UPDATE round_jobs SET round_checkpoint = @checkpoint WHERE job = @job", new { job, checkpoint = checkpoint.ToByteArray() }),
-            cancellationToken);
-
     public Task AppendRoundEntriesAsync(string job, IReadOnlyList<RoundEntry> entries, long nowUnixMs, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection => connection.Execute(
@@ -142,14 +136,16 @@ public abstract partial class CoordinatorStore
             cancellationToken);
 
     private static IReadOnlyList<RoundJobRecord> RoundJobs(DbConnection connection, string query, object parameters) =>
-        [.. connection.Query<string>(query, parameters).ToList().Select(job => RoundJob(connection, job)!)];
+        [.. connection.Query<string>(query, parameters).ToList().Select(job => RoundJob(connection, job, isListed: true)!)];
 
-    private static RoundJobRecord? RoundJob(DbConnection connection, string job)
+    /// <param name="isListed">Without the checkpoint and the parties' last words: they may be megabytes.</param>
+    private static RoundJobRecord? RoundJob(DbConnection connection, string job, bool isListed = false)
     {
         RoundJobRow? row = connection.QueryFirstOrDefault<RoundJobRow>(
-            """
+            $"""
             SELECT ordinal AS Ordinal, state AS State, signed_spec AS SignedSpec, spec_hash AS SpecHash, submitter AS Submitter, submitted_ms AS SubmittedMs,
-                started_ms AS StartedMs, ended_ms AS EndedMs, error AS Error, round_checkpoint AS Checkpoint
+                started_ms AS StartedMs, ended_ms AS EndedMs, error AS Error,
+                rounds_done AS RoundsDone, bytes AS Bytes, {(isListed ? "CASE WHEN rounds_done IS NULL THEN round_checkpoint END" : "round_checkpoint")} AS Checkpoint
             FROM round_jobs WHERE job = @job
             """,
             new { job });
@@ -158,8 +154,9 @@ public abstract partial class CoordinatorStore
         List<RoundPartyRecord> parties =
         [
             .. connection.Query<RoundPartyRow>(
-                    """
-                    SELECT p.place AS Place, p.name AS Name, p.accepted AS Accepted, p.identity_key AS IdentityKey, p.checkpoint_key AS CheckpointKey, p.outcome AS Outcome,
+                    $"""
+                    SELECT p.place AS Place, p.name AS Name, p.accepted AS Accepted, p.identity_key AS IdentityKey, p.checkpoint_key AS CheckpointKey,
+                        {(isListed ? "NULL" : "p.outcome")} AS Outcome,
                         (SELECT COUNT(*) FROM round_words AS w JOIN round_heads AS h ON h.job = w.job AND h.number = w.number
                         WHERE w.job = p.job AND w.place = p.place AND w.co_signature IS NOT NULL AND h.is_closing = 1) AS CoSigned
                     FROM round_parties AS p WHERE p.job = @job ORDER BY p.place
@@ -167,9 +164,14 @@ public abstract partial class CoordinatorStore
                     new { job })
                 .Select(party => party.ToRecord()),
         ];
+        RoundCheckpoint? checkpoint = row.Checkpoint is null ? null : RoundCheckpoint.Parser.ParseFrom(row.Checkpoint);
         return new RoundJobRecord(
             row.Ordinal, job, (JobState)row.State, row.SignedSpec, row.SpecHash, row.Submitter, row.SubmittedMs, row.StartedMs, row.EndedMs,
-            row.Error is null ? null : JobError.Parser.ParseFrom(row.Error), row.Checkpoint is null ? null : RoundCheckpoint.Parser.ParseFrom(row.Checkpoint), parties);
+            row.Error is null ? null : JobError.Parser.ParseFrom(row.Error), isListed ? null : checkpoint, parties)
+        {
+            Rounds = (uint?)row.RoundsDone ?? checkpoint?.Rounds ?? 0,
+            Bytes = row.RoundsDone is null ? BytesOf(checkpoint?.Summaries ?? []) : (ulong)row.Bytes,
+        };
     }
 
     private sealed class RoundJobRow
@@ -193,6 +195,10 @@ public abstract partial class CoordinatorStore
         public byte[]? Error { get; set; }
 
         public byte[]? Checkpoint { get; set; }
+
+        public long? RoundsDone { get; set; }
+
+        public long Bytes { get; set; }
     }
 
     private sealed class RoundPartyRow

@@ -5,6 +5,7 @@ using VertFed.Coordinator.Jobs;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.Storage.Sqlite;
 using VertFed.Transcript;
 using Xunit;
 
@@ -106,6 +107,51 @@ public sealed class AuditServiceTests
         await FailsAsync(
             fixture.Audit.InclusionProofAsync(new InclusionProofRequest { Job = job, Index = 1, TreeSize = 3 }).ResponseAsync, StatusCode.InvalidArgument,
             "tree_size is not the size of one of the job's checkpoints");
+    }
+
+    [Fact]
+    public async Task One_list_has_the_transcripts_of_both_kinds_newest_first_on_pages_of_any_size()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        string submitter = fixture.Submitter.Fingerprint;
+        string[] jobs = [.. Enumerable.Range(1, 9).Select(number => number.ToString("x32", System.Globalization.CultureInfo.InvariantCulture))];
+        await fixture.RestartAsync(async path =>
+        {
+            await using ICoordinatorStore store = SqliteCoordinatorStore.Open(path);
+            for (int i = 0; i < jobs.Length; i++)
+            {
+                // Two of one kind, one of the other. In the last of each nothing was exchanged, or nothing was recorded.
+                byte[] hash = [.. Enumerable.Repeat((byte)i, 32)];
+                if (i % 3 < 2)
+                {
+                    await store.AddRoundJobAsync(new NewRoundJob(jobs[i], [1], hash, submitter, null, ["bank", "retailer"], 100 + i), CancellationToken.None);
+                    if (i < 7)
+                        await store.AppendRoundEntriesAsync(jobs[i], [new RoundEntry(0, 0, 0, [1], [2], null, 5)], 200, CancellationToken.None);
+                    await store.MoveRoundJobAsync(jobs[i], JobState.Done, null, 300, CancellationToken.None);
+                }
+                else
+                {
+                    await store.AddJobAsync(
+                        new NewJob(jobs[i], [1], hash, submitter, "old", "bank", "retailer", 60, 100 + i, i < 8 ? Payloads.Full : Payloads.Unspecified), CancellationToken.None);
+                    await store.EndJobAsync(jobs[i], JobState.Cancelled, new JobError { Code = nameof(ErrorCode.Cancelled) }, 300, CancellationToken.None);
+                }
+            }
+        });
+
+        foreach (uint size in new uint[] { 1, 2, 4, 100 })
+        {
+            List<string> listed = [];
+            ListTranscriptsRequest request = new() { PageSize = size };
+            do
+            {
+                ListTranscriptsResponse page = await fixture.Audit.ListAsync(request);
+                Assert.InRange(page.Transcripts.Count, 0, (int)size);
+                listed.AddRange(page.Transcripts.Select(one => one.Job));
+                request.PageToken = page.NextPageToken;
+            }
+            while (request.PageToken.Length > 0);
+            Assert.Equal(jobs[..7].Reverse(), listed);
+        }
     }
 
     [Fact]

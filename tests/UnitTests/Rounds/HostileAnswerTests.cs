@@ -39,7 +39,7 @@ public sealed class HostileAnswerTests
         RoundJobRecord end = await lab.RunAsync();
 
         Assert.True(end.State == JobState.Done, end.Error?.ToString());
-        RoundSummary round = Assert.Single(end.Checkpoint!.Summaries);
+        RoundSummary round = Assert.Single(await lab.SummariesAsync());
         Assert.Equal(counts ? roundCase.Names : roundCase.Names[..3], round.Counted);
         if (attack != "twice" || round.Refusals.Count > 0)
         {
@@ -48,7 +48,7 @@ public sealed class HostileAnswerTests
             Assert.True(reason.Split('|').Any(each => note.Reason.Contains(each, StringComparison.Ordinal)), note.Reason);
         }
 
-        Given.AssertClose(RoundLab.Reference(roundCase, null, [.. Enumerable.Range(0, round.Counted.Count)]), [.. end.Checkpoint.Parameters]);
+        Given.AssertClose(RoundLab.Reference(roundCase, null, [.. Enumerable.Range(0, round.Counted.Count)]), [.. end.Checkpoint!.Parameters]);
     }
 
     private static IEnumerable<Envelope> Attack(string attack, RoundEnvelope said, HostileVoice voice)

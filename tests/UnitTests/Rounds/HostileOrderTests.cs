@@ -81,7 +81,7 @@ public sealed class HostileOrderTests
         RoundJobRecord end = await lab.RunAsync();
 
         Assert.True(end.State == JobState.Done, end.Error?.ToString());
-        Assert.Empty(end.Checkpoint!.Summaries.SelectMany(round => round.Refusals).Select(note => note.Reason));
+        Assert.Empty((await lab.SummariesAsync()).SelectMany(round => round.Refusals).Select(note => note.Reason));
         Assert.All(lab.Parties, party => Assert.Equal(expected, party.Parameters));
         lock (said)
         {

@@ -41,8 +41,8 @@ public sealed class RoundCrashTests
                 break;
             }
 
-            RequireSame(expected, lab, end, $"point {point}");
-            Assert.Empty(end.Checkpoint!.Summaries.SelectMany(round => round.Refusals));
+            await RequireSameAsync(expected, lab, end, $"point {point}");
+            Assert.Empty((await lab.SummariesAsync()).SelectMany(round => round.Refusals));
         }
     }
 
@@ -62,11 +62,11 @@ public sealed class RoundCrashTests
 
             Assert.True(end.State == JobState.Done, $"point {point}: {end.Error}");
             Assert.Equal(1, lab.Parties[1].Kills);
-            int[][] counted = [.. end.Checkpoint!.Summaries.Select(round => round.Counted.Select(name => Array.IndexOf(roundCase.Names, name)).ToArray())];
+            int[][] counted = [.. (await lab.SummariesAsync()).Select(round => round.Counted.Select(name => Array.IndexOf(roundCase.Names, name)).ToArray())];
             FederatedScaling scaling = FederatedScaling.FromSum(FederatedScaling.Contribution(RoundLab.Pool([.. counted[0].Select(party => roundCase.Rows[party])])));
             Given.AssertClose(RoundLab.Reference(roundCase, scaling, counted[1..]), lab.Parties[1].Parameters, 1e-6);
             Assert.All(counted, parties => Assert.InRange(parties.Length, 4, 5));
-            Assert.All(end.Checkpoint.Summaries.SelectMany(round => round.Refusals), note => Assert.Equal("p2", note.Party));
+            Assert.All((await lab.SummariesAsync()).SelectMany(round => round.Refusals), note => Assert.Equal("p2", note.Party));
         }
     }
 
@@ -85,16 +85,16 @@ public sealed class RoundCrashTests
                 break;
             }
 
-            RequireSame(expected, lab, end, $"write {write}, after: {write % 2 == odd}");
-            Assert.Empty(end.Checkpoint!.Summaries.SelectMany(round => round.Refusals));
+            await RequireSameAsync(expected, lab, end, $"write {write}, after: {write % 2 == odd}");
+            Assert.Empty((await lab.SummariesAsync()).SelectMany(round => round.Refusals));
         }
     }
 
-    private static void RequireSame(double[] expected, RoundLab lab, RoundJobRecord end, string what)
+    private static async Task RequireSameAsync(double[] expected, RoundLab lab, RoundJobRecord end, string what)
     {
         Assert.True(end.State == JobState.Done, $"{what}: {end.Error}");
-        Assert.Equal([0u, 1u, 2u], end.Checkpoint!.Summaries.Select(round => round.Round));
-        Assert.All(end.Checkpoint.Summaries, round => Assert.Equal(3, round.Counted.Count));
+        Assert.Equal([0u, 1u, 2u], (await lab.SummariesAsync()).Select(round => round.Round));
+        Assert.All(await lab.SummariesAsync(), round => Assert.Equal(3, round.Counted.Count));
         Assert.All(lab.Parties, party => Assert.True(expected.AsSpan().SequenceEqual(party.Parameters), what));
     }
 }

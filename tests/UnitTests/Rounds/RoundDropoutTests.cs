@@ -27,8 +27,8 @@ public sealed class RoundDropoutTests
         RoundJobRecord end = await lab.RunAsync();
 
         Assert.True(end.State == JobState.Done, end.Error?.ToString());
-        Assert.Equal(roundCase.Names[..counted], Assert.Single(end.Checkpoint!.Summaries).Counted);
-        Given.AssertClose(RoundLab.Reference(roundCase, null, [.. Enumerable.Range(0, counted)]), [.. end.Checkpoint.Parameters], 1e-6);
+        Assert.Equal(roundCase.Names[..counted], Assert.Single(await lab.SummariesAsync()).Counted);
+        Given.AssertClose(RoundLab.Reference(roundCase, null, [.. Enumerable.Range(0, counted)]), [.. end.Checkpoint!.Parameters], 1e-6);
     }
 
     [Theory]
@@ -49,7 +49,7 @@ public sealed class RoundDropoutTests
 
         Assert.Equal((JobState.Failed, nameof(ErrorCode.PeerUnavailable)), (end.State, end.Error!.Code));
         Assert.Contains($"{lostAt} of round 1 needs 4 parties; 3 answered. Nothing came within 60 s from p4, p5, p6.", end.Error.Message, StringComparison.Ordinal);
-        Assert.Empty(end.Checkpoint!.Summaries);
+        Assert.Empty(await lab.SummariesAsync());
         Assert.All(lab.Parties, party => Assert.Null(party.Result));
     }
 
@@ -79,12 +79,12 @@ public sealed class RoundDropoutTests
         RoundJobRecord end = await lab.RunAsync();
 
         Assert.True(end.State == JobState.Done, end.Error?.ToString());
-        RoundSummary[] rounds = [.. end.Checkpoint!.Summaries];
+        RoundSummary[] rounds = [.. await lab.SummariesAsync()];
         Assert.Equal(["p1,p2,p3", "p1,p2,p4"], rounds.Select(round => string.Join(",", round.Counted)));
         Assert.All(rounds, round => Assert.Equal(4, round.Invited.Count));
         RoundNote note = Assert.Single(rounds[1].Refusals);
         Assert.Equal(("p4", "ModelUpdate of round 1 came late: ModelUpdate of round 2 is asked now"), (note.Party, note.Reason));
-        Given.AssertClose(RoundLab.Reference(roundCase, null, [0, 1, 2], [0, 1, 3]), [.. end.Checkpoint.Parameters]);
+        Given.AssertClose(RoundLab.Reference(roundCase, null, [0, 1, 2], [0, 1, 3]), [.. end.Checkpoint!.Parameters]);
     }
 
     [Fact]
@@ -128,8 +128,8 @@ public sealed class RoundDropoutTests
         RoundJobRecord end = await lab.RunAsync();
 
         Assert.True(end.State == JobState.Done, end.Error?.ToString());
-        Assert.All(end.Checkpoint!.Summaries, round => Assert.Equal(100, round.Counted.Count));
-        Assert.All(lab.Parties, party => Assert.Equal(end.Checkpoint.Parameters, party.Parameters));
+        Assert.All(await lab.SummariesAsync(), round => Assert.Equal(100, round.Counted.Count));
+        Assert.All(lab.Parties, party => Assert.Equal(end.Checkpoint!.Parameters, party.Parameters));
     }
 
     private static RoundCase SecureCase() => new(6, spec =>

@@ -73,7 +73,7 @@ public sealed class RoundStateTests
             Assert.InRange(AucOf(roundCase, [.. end.Checkpoint!.Parameters]), clean - 0.01, 1);
             if (strategy.StartsWith("norm-bound", StringComparison.Ordinal) && Math.Abs(factor) > 1)
             {
-                Assert.Contains(end.Checkpoint.Summaries[0].Outliers, note => note.Party == "p5");
+                Assert.Contains((await lab.SummariesAsync())[0].Outliers, note => note.Party == "p5");
             }
         }
     }

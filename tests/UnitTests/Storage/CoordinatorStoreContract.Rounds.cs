@@ -71,6 +71,27 @@ public abstract partial class CoordinatorStoreContract
     }
 
     [SkippableFact]
+    public async Task Summaries_of_rounds_are_appended_with_the_checkpoint_and_lists_have_neither()
+    {
+        string job = (await Store.AddRoundJobAsync(RoundJob(1), None)).Job.Job;
+        RoundSummary[] rounds = [.. Enumerable.Range(0, 12).Select(round => new RoundSummary { Round = (uint)round, Counted = { "south" }, BytesUp = 1, BytesDown = 10 })];
+        await Store.SaveRoundCheckpointAsync(job, new RoundCheckpoint { Attempt = 1 }, None);
+        Assert.Empty(await Store.ReadRoundSummariesAsync(job, None));
+        foreach (RoundSummary round in rounds)
+            await Store.SaveRoundCheckpointAsync(job, new RoundCheckpoint { Rounds = round.Round, Parameters = { 0.5 }, Summaries = { round } }, None);
+        await Store.SaveRoundCheckpointAsync(job, new RoundCheckpoint { Rounds = 11, Attempt = 1 }, None);
+        await Store.SaveRoundOutcomeAsync(job, 1, new JobOutcome { Job = job, State = JobState.Done }, None);
+
+        Assert.Equal(rounds, await Store.ReadRoundSummariesAsync(job, None));
+        RoundJobRecord found = (await Store.FindRoundJobAsync(job, None))!;
+        Assert.Equal(new RoundCheckpoint { Rounds = 11, Attempt = 1 }, found.Checkpoint);
+        Assert.Equal((11u, 12 * 11UL, JobState.Done), (found.Rounds, found.Bytes, found.Parties[0].Outcome!.State));
+        RoundJobRecord listed = Assert.Single(await Store.ListRoundJobsAsync(1, null, None));
+        Assert.Equal((11u, 12 * 11UL, null, null), (listed.Rounds, listed.Bytes, listed.Checkpoint, listed.Parties[0].Outcome));
+        Assert.Empty(await Store.ReadRoundSummariesAsync(Id(99), None));
+    }
+
+    [SkippableFact]
     public async Task A_horizontal_jobs_record_keeps_each_envelope_once_in_its_order()
     {
         string job = (await Store.AddRoundJobAsync(RoundJob(1), None)).Job.Job;

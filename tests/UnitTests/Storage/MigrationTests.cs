@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Security.Cryptography;
 using System.Text;
 using Dapper;
+using Google.Protobuf;
 using Microsoft.Data.Sqlite;
 using Npgsql;
 using VertFed.Protocol.V1;
@@ -41,6 +42,7 @@ public sealed class MigrationTests : IDisposable
     [InlineData("coordinator", 2, "3c20f3770d8abb6769b3a0eb5929362405a3a21941266b2f3e79bf4835e482d2")]
     [InlineData("coordinator", 3, "34caeaaa82fed57ef8f5b8159d0509846cf5684cfe078bfa6f1a7f91b8ff086f")]
     [InlineData("coordinator", 4, "0c896a290dce2be791055c0a95eb0492416e00a51cb7c213118d947562a6a40d")]
+    [InlineData("coordinator", 5, "aba4767dae16c20d9a07fbd4943336d458f80ed4adb34bcccb41267590e5e5d5")]
     [InlineData("party", 0, "5040162c83dd09887e848b21360eca5d68b428397922e3dec6159edd75650876")]
     [InlineData("party", 1, "7949c010c69609f7f285a3b980869526ef5bf7b9b72e4b014a819993dba93e6c")]
     [InlineData("party", 2, "a0ea4e331e30a3ce16113545e78907df968f38783fb0c2b93942a8646550c2c1")]
@@ -77,6 +79,24 @@ public sealed class MigrationTests : IDisposable
     }
 
     [Fact]
+    public async Task Rounds_that_an_older_coordinator_kept_are_read_and_moved_with_the_next()
+    {
+        SqliteConnection older = new($"Data Source={_folder.File("c.db")};Pooling=False");
+        await MakeOldAsync(older, SqlDialect.Sqlite, CoordinatorSchema.Migrations, "", steps: 5, AddOldRoundsAsync);
+        await CheckRoundsAsync(SqliteCoordinatorStore.Open(_folder.File("c.db")));
+    }
+
+    [SkippableFact]
+    public async Task So_they_are_in_a_schema()
+    {
+        PostgresPlace place = await PostgresPlace.MakeAsync();
+        await place.Server.ExecuteAsync($"CREATE SCHEMA {place.Schema}");
+        NpgsqlConnection older = new(place.Server.ConnectionString(place.Schema));
+        await MakeOldAsync(older, SqlDialect.Postgres, CoordinatorSchema.Migrations, "", steps: 5, AddOldRoundsAsync);
+        await CheckRoundsAsync(PostgresCoordinatorStore.Open(place.Address));
+    }
+
+    [Fact]
     public async Task A_reader_refuses_an_older_schema_and_leaves_it_as_it_is()
     {
         await MakeOldAsync(new SqliteConnection($"Data Source={_folder.File("p.db")};Pooling=False"), SqlDialect.Sqlite, PartySchema.Migrations, PartyRows);
@@ -89,13 +109,47 @@ public sealed class MigrationTests : IDisposable
         }
     }
 
-    private static async Task MakeOldAsync(DbConnection connection, SqlDialect dialect, MigrationSet newest, string rows)
+    private static Task AddOldRoundsAsync(DbConnection connection) => connection.ExecuteAsync(
+        """
+        INSERT INTO round_jobs (job, state, signed_spec, spec_hash, submitter, submitted_ms, round_checkpoint) VALUES (@Done, 2, @bytes, @bytes, 'c', 100, @checkpoint);
+        INSERT INTO round_parties (job, place, name) VALUES (@Done, 1, 'north');
+        """,
+        new { Done, bytes = new byte[] { 1 }, checkpoint = new RoundCheckpoint { Rounds = 1, Parameters = { 0.5 }, Summaries = { OfRound(0), OfRound(1) } }.ToByteArray() });
+
+    private static RoundSummary OfRound(uint round) => new() { Round = round, Counted = { "north" }, BytesUp = 10 + round, BytesDown = 100 };
+
+    private static async Task CheckRoundsAsync(CoordinatorStore store)
+    {
+        await using (store)
+        {
+            RoundJobRecord listed = Assert.Single(await store.ListRoundJobsAsync(10, null, None));
+            Assert.Equal((1u, 221UL, null), (listed.Rounds, listed.Bytes, listed.Checkpoint));
+            Assert.Equal([OfRound(0), OfRound(1)], await store.ReadRoundSummariesAsync(Done, None));
+
+            RoundCheckpoint carried = (await store.FindRoundJobAsync(Done, None))!.Checkpoint!;
+            carried.Rounds = 2;
+            carried.Summaries.Add(OfRound(2));
+            await store.SaveRoundCheckpointAsync(Done, carried, None);
+
+            Assert.Equal([OfRound(0), OfRound(1), OfRound(2)], await store.ReadRoundSummariesAsync(Done, None));
+            RoundJobRecord found = (await store.FindRoundJobAsync(Done, None))!;
+            Assert.Equal((2u, 333UL), (found.Rounds, found.Bytes));
+            Assert.Equal([0.5], found.Checkpoint!.Parameters);
+            Assert.Empty(found.Checkpoint.Summaries);
+        }
+    }
+
+    private static async Task MakeOldAsync(
+        DbConnection connection, SqlDialect dialect, MigrationSet newest, string rows, int steps = 2, Func<DbConnection, Task>? fill = null)
     {
         await using (connection)
         {
             await connection.OpenAsync();
-            (newest with { Steps = [.. newest.Steps.Take(2)] }).Apply(connection, dialect, "old", 1);
-            await connection.ExecuteAsync(dialect.Schema(rows));
+            (newest with { Steps = [.. newest.Steps.Take(steps)] }).Apply(connection, dialect, "old", 1);
+            if (rows.Length > 0)
+                await connection.ExecuteAsync(dialect.Schema(rows));
+            if (fill is not null)
+                await fill(connection);
         }
     }
 

@@ -51,6 +51,9 @@ internal sealed class RoundLab : IAsyncDisposable
 
     public IRoundStore Store => _store;
 
+    /// <summary>What the coordinator kept of the rounds that are done.</summary>
+    public Task<IReadOnlyList<RoundSummary>> SummariesAsync() => _store.ReadRoundSummariesAsync(RoundCase.JobId, CancellationToken.None);
+
     /// <summary>What parties verify the coordinator's checkpoints with.</summary>
     public CheckpointVerifier Verifier { get; }
 
