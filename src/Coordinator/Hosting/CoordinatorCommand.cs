@@ -20,10 +20,12 @@ public static class CoordinatorCommand
             (string file, bool parentPipe) = NodeArguments.Parse(arguments, Usage);
             CoordinatorConfig config = ConfigReader.Read(file);
             await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None);
+            // Whoever reads the ready line may send a signal at once.
+            Task stopped = WaitForStopAsync(host, file, parentPipe);
             await output.WriteLineAsync(host.ReadyLine());
             await output.FlushAsync();
             ServiceNotifier.Ready();
-            await WaitForStopAsync(host, file, parentPipe);
+            await stopped;
             ServiceNotifier.Stopping();
             return host.HasFailed ? throw new VertFedException(ErrorCode.Internal, "a part of the coordinator failed; its log has the reason") : 0;
         }
