@@ -20,12 +20,7 @@ public static class CoordinatorCommand
             (string file, bool parentPipe) = NodeArguments.Parse(arguments, Usage);
             CoordinatorConfig config = ConfigReader.Read(file);
             await using CoordinatorHost host = await CoordinatorHost.StartAsync(config, CancellationToken.None);
-            // Whoever reads the ready line may send a signal at once.
-            Task stopped = WaitForStopAsync(host, file, parentPipe);
-            await output.WriteLineAsync(host.ReadyLine());
-            await output.FlushAsync();
-            ServiceNotifier.Ready();
-            await stopped;
+            await RunUntilToldAsync(host, file, parentPipe, output);
             ServiceNotifier.Stopping();
             return host.HasFailed ? throw new VertFedException(ErrorCode.Internal, "a part of the coordinator failed; its log has the reason") : 0;
         }
@@ -36,7 +31,8 @@ public static class CoordinatorCommand
         }
     }
 
-    private static async Task WaitForStopAsync(CoordinatorHost host, string file, bool parentPipe)
+    /// <summary>Says that the coordinator is ready once signals reach it: whoever reads the line may send one at once.</summary>
+    private static async Task RunUntilToldAsync(CoordinatorHost host, string file, bool parentPipe, TextWriter output)
     {
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
         using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Interrupt);
@@ -45,6 +41,9 @@ public static class CoordinatorCommand
         Task stop = host.StopRequested;
         Task pipe = parentPipe ? ParentPipe.WaitForEndAsync(Console.OpenStandardInput(), ended.Token) : Task.Delay(Timeout.Infinite, ended.Token);
         Task watching = FileChanges.WatchAsync(() => host.FilesOf(file), () => host.ReloadFrom(file), TimeProvider.System, ended.Token);
+        await output.WriteLineAsync(host.ReadyLine());
+        await output.FlushAsync();
+        ServiceNotifier.Ready();
         await Task.WhenAny(stop, pipe);
         await ended.CancelAsync();
         await watching;

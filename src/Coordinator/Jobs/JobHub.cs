@@ -297,7 +297,9 @@ internal sealed class JobHub(
         JobStatus status = StatusMapper.ToStatus(job, Awaited(job).Select(job.PartyName));
         status.QueuePosition = job.State == JobState.Queued ? queue.PositionOf(job.Job) : 0;
         status.EtaSeconds = live?.EtaSeconds ?? 0;
-        status.AwaitingApproval.AddRange(Roles.Where(role => live?.HoldOf(role) is not null).Select(job.PartyName));
+        // By the record that is described: what is in memory may be behind it for a moment.
+        status.AwaitingApproval.AddRange(
+            Roles.Where(role => job.State == JobState.Offered && job.AnswerOf(role) == Answer.None && live?.HoldOf(role) is not null).Select(job.PartyName));
         return status;
     }
 

@@ -5,7 +5,7 @@ using VertFed.Protocol.V1;
 namespace VertFed.Coordinator.Relay;
 
 /// <summary>A party's frames one by one, with a deadline where one is due.</summary>
-internal sealed class FrameReader(IAsyncStreamReader<PartyFrame> stream)
+internal sealed class FrameReader(IAsyncStreamReader<PartyFrame> stream, TimeProvider time)
 {
     /// <summary>The next frame, whenever it comes; null where the party ended the stream.</summary>
     public async Task<PartyFrame?> ReadAsync(CancellationToken cancellationToken) =>
@@ -15,8 +15,8 @@ internal sealed class FrameReader(IAsyncStreamReader<PartyFrame> stream)
     /// <exception cref="VertFedException">PeerUnavailable: it did not come in time, or the party ended the stream.</exception>
     public async Task<PartyFrame> ReadDueAsync(TimeSpan limit, string what, CancellationToken cancellationToken)
     {
-        using var timed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        timed.CancelAfter(limit);
+        using var late = new CancellationTokenSource(limit, time);
+        using var timed = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, late.Token);
         try
         {
             return await ReadAsync(timed.Token)

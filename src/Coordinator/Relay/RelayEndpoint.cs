@@ -36,7 +36,7 @@ internal sealed class RelayEndpoint(
 
     public override async Task Connect(IAsyncStreamReader<PartyFrame> requestStream, IServerStreamWriter<CoordinatorFrame> responseStream, ServerCallContext context)
     {
-        var frames = new FrameReader(requestStream);
+        var frames = new FrameReader(requestStream, time);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
         Caller caller = Caller.Of(context);
         (string party, PartyKeys proved) = await RegisterAsync(frames, responseStream, caller, ending.Token);

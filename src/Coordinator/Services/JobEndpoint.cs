@@ -55,46 +55,31 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
         if (await rounds.FindAsync(request.Job, caller, context.CancellationToken) is not null)
         {
             await caller.AllowedAsync(request.Job);
-            await WatchRoundsAsync(request.Job, responseStream, context);
+            await StreamAsync(responseStream, (_, ending) => LookAtRoundsAsync(request.Job, caller, ending), context.CancellationToken);
             return;
         }
 
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
-        JobStatus? last = null;
         Task? patience = null;
-        try
-        {
-            while (true)
+        await StreamAsync(
+            responseStream,
+            async (isFirst, ending) =>
             {
                 // Taken before the look, so that a change during the look is not missed.
                 Task? next = hub.ChangesOf(request.Job)?.Next;
                 Task coSigned = hub.ClosingAnswered.Next;
-                JobRecord job = await FindAsync(request.Job, caller, ending.Token);
+                JobRecord job = await FindAsync(request.Job, caller, ending);
                 if (!caller.IsRecorded)
                     await caller.AllowedAsync(job.Job);
-                if (last is not null && await IsBeingCoSignedAsync(job, ending.Token))
+                if (!isFirst && await IsBeingCoSignedAsync(job, ending))
                 {
-                    patience ??= Task.Delay(CoSigning, time, ending.Token);
+                    patience ??= Task.Delay(CoSigning, time, ending);
                     if (await Task.WhenAny(coSigned, patience) == coSigned)
-                        continue;
+                        return null;
                 }
 
-                JobStatus status = hub.Describe(job);
-                if (!status.Equals(last))
-                    await responseStream.WriteAsync(status, ending.Token);
-                last = status;
-                if (!job.IsOpen)
-                    return;
-                if (next is not null)
-                    await next.WaitAsync(ending.Token);
-                // Several changes in a moment are told as one.
-                await Task.Delay(Coalesce, time, ending.Token);
-            }
-        }
-        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            throw GrpcErrors.Make(StatusCode.Unavailable, ErrorCode.PeerUnavailable, "the coordinator is stopping; connect again");
-        }
+                return new Look(hub.Describe(job), job.IsOpen, next);
+            },
+            context.CancellationToken);
     }
 
     public override async Task<JobStatus> Cancel(CancelRequest request, ServerCallContext context) =>
@@ -120,25 +105,34 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
         return response;
     }
 
-    private async Task WatchRoundsAsync(string job, IServerStreamWriter<JobStatus> responseStream, ServerCallContext context)
+    private async Task<Look?> LookAtRoundsAsync(string job, Caller caller, CancellationToken cancellationToken)
     {
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.CancellationToken, lifetime.ApplicationStopping);
+        // Taken before the look, so that a change during the look is not missed.
+        Task? next = rounds.ChangesOf(job)?.Next;
+        RoundJobRecord record = await rounds.FindAsync(job, caller, cancellationToken) ?? throw GrpcErrors.UnknownJob();
+        return new Look(rounds.Describe(record), record.IsOpen, next);
+    }
+
+    /// <summary>Writes what each look shows, where it differs from the one before, until the job has ended.</summary>
+    /// <param name="look">Looks at the job; told whether nothing was written yet. Null: look again.</param>
+    private async Task StreamAsync(IServerStreamWriter<JobStatus> responseStream, Func<bool, CancellationToken, Task<Look?>> look, CancellationToken cancellationToken)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, lifetime.ApplicationStopping);
         JobStatus? last = null;
         try
         {
             while (true)
             {
-                // Taken before the look, so that a change during the look is not missed.
-                Task? next = rounds.ChangesOf(job)?.Next;
-                RoundJobRecord record = await rounds.FindAsync(job, Caller.Of(context), ending.Token) ?? throw GrpcErrors.UnknownJob();
-                JobStatus status = rounds.Describe(record);
-                if (!status.Equals(last))
-                    await responseStream.WriteAsync(status, ending.Token);
-                last = status;
-                if (!record.IsOpen)
+                if (await look(last is null, ending.Token) is not { } seen)
+                    continue;
+                if (!seen.Status.Equals(last))
+                    await responseStream.WriteAsync(seen.Status, ending.Token);
+                last = seen.Status;
+                if (!seen.IsOpen)
                     return;
-                if (next is not null)
-                    await next.WaitAsync(ending.Token);
+                if (seen.Next is not null)
+                    await seen.Next.WaitAsync(ending.Token);
+                // Several changes in a moment are told as one.
                 await Task.Delay(Coalesce, time, ending.Token);
             }
         }
@@ -189,4 +183,8 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
         EnvelopeCodec.IsJobId(job) && await hub.Store.FindJobAsync(job, cancellationToken) is { } record && caller.MaySee(record)
             ? record
             : throw GrpcErrors.UnknownJob();
+
+    /// <summary>What a watch sees at one moment.</summary>
+    /// <param name="Next">Done at the next change; null: none is announced.</param>
+    private sealed record Look(JobStatus Status, bool IsOpen, Task? Next);
 }

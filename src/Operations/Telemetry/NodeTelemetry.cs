@@ -20,6 +20,9 @@ public sealed class NodeTelemetry : IDisposable
     private static readonly string[] OtherMeters = ["System.Runtime", "Microsoft.AspNetCore.Server.Kestrel", StorageMeter];
     private const string StorageMeter = "VertFed.Storage";
 
+    /// <summary>For what is left to be sent at the end, traces and metrics each, in milliseconds.</summary>
+    private const int SendingPatience = 5000;
+
     private readonly MeterProvider? _metrics;
     private readonly TracerProvider? _traces;
 
@@ -53,8 +56,8 @@ public sealed class NodeTelemetry : IDisposable
     /// <summary>Sends what is left, for at most some seconds.</summary>
     public void Dispose()
     {
-        _traces?.Shutdown(2000);
-        _metrics?.Shutdown(2000);
+        _traces?.Shutdown(SendingPatience);
+        _metrics?.Shutdown(SendingPatience);
         _traces?.Dispose();
         _metrics?.Dispose();
         Traces.Dispose();

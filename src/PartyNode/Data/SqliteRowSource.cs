@@ -9,9 +9,11 @@ internal sealed class SqliteRowSource : QueryRowSource
 {
     private const int LimitLength = 0;
     private const int MaxValueBytes = 16 * 1024 * 1024;
+
+    /// <summary>Instructions of the database's machine between two looks at the time: some microseconds.</summary>
+    private const int InstructionsBetweenLooks = 1000;
     private readonly SqliteConnection _connection;
     private readonly CancellationTokenSource _late;
-    private readonly CancellationTokenRegistration _interrupt;
     private readonly TimeSpan _timeout;
     private readonly sqlite3_stmt _statement;
     private readonly int _columns;
@@ -34,7 +36,8 @@ internal sealed class SqliteRowSource : QueryRowSource
             _connection.Open();
             sqlite3 database = _connection.Handle!;
             raw.sqlite3_limit(database, LimitLength, MaxValueBytes);
-            _interrupt = _late.Token.Register(() => raw.sqlite3_interrupt(database));
+            // Asked by the running statement: an interruption from outside is lost on a statement that has not begun.
+            raw.sqlite3_progress_handler(database, InstructionsBetweenLooks, _ => _late.IsCancellationRequested ? 1 : 0, null);
             _late.CancelAfter(_timeout);
             _statement = Prepare(database, options.Query);
             _isUtf16 = IsUtf16();
@@ -49,7 +52,8 @@ internal sealed class SqliteRowSource : QueryRowSource
         catch (SqliteException error)
         {
             Dispose();
-            throw errors.Unreadable($"SQLite error {error.SqliteErrorCode}", error);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw error.SqliteErrorCode == raw.SQLITE_INTERRUPT ? errors.QueryTooSlow(_timeout) : errors.Unreadable($"SQLite error {error.SqliteErrorCode}", error);
         }
         catch
         {
@@ -83,7 +87,6 @@ internal sealed class SqliteRowSource : QueryRowSource
 
     protected override void Dispose(bool disposing)
     {
-        _interrupt.Dispose();
         _late.Dispose();
         _statement?.Dispose();
         _connection.Dispose();

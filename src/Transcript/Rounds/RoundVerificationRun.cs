@@ -6,68 +6,29 @@ using VertFed.Protocol.V1;
 namespace VertFed.Transcript;
 
 /// <summary>
-/// One pass over the transcript of a horizontal job, in the order of the coordinator's record. Signatures are verified beside the reading. The first
-/// broken rule in that order is the one that counts, and of two at one entry the signature's. Memory: a leaf hash an entry, since a checkpoint may be of
-/// any number of entries.
+/// One pass over the transcript of a horizontal job, in the order of the coordinator's record. Memory: a leaf hash an entry, since a checkpoint may be
+/// of any number of entries.
 /// </summary>
-internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOptions options, IProgress<VerifyProgress>? progress) : IVerificationRun
+internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOptions options, IProgress<VerifyProgress>? progress)
+    : VerificationPass<RoundEntryView>(reader, options, progress)
 {
-    private const long ProgressBytes = 16L * 1024 * 1024;
-
-    private readonly MerkleTree _tree = new();
     private readonly List<byte[]> _leaves = [];
     private RoundContext? _context;
     private RoundTrail[] _chains = [];
-    private AttestationQueue<RoundEntryView>? _attestations;
     private RoundGrammar? _grammar;
     private RoundLedgerBuilder? _ledger;
     private RoundHeadCheck? _heads;
     private RoundEntryView? _awaited;
     private bool _entriesAreOver;
-    private ulong _payloadBytes;
     private ulong _checkedBytes;
-    private long _reported;
 
     private RoundContext Context => _context ?? throw new UnreachableException();
 
-    public async Task RunAsync(CancellationToken cancellationToken)
+    protected override ulong DeclaredEntries => Context.Header.Entries;
+
+    public override Verdict Describe(TranscriptFailure? failure)
     {
-        try
-        {
-            while (await reader.NextAsync(cancellationToken) is { } record)
-            {
-                await TakeAsync(record);
-                Report(record.Type == RecordType.Trailer);
-            }
-
-            _heads!.RequireComplete(_tree.Size);
-        }
-        catch (RuleBrokenException e) when (e.Rule != Rules.Attestation)
-        {
-            RuleBrokenException? unsigned = await UnsignedAsync();
-            if (unsigned is not null && (e.EntryIndex is null || unsigned.EntryIndex <= e.EntryIndex))
-            {
-                throw unsigned;
-            }
-
-            throw;
-        }
-    }
-
-    public Verdict Describe(TranscriptFailure? failure)
-    {
-        Verdict verdict = new()
-        {
-            Failure = failure,
-            Entries = _tree.Size,
-            FileBytes = reader.Offset,
-            PayloadBytes = (long)_payloadBytes,
-            UncheckedPayloadBytes = (long)(_payloadBytes - _checkedBytes),
-            FileHash = reader.FileHash is { } hash ? Convert.ToHexStringLower(hash) : "",
-            Root = Convert.ToHexStringLower(_tree.Root()),
-            Checkpoints = _heads?.Verified ?? [],
-            Remarks = _grammar?.Remarks ?? [],
-        };
+        Verdict verdict = DescribeFile(failure, _checkedBytes) with { Checkpoints = _heads?.Verified ?? [], Remarks = _grammar?.Remarks ?? [] };
         if (_context is not { } context)
         {
             return verdict;
@@ -83,22 +44,19 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
             Error = context.Header.Error,
             Submitter = context.Job.Submitter.Fingerprint,
             Coordinator = context.KeyOf(RoundCodec.Coordinator).Identity.Fingerprint,
-            IsPinned = options.Submitter is not null && options.Coordinator is not null,
+            IsPinned = Options.Submitter is not null && Options.Coordinator is not null,
             Parties = [.. context.Specification.Parties.Select(party => party.Name)],
             NotCoSigned = missing,
-            Completeness = failure is not null ? Completeness.Unknown
-                : !isDone ? Completeness.Ended
-                : missing.Count == 0 ? Completeness.CoSigned
-                : Completeness.NotCoSigned,
+            Completeness = CompletenessOf(failure, isDone, missing),
             RoundLedger = failure is null ? _ledger!.Build() : null,
         };
     }
 
-    public void Dispose()
+    public override void Dispose()
     {
     }
 
-    private async ValueTask TakeAsync(TranscriptRecord record)
+    protected override async ValueTask TakeAsync(TranscriptRecord record)
     {
         if (record.Type != RecordType.Payload)
         {
@@ -108,7 +66,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
         switch (record.Type)
         {
             case RecordType.Header:
-                Begin(RoundContext.Read(record.Body.Span, options));
+                Begin(RoundContext.Read(record.Body.Span, Options));
                 break;
             case RecordType.Entry:
                 await TakeEntryAsync(ParseEntry(record.Body.Span));
@@ -124,7 +82,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
                 throw new RuleBrokenException(Rules.Format, "The transcript of a horizontal job has no delivery log.", TranscriptContext.CoordinatorName);
             case RecordType.Trailer:
                 await EndEntriesAsync();
-                TrailerCheck.Require(record.Body.Span, reader.FileHash!, Context.KeyOf(RoundCodec.Coordinator).Identity);
+                TrailerCheck.Require(record.Body.Span, Reader.FileHash!, Context.KeyOf(RoundCodec.Coordinator).Identity);
                 break;
             default:
                 throw new UnreachableException();
@@ -135,26 +93,15 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
     {
         _context = context;
         _chains = [.. Enumerable.Range(0, context.Parties + 1).Select(place => new RoundTrail(context.Header.Job, (uint)place))];
-        _attestations = new AttestationQueue<RoundEntryView>(
-            entry => IsSigned(entry, context),
+        BeginEntries(
+            entry => RoundCodec.Verify(entry.Envelope, context.KeyOf(entry.Header.Sender).Identity),
             entry => entry.Broken(Rules.Attestation, $"The signature on envelope {entry.Header.Sequence} ({entry.Name}) is not by the identity of '{entry.Party}'."));
         _grammar = new RoundGrammar(context);
         _ledger = new RoundLedgerBuilder(context);
         _heads = new RoundHeadCheck(context);
     }
 
-    private static bool IsSigned(RoundEntryView entry, RoundContext context)
-    {
-        try
-        {
-            RoundCodec.Verify(entry.Envelope, context.KeyOf(entry.Header.Sender).Identity);
-            return true;
-        }
-        catch (VertFedException e) when (e.Code == ErrorCode.ProtocolViolation)
-        {
-            return false;
-        }
-    }
+    protected override void RequireComplete() => _heads!.RequireComplete(Tree.Size);
 
     private RoundEntryView ParseEntry(ReadOnlySpan<byte> body)
     {
@@ -164,19 +111,19 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
             RoundEnvelope envelope = RoundCodec.Parse(new Envelope { Core = entry.Core, Attestation = entry.Attestation }, withPayload: false);
             uint most = (uint)Context.Parties;
             return envelope.Header.Sender <= most && (envelope.Header.Recipient <= most || envelope.Header.Recipient == RoundCodec.Everyone)
-                ? new RoundEntryView(_tree.Size, envelope, RoundCore.Parser.ParseFrom(entry.Core), Context.NameOf(envelope.Header.Sender))
+                ? new RoundEntryView(Tree.Size, envelope, RoundCore.Parser.ParseFrom(entry.Core), Context.NameOf(envelope.Header.Sender))
                 : throw new VertFedException(ErrorCode.ProtocolViolation, $"The entry is between place {envelope.Header.Sender} and {envelope.Header.Recipient}; the job has {most} parties.");
         }
         catch (VertFedException e)
         {
-            throw new RuleBrokenException(Rules.EntryFormat, e.Message, TranscriptContext.CoordinatorName, e) { EntryIndex = _tree.Size };
+            throw new RuleBrokenException(Rules.EntryFormat, e.Message, TranscriptContext.CoordinatorName, e) { EntryIndex = Tree.Size };
         }
     }
 
     private async ValueTask TakeEntryAsync(RoundEntryView entry)
     {
         RoundHeader header = entry.Header;
-        await _attestations!.AddAsync(entry);
+        await CheckSignatureAsync(entry);
         entry.Require(header.Job == Context.Header.Job, Rules.Job, $"The entry belongs to job {header.Job}.", TranscriptContext.CoordinatorName);
         RoundTrail chain = _chains[header.Sender];
         entry.Require(
@@ -186,7 +133,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
             chain.Objection(entry.Envelope) is null, Rules.Chain,
             $"Envelope {header.Sequence} of '{entry.Party}' names another envelope before it than the one in the transcript.");
         chain.Add(entry.Envelope);
-        _payloadBytes += entry.Core.PayloadSize;
+        PayloadBytes += entry.Core.PayloadSize;
         if (header.Sender != RoundCodec.Coordinator)
         {
             if (_grammar!.Answer(entry))
@@ -211,7 +158,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
     private void TakePayload(ReadOnlyMemory<byte> body)
     {
         RoundEntryView entry = _awaited ?? throw new RuleBrokenException(
-            Rules.Payload, "A payload stands where none belongs: the file holds those of the coordinator's words alone, one record each.", TranscriptContext.CoordinatorName) { EntryIndex = _tree.Size - 1 };
+            Rules.Payload, "A payload stands where none belongs: the file holds those of the coordinator's words alone, one record each.", TranscriptContext.CoordinatorName) { EntryIndex = Tree.Size - 1 };
         entry.Require((ulong)body.Length == entry.Core.PayloadSize && body.Length > 0, Rules.Payload, $"The payload has {body.Length} bytes; its core says {entry.Core.PayloadSize}.", TranscriptContext.CoordinatorName);
         entry.Require(SHA256.HashData(body.Span).AsSpan().SequenceEqual(entry.Core.PayloadHash.Span), Rules.Payload, "The payload is not the one whose hash the core holds.", TranscriptContext.CoordinatorName);
         _checkedBytes += (ulong)body.Length;
@@ -233,7 +180,7 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
     {
         byte[] leaf = MerkleTree.HashLeaf(entry.Envelope.Message.Core.Span);
         _leaves.Add(leaf);
-        _tree.AppendHash(leaf);
+        Tree.AppendHash(leaf);
     }
 
     private async ValueTask EndEntriesAsync()
@@ -244,42 +191,10 @@ internal sealed class RoundVerificationRun(TranscriptReader reader, VerifyOption
         }
 
         _entriesAreOver = true;
-        await _attestations!.FlushAsync();
-        if ((ulong)_tree.Size != Context.Header.Entries)
-        {
-            throw new RuleBrokenException(Rules.Entries, $"The header says {Context.Header.Entries} entries; there are {_tree.Size}.", TranscriptContext.CoordinatorName);
-        }
-
+        await RequireEntriesAsync();
         if (Context.Header.State == JobState.Done && !_grammar!.IsClosed)
         {
             throw new RuleBrokenException(Rules.Complete, "The job is done, but there is no final model.", TranscriptContext.CoordinatorName);
-        }
-    }
-
-    private async Task<RuleBrokenException?> UnsignedAsync()
-    {
-        if (_attestations is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            await _attestations.FlushAsync();
-            return null;
-        }
-        catch (RuleBrokenException e)
-        {
-            return e;
-        }
-    }
-
-    private void Report(bool isLast)
-    {
-        if (progress is not null && (isLast || reader.Offset - _reported >= ProgressBytes))
-        {
-            _reported = reader.Offset;
-            progress.Report(new VerifyProgress(_tree.Size, (long)Math.Min(Context.Header.Entries, long.MaxValue), reader.Offset));
         }
     }
 }

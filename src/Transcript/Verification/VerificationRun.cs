@@ -4,75 +4,33 @@ using VertFed.Protocol.V1;
 
 namespace VertFed.Transcript;
 
-/// <summary>
-/// One pass over a transcript. Records come in their order; signatures are verified beside the reading. The first broken rule in canonical
-/// order is the one that counts, and of two at one entry the signature's.
-/// </summary>
-internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions options, IProgress<VerifyProgress>? progress) : IVerificationRun
+/// <summary>One pass over the transcript of a vertical job, in canonical order.</summary>
+internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions options, IProgress<VerifyProgress>? progress)
+    : VerificationPass<EntryView>(reader, options, progress)
 {
-    private const long ProgressBytes = 16L * 1024 * 1024;
-
-    private readonly MerkleTree _tree = new();
     private readonly Dictionary<Phase, PhaseEnd> _ends = [];
     private readonly Dictionary<Role, SenderChain> _chains = [];
     private TranscriptContext? _context;
-    private AttestationQueue<EntryView>? _attestations;
     private PayloadCheck? _payload;
     private EntryCounts? _counts;
     private CheckpointCheck? _checkpoints;
     private EnvelopeHeader? _last;
     private bool _entriesAreOver;
-    private ulong _payloadBytes;
-    private long _reported;
 
     private TranscriptContext Context => _context ?? throw new UnreachableException();
 
-    /// <summary>Reads and checks everything.</summary>
-    /// <exception cref="RuleBrokenException">The first rule that does not hold.</exception>
-    public async Task RunAsync(CancellationToken cancellationToken)
+    protected override ulong DeclaredEntries => Context.Header.Entries;
+
+    public override Verdict Describe(TranscriptFailure? failure)
     {
-        try
-        {
-            while (await reader.NextAsync(cancellationToken) is { } record)
-            {
-                await TakeAsync(record);
-                Report(record.Type == RecordType.Trailer);
-            }
-
-            RequireComplete();
-        }
-        catch (RuleBrokenException e) when (e.Rule != Rules.Attestation)
-        {
-            RuleBrokenException? unsigned = await UnsignedAsync();
-            if (unsigned is not null && (e.EntryIndex is null || unsigned.EntryIndex <= e.EntryIndex))
-            {
-                throw unsigned;
-            }
-
-            throw;
-        }
-    }
-
-    /// <summary>What is known so far; with a failure, of the part that was read.</summary>
-    public Verdict Describe(TranscriptFailure? failure)
-    {
-        Verdict verdict = new()
-        {
-            Failure = failure,
-            Entries = _tree.Size,
-            FileBytes = reader.Offset,
-            PayloadBytes = (long)_payloadBytes,
-            UncheckedPayloadBytes = (long)(_payloadBytes - (_payload?.CheckedBytes ?? 0)),
-            FileHash = reader.FileHash is { } hash ? Convert.ToHexStringLower(hash) : "",
-            Root = Convert.ToHexStringLower(_tree.Root()),
-            Checkpoints = _checkpoints?.Verified ?? [],
-        };
+        Verdict verdict = DescribeFile(failure, _payload?.CheckedBytes ?? 0) with { Checkpoints = _checkpoints?.Verified ?? [] };
         if (_context is not { } context)
         {
             return verdict;
         }
 
-        List<string> missing = failure is null && context.Header.State == JobState.Done ? NotCoSigned() : [];
+        bool isDone = context.Header.State == JobState.Done;
+        List<string> missing = failure is null && isDone ? NotCoSigned() : [];
         return verdict with
         {
             Job = context.Header.Job,
@@ -81,24 +39,21 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
             Error = context.Header.Error,
             Submitter = context.Job.Submitter.Fingerprint,
             Coordinator = context.Coordinator.Identity.Fingerprint,
-            IsPinned = options.Submitter is not null && options.Coordinator is not null,
+            IsPinned = Options.Submitter is not null && Options.Coordinator is not null,
             NotCoSigned = missing,
-            Completeness = failure is not null ? Completeness.Unknown
-                : context.Header.State != JobState.Done ? Completeness.Ended
-                : missing.Count == 0 ? Completeness.CoSigned
-                : Completeness.NotCoSigned,
+            Completeness = CompletenessOf(failure, isDone, missing),
             Ledger = failure is null && _counts is not null ? new LedgerBuilder(context.Specification, _counts).Build() : null,
         };
     }
 
-    public void Dispose() => _payload?.Dispose();
+    public override void Dispose() => _payload?.Dispose();
 
-    private async ValueTask TakeAsync(TranscriptRecord record)
+    protected override async ValueTask TakeAsync(TranscriptRecord record)
     {
         switch (record.Type)
         {
             case RecordType.Header:
-                Begin(TranscriptContext.Read(record.Body.Span, options));
+                Begin(TranscriptContext.Read(record.Body.Span, Options));
                 break;
             case RecordType.Entry:
                 _payload!.End();
@@ -117,7 +72,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
                 break;
             case RecordType.Trailer:
                 await EndEntriesAsync();
-                TrailerCheck.Require(record.Body.Span, reader.FileHash!, Context.Coordinator.Identity);
+                TrailerCheck.Require(record.Body.Span, Reader.FileHash!, Context.Coordinator.Identity);
                 break;
             default:
                 throw new UnreachableException();
@@ -127,8 +82,8 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
     private void Begin(TranscriptContext context)
     {
         _context = context;
-        _attestations = new AttestationQueue<EntryView>(
-            entry => IsSigned(entry, context),
+        BeginEntries(
+            entry => EnvelopeCodec.VerifyAttestation(entry.Envelope, context.KeyOf(entry.Header.Sender).Identity),
             entry => entry.Broken(Rules.Attestation, $"The signature on envelope {entry.Header.Sequence} ({entry.Name}) is not by the identity of '{entry.Party}'."));
         _payload = new PayloadCheck(context);
         _counts = new EntryCounts(context.Specification);
@@ -139,37 +94,24 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
         }
     }
 
-    private static bool IsSigned(EntryView entry, TranscriptContext context)
-    {
-        try
-        {
-            EnvelopeCodec.VerifyAttestation(entry.Envelope, context.KeyOf(entry.Header.Sender).Identity);
-            return true;
-        }
-        catch (VertFedException e) when (e.Code == ErrorCode.ProtocolViolation)
-        {
-            return false;
-        }
-    }
-
     private EntryView ParseEntry(ReadOnlySpan<byte> body)
     {
         try
         {
             TranscriptEntry entry = StrictParser.Parse(TranscriptEntry.Parser, body, TranscriptFormat.MaxEntryBytes, "An entry");
             EnvelopeView envelope = EnvelopeCodec.Parse(entry.Core, entry.Attestation);
-            return new EntryView(_tree.Size, envelope, Context.NameOf(envelope.Header.Sender));
+            return new EntryView(Tree.Size, envelope, Context.NameOf(envelope.Header.Sender));
         }
         catch (VertFedException e)
         {
-            throw new RuleBrokenException(Rules.EntryFormat, e.Message, TranscriptContext.CoordinatorName, e) { EntryIndex = _tree.Size };
+            throw new RuleBrokenException(Rules.EntryFormat, e.Message, TranscriptContext.CoordinatorName, e) { EntryIndex = Tree.Size };
         }
     }
 
     private async ValueTask TakeEntryAsync(EntryView entry)
     {
         EnvelopeHeader header = entry.Header;
-        await _attestations!.AddAsync(entry);
+        await CheckSignatureAsync(entry);
         entry.Require(
             header.Job == Context.Header.Job && header.Attempt == Context.Header.Attempt,
             Rules.Job,
@@ -188,8 +130,8 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
         _chains[header.Sender].Take(entry);
         _counts!.Take(entry);
         RequireCommittedRows(entry);
-        _tree.Append(entry.Envelope.CoreBytes.Span);
-        _payloadBytes += entry.Envelope.Core.PayloadSize;
+        Tree.Append(entry.Envelope.CoreBytes.Span);
+        PayloadBytes += entry.Envelope.Core.PayloadSize;
         _payload!.Begin(entry);
         _last = header;
     }
@@ -214,7 +156,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
         {
             if (!_ends.ContainsKey(phase))
             {
-                _ends[phase] = new PhaseEnd(_tree.Size, _tree.Root());
+                _ends[phase] = new PhaseEnd(Tree.Size, Tree.Root());
             }
         }
     }
@@ -235,13 +177,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
             chain.RequireWhole();
         }
 
-        await _attestations!.FlushAsync();
-        if ((ulong)_tree.Size != Context.Header.Entries)
-        {
-            throw new RuleBrokenException(
-                Rules.Entries, $"The header says {Context.Header.Entries} entries; there are {_tree.Size}.", TranscriptContext.CoordinatorName);
-        }
-
+        await RequireEntriesAsync();
         EndPhases(Phase.Close + 1);
         foreach ((Role role, SenderChain chain) in _chains)
         {
@@ -254,7 +190,7 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
     }
 
     /// <summary>A job that is done has a checkpoint for each phase that brought entries.</summary>
-    private void RequireComplete()
+    protected override void RequireComplete()
     {
         if (Context.Header.State != JobState.Done)
         {
@@ -283,32 +219,5 @@ internal sealed class VerificationRun(TranscriptReader reader, VerifyOptions opt
                 .Select(Context.NameOf)
                 .Where(name => close?.CoSigners.Any(coSigner => coSigner.Party == name) != true),
         ];
-    }
-
-    private async Task<RuleBrokenException?> UnsignedAsync()
-    {
-        if (_attestations is null)
-        {
-            return null;
-        }
-
-        try
-        {
-            await _attestations.FlushAsync();
-            return null;
-        }
-        catch (RuleBrokenException e)
-        {
-            return e;
-        }
-    }
-
-    private void Report(bool isLast)
-    {
-        if (progress is not null && (isLast || reader.Offset - _reported >= ProgressBytes))
-        {
-            _reported = reader.Offset;
-            progress.Report(new VerifyProgress(_tree.Size, (long)Math.Min(Context.Header.Entries, long.MaxValue), reader.Offset));
-        }
     }
 }

@@ -198,7 +198,7 @@ public sealed class CheckpointTests
 
     internal static async Task WaitAsync(Func<Task<bool>> holds)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(FakeParty.Patience);
         while (!await holds())
             await Task.Delay(10, limit.Token);
     }

@@ -23,6 +23,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     private readonly Dictionary<string, GrpcChannel> _channels = new(StringComparer.Ordinal);
     private int _jobs;
     private WatchedStore.Hand? _hand;
+    private TimeProvider? _time;
 
     private CoordinatorFixture() => Config = new CoordinatorConfig
     {
@@ -60,9 +61,11 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     private static Microsoft.Extensions.Logging.LogLevel LogLevelForTests => Microsoft.Extensions.Logging.LogLevel.Error;
 
     /// <param name="hand">A test's own hand at each call of the store; null: none.</param>
-    public static async Task<CoordinatorFixture> StartAsync(Func<CoordinatorConfig, CoordinatorConfig>? change = null, WatchedStore.Hand? hand = null)
+    /// <param name="time">The coordinator's clock; null: the system's.</param>
+    public static async Task<CoordinatorFixture> StartAsync(
+        Func<CoordinatorConfig, CoordinatorConfig>? change = null, WatchedStore.Hand? hand = null, TimeProvider? time = null)
     {
-        var fixture = new CoordinatorFixture { _hand = hand };
+        var fixture = new CoordinatorFixture { _hand = hand, _time = time };
         TestTls.Save(fixture.Coordinator, fixture.Config.IdentityPath);
         fixture.Config = change?.Invoke(fixture.Config) ?? fixture.Config;
         await fixture.StartHostAsync();
@@ -131,10 +134,10 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
         return (job, bank, retailer);
     }
 
-    /// <summary>Watches a job until its status fits, for at most 20 s.</summary>
+    /// <summary>Watches a job until its status fits, for at most a minute.</summary>
     public async Task<JobStatus> UntilAsync(string job, Func<JobStatus, bool> fits)
     {
-        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(20));
+        using var limit = new CancellationTokenSource(FakeParty.Patience);
         using AsyncServerStreamingCall<JobStatus> watch = Jobs.Watch(new GetJobRequest { Job = job }, cancellationToken: limit.Token);
         while (await watch.ResponseStream.MoveNext(limit.Token))
         {
@@ -143,6 +146,18 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
         }
 
         throw new InvalidOperationException("the watch ended before the status came");
+    }
+
+    /// <summary>Moves the clock by two seconds, and returns after the deadlines of all jobs have been looked at once more.</summary>
+    public async Task LookedAsync(JumpingTime time)
+    {
+        // Two jobs of a party that never comes, one after the other: between their ends lies a whole look.
+        for (int i = 0; i < 2; i++)
+        {
+            string job = (await SubmitAsync(NewJob(deadlineSeconds: 1, change: spec => spec.FeatureParty = Reference("insurer", Insurer)))).Job;
+            time.Jump(TimeSpan.FromSeconds(1));
+            await UntilAsync(job, status => status.State == JobState.Failed);
+        }
     }
 
     public byte[] CancelSignature(string job, Identity? signer = null) =>
@@ -196,11 +211,11 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
     {
         if (_hand is null)
         {
-            Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None);
+            Host = await CoordinatorHost.StartAsync(Config, CancellationToken.None, _time);
         }
         else
         {
-            Host = await CoordinatorHost.StartAsync(Config, WatchedStore.Over(OpenStore(Config), _hand), TimeProvider.System, CancellationToken.None);
+            Host = await CoordinatorHost.StartAsync(Config, WatchedStore.Over(OpenStore(Config), _hand), _time ?? TimeProvider.System, CancellationToken.None);
         }
 
         Jobs = new JobService.JobServiceClient(ChannelOf(Submitter));
@@ -211,7 +226,7 @@ internal sealed class CoordinatorFixture : IAsyncDisposable
 /// <summary>A party that speaks the relay's frames and does what a test tells it, also the wrong thing.</summary>
 internal sealed class FakeParty(string name, Identity identity, CheckpointSigner signer, Role role, GrpcChannel channel) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly AsyncDuplexStreamingCall<PartyFrame, CoordinatorFrame> _call = new RelayService.RelayServiceClient(channel).Connect();
     private byte[] _previous = new byte[32];
     private ulong _sequence;

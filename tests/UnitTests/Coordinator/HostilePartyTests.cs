@@ -79,7 +79,7 @@ public sealed class HostilePartyTests
         (string job, FakeParty bank, FakeParty retailer) = await fixture.RunningJobAsync();
         Envelope other = bank.Next(job, [2]);
         Envelope first = await bank.DepositAsync(job, [1]);
-        await bank.SendEnvelopeAsync(other);
+        await QuietlyAsync(bank.SendEnvelopeAsync(other));
         await AssertClosedAsync(bank, StatusCode.InvalidArgument, nameof(ErrorCode.ProtocolViolation), "another envelope holds");
         Assert.Equal(first, await retailer.ReceiveAsync());
     }
@@ -101,7 +101,7 @@ public sealed class HostilePartyTests
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
-        await bank.SendEnvelopeAsync(bank.Next(job, new byte[Limits.MaxChunkBytes + 1]), chunk: Limits.MaxChunkBytes + 1);
+        await QuietlyAsync(bank.SendEnvelopeAsync(bank.Next(job, new byte[Limits.MaxChunkBytes + 1]), chunk: Limits.MaxChunkBytes + 1));
         await AssertClosedAsync(bank, StatusCode.InvalidArgument, nameof(ErrorCode.ProtocolViolation), "larger than 1 MiB");
     }
 
@@ -117,11 +117,13 @@ public sealed class HostilePartyTests
     [Fact]
     public async Task A_sender_that_stops_in_the_middle_of_a_payload_is_timed_out()
     {
-        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(config => config with { Limits = config.Limits with { FrameSeconds = 1 } });
+        JumpingTime time = new();
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(time: time);
         (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
         Envelope envelope = bank.Next(job, new byte[100]);
         await bank.SendAsync(new PartyFrame { Begin = new EnvelopeBegin { Core = envelope.Core, Attestation = envelope.Attestation } });
-        await AssertClosedAsync(bank, StatusCode.DeadlineExceeded, nameof(ErrorCode.PeerUnavailable), "the next chunk");
+        Task closed = AssertClosedAsync(bank, StatusCode.DeadlineExceeded, nameof(ErrorCode.PeerUnavailable), "the next chunk");
+        await time.JumpUntilAsync(closed, TimeSpan.FromSeconds(fixture.Config.Limits.FrameSeconds));
     }
 
     [Fact]
@@ -162,7 +164,7 @@ public sealed class HostilePartyTests
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         (string job, FakeParty bank, _) = await fixture.RunningJobAsync();
         await bank.OutcomeAsync(job, JobState.Done);
-        await bank.SendEnvelopeAsync(bank.Next(job, [1]));
+        await QuietlyAsync(bank.SendEnvelopeAsync(bank.Next(job, [1])));
         await AssertClosedAsync(bank, StatusCode.InvalidArgument, nameof(ErrorCode.ProtocolViolation), "after the party's outcome");
     }
 
@@ -200,13 +202,15 @@ public sealed class HostilePartyTests
     [Fact]
     public async Task A_connection_that_does_not_register_is_timed_out_and_too_many_are_turned_away()
     {
+        JumpingTime time = new();
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(
-            config => config with { Limits = config.Limits with { FrameSeconds = 1, MaxUnregistered = 1 } });
+            config => config with { Limits = config.Limits with { MaxUnregistered = 1 } }, time: time);
         await using var silent = fixture.Stranger();
         await silent.ExpectAsync(CoordinatorFrame.FrameOneofCase.Challenge);
         await using var second = fixture.Stranger();
         await AssertClosedAsync(second, StatusCode.ResourceExhausted, nameof(ErrorCode.Refused), "not registered");
-        await AssertClosedAsync(silent, StatusCode.DeadlineExceeded, nameof(ErrorCode.PeerUnavailable), "the registration");
+        Task closed = AssertClosedAsync(silent, StatusCode.DeadlineExceeded, nameof(ErrorCode.PeerUnavailable), "the registration");
+        await time.JumpUntilAsync(closed, TimeSpan.FromSeconds(fixture.Config.Limits.FrameSeconds));
         await fixture.ConnectAsync("bank");
     }
 
@@ -247,7 +251,7 @@ public sealed class HostilePartyTests
     }
 
     /// <summary>The stream may be closed by the other side while chunks are still being written.</summary>
-    private static async Task QuietlyAsync(Task send)
+    internal static async Task QuietlyAsync(Task send)
     {
         try
         {

@@ -13,7 +13,7 @@ namespace VertFed.UnitTests.Coordinator;
 /// <summary>The executable itself: what it prints, and how it ends.</summary>
 public sealed class ProcessTests : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();

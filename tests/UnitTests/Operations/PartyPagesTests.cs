@@ -25,6 +25,9 @@ public sealed partial class PartyPagesTests
         JobStatus status = await fixture.CoSignedEndOfAsync(job);
         Assert.Equal(JobState.Done, status.State);
 
+        // The party counts the end after it has told the coordinator.
+        await bank.LoggedAsync($"job {job}: done");
+
         string text = (await GetAsync(pages, "metrics")).Text;
         ExpositionFormat page = ExpositionFormat.Parse(text);
         Assert.Equal(1, page.Value("vertfed_jobs_ended_total", ("state", "Done")));

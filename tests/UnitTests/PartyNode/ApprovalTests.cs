@@ -1,6 +1,7 @@
 using System.Text.Json;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
+using VertFed.UnitTests.Coordinator;
 using VertFed.UnitTests.Protocol;
 using Xunit;
 
@@ -28,7 +29,9 @@ public sealed class ApprovalTests
         using JsonDocument preflight = JsonDocument.Parse((await bank.Jobs.ShowJobAsync(job, None))!.Preflight);
         Assert.Equal("held", preflight.RootElement.GetProperty("verdict").GetString());
         Assert.Equal(400, preflight.RootElement.GetProperty("data").GetProperty("rows").GetInt32());
-        Assert.Equal("bank", Assert.Single((await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).AwaitingApproval));
+
+        // The node says that it holds the job before the coordinator has heard so.
+        await CheckpointTests.WaitAsync(async () => (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).AwaitingApproval.SequenceEqual(["bank"]));
         Assert.DoesNotContain("\"phase\"", retailer.Events, StringComparison.Ordinal);
 
         Assert.True((await bank.Jobs.DecideAsync(job, approved: true, "fits our contract", None))!.Approved);
@@ -146,7 +149,9 @@ public sealed class ApprovalTests
         await using NodeFixture fixture = await NodeFixture.StartAsync();
         fixture.WriteData(200);
         RunningNode bank = fixture.StartNode(Role.LabelParty, Manual + "\n  automatic_for: {peers: [retailer], kinds: [train]}");
-        // No second party: the job stays offered, however late the question comes.
+
+        // The other party asks its operator, so the job stays offered, however late the question comes.
+        fixture.StartNode(Role.FeatureParty, Manual);
         string job = await fixture.SubmitAsync();
         await bank.WaitForAsync("answer", "\"accepted\":true");
 

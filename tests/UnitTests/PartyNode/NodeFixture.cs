@@ -20,7 +20,7 @@ namespace VertFed.UnitTests.PartyNode;
 /// <summary>A real coordinator on loopback, and two party nodes in this process that dial out to it.</summary>
 internal sealed class NodeFixture : IAsyncDisposable
 {
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+    public static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
     private readonly TemporaryPlace _place = new();
     private readonly Identity _bank = Identity.Create();
     private readonly Identity _retailer = Identity.Create();
@@ -189,7 +189,7 @@ internal sealed class NodeFixture : IAsyncDisposable
             Align = new AlignSpec { Duplicates = DuplicateIds.Refuse },
             Train = new TrainSpec { Family = Family.Logistic, L2 = 1e-2, MaxIterations = 30 },
             Holdout = 0.2,
-            DeadlineSeconds = 60,
+            DeadlineSeconds = 180,
             Payloads = Payloads.Full,
             AcceptDisclosureRisk = true,
         };

@@ -74,7 +74,7 @@ public sealed class RelayTests : IDisposable
         Task sending = transport.SendAsync(Make(RelayTransport.MaxWaiting, 1), CancellationToken.None).AsTask();
         Assert.False(sending.IsCompleted);
         transport.Deposited(new EnvelopeRef { Job = Job, Attempt = 1, Sender = Role.LabelParty, Sequence = 0 });
-        await sending.WaitAsync(TimeSpan.FromSeconds(10));
+        await sending.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
     [Fact]
@@ -95,7 +95,7 @@ public sealed class RelayTests : IDisposable
         transport.Deposited(new EnvelopeRef { Job = Job, Attempt = 1, Sender = Role.LabelParty, Sequence = 1 });
         Assert.False(flushed.IsCompleted);
         transport.Deposited(new EnvelopeRef { Job = Job, Attempt = 1, Sender = Role.LabelParty, Sequence = 2 });
-        await flushed.WaitAsync(TimeSpan.FromSeconds(10));
+        await flushed.WaitAsync(TimeSpan.FromMinutes(1));
 
         Envelope[] Drain()
         {
@@ -171,7 +171,7 @@ public sealed class RelayTests : IDisposable
         Task room = client.WaitForRoomAsync(CancellationToken.None).AsTask();
         Assert.False(room.IsCompleted);
         Assert.True(client.TryTakeControl(out _));
-        await room.WaitAsync(TimeSpan.FromSeconds(20));
+        await room.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
     [Fact]
@@ -243,11 +243,11 @@ public sealed class RelayTests : IDisposable
         Task running = client.RunAsync(stop.Token);
         for (int i = 0; i < 3; i++)
         {
-            Assert.IsType<DisconnectedEvent>(await client.Events.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(20)));
+            Assert.IsType<DisconnectedEvent>(await client.Events.ReadAsync().AsTask().WaitAsync(TimeSpan.FromMinutes(1)));
         }
 
         await stop.CancelAsync();
-        await running.WaitAsync(TimeSpan.FromSeconds(20));
+        await running.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
     private RelayClient Client() => new(

@@ -4,6 +4,7 @@ using VertFed.PartyNode.Relay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
+using VertFed.UnitTests.Coordinator;
 using Xunit;
 
 namespace VertFed.UnitTests.PartyNode;
@@ -86,14 +87,14 @@ public sealed class SeveralJobsTests
     public async Task An_approved_job_that_waits_for_a_lane_survives_the_nodes_stop()
     {
         await using NodeFixture fixture = await NodeFixture.StartAsync();
-        fixture.WriteData(200);
+        fixture.WriteData(800);
         RunningNode bank = fixture.StartNode(Role.LabelParty, ManualBut("first"));
         RunningNode retailer = fixture.StartNode(Role.FeatureParty);
-        string second = await SubmitAsync(fixture, "second", deadlineSeconds: 60);
+        string second = await SubmitAsync(fixture, "second");
         await bank.WaitForAsync("held", second);
 
-        // The first has the only lane, and without its peer it stays there.
-        string first = await SubmitAsync(fixture, "first", deadlineSeconds: 60);
+        // The first has the only lane, and without its peer it stays there. It is long enough to run still when its peer stops.
+        string first = await SubmitAsync(fixture, "first", iterations: 30);
         await bank.WaitForAsync("phase", first);
         await retailer.StopAsync();
         await bank.Jobs.DecideAsync(second, approved: true, "", CancellationToken.None);
@@ -118,6 +119,9 @@ public sealed class SeveralJobsTests
         await bank.WaitForAsync("held", job);
 
         await bank.Host.DrainAsync(TimeSpan.Zero, CancellationToken.None);
+
+        // The job leaves the node's hands beside this; what comes of it now is found in the store.
+        await CheckpointTests.WaitAsync(() => Task.FromResult(bank.Host.JobsByState().Sum(state => state.Count) == 0));
         await bank.Jobs.DecideAsync(job, approved: true, "", CancellationToken.None);
         await bank.Host.Relay.PublishAsync(new StartEvent(job, 1), CancellationToken.None);
         await bank.LoggedAsync($"job {job} is offered, or runs, while the node stops");
@@ -138,11 +142,10 @@ public sealed class SeveralJobsTests
     private static string ManualBut(string purpose) =>
         $"  allow_disclosure_risk: true\n  approval: manual\n  automatic_for: {{purposes: [{purpose}]}}\nmax_running_jobs: 1";
 
-    private static Task<string> SubmitAsync(NodeFixture fixture, string purpose, uint deadlineSeconds = 20) => fixture.SubmitAsync(spec =>
+    private static Task<string> SubmitAsync(NodeFixture fixture, string purpose, uint iterations = 1) => fixture.SubmitAsync(spec =>
     {
         spec.Purpose = purpose;
-        spec.Train.MaxIterations = 1;
-        spec.DeadlineSeconds = deadlineSeconds;
+        spec.Train.MaxIterations = iterations;
     });
 
     private static int Line(string[] events, string name, string job) => Array.FindIndex(

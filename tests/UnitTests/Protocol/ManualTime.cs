@@ -1,36 +1,40 @@
 namespace VertFed.UnitTests.Protocol;
 
-/// <summary>A clock that moves when a test says so; timers fire on <see cref="Advance"/>.</summary>
+/// <summary>A clock that moves when a test says so; timers fire on <see cref="Advance"/>, each at most once. Any thread may look at it and set timers.</summary>
 internal sealed class ManualTime : TimeProvider
 {
     private readonly Lock _gate = new();
-    private readonly List<ManualTimer> _timers = [];
+    private readonly HashSet<ManualTimer> _timers = [];
     private DateTimeOffset _now = DateTimeOffset.UnixEpoch.AddDays(20_000);
 
-    public override DateTimeOffset GetUtcNow() => _now;
-
-    public override long GetTimestamp() => _now.Ticks;
-
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+    /// <summary>A clock that stands at the present, for whoever judges certificates of the present.</summary>
+    public static ManualTime AtPresent() => new() { _now = System.GetUtcNow() };
+
+    public override DateTimeOffset GetUtcNow()
+    {
+        lock (_gate)
+        {
+            return _now;
+        }
+    }
+
+    public override long GetTimestamp() => GetUtcNow().Ticks;
 
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         ManualTimer timer = new(this, () => callback(state));
         timer.Change(dueTime, period);
-        lock (_gate)
-        {
-            _timers.Add(timer);
-        }
-
         return timer;
     }
 
     public void Advance(TimeSpan by)
     {
-        _now += by;
         ManualTimer[] due;
         lock (_gate)
         {
+            _now += by;
             due = [.. _timers.Where(timer => timer.Due <= _now)];
         }
 
@@ -42,26 +46,65 @@ internal sealed class ManualTime : TimeProvider
 
     private sealed class ManualTimer(ManualTime owner, Action fire) : ITimer
     {
-        public DateTimeOffset Due { get; private set; } = DateTimeOffset.MaxValue;
+        private TimeSpan _period;
+
+        /// <summary>Under the owner's lock.</summary>
+        public DateTimeOffset Due { get; private set; }
 
         public void Fire()
         {
-            Due = DateTimeOffset.MaxValue;
+            lock (owner._gate)
+            {
+                if (Due > owner._now)
+                {
+                    return;
+                }
+
+                Due = owner._now + _period;
+                if (_period <= TimeSpan.Zero)
+                {
+                    Stop();
+                }
+            }
+
             fire();
         }
 
         public bool Change(TimeSpan dueTime, TimeSpan period)
         {
-            Due = dueTime < TimeSpan.Zero ? DateTimeOffset.MaxValue : owner._now + dueTime;
-            return true;
+            lock (owner._gate)
+            {
+                _period = period;
+                if (dueTime < TimeSpan.Zero)
+                {
+                    Stop();
+                    return true;
+                }
+
+                Due = owner._now + dueTime;
+                owner._timers.Add(this);
+                return true;
+            }
         }
 
-        public void Dispose() => Due = DateTimeOffset.MaxValue;
+        public void Dispose()
+        {
+            lock (owner._gate)
+            {
+                Stop();
+            }
+        }
 
         public ValueTask DisposeAsync()
         {
             Dispose();
             return ValueTask.CompletedTask;
+        }
+
+        private void Stop()
+        {
+            Due = DateTimeOffset.MaxValue;
+            owner._timers.Remove(this);
         }
     }
 }

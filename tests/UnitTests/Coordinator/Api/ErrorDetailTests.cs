@@ -69,7 +69,8 @@ public sealed class ErrorDetailTests
         Assert.Equal(StatusCode.DeadlineExceeded, exception.StatusCode);
 
         // The only place of a watcher is free again: the server's side of the call has ended too.
-        for (int attempt = 0; ; attempt++)
+        using CancellationTokenSource patience = new(FakeParty.Patience);
+        while (true)
         {
             using AsyncServerStreamingCall<JobStatus> next = fixture.Jobs.Watch(new GetJobRequest { Job = job });
             try
@@ -77,9 +78,9 @@ public sealed class ErrorDetailTests
                 Assert.True(await next.ResponseStream.MoveNext(CancellationToken.None));
                 break;
             }
-            catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted && attempt < 100)
+            catch (RpcException full) when (full.StatusCode == StatusCode.ResourceExhausted)
             {
-                await Task.Delay(TimeSpan.FromMilliseconds(50));
+                await Task.Delay(TimeSpan.FromMilliseconds(50), patience.Token);
             }
         }
     }

@@ -26,7 +26,7 @@ public sealed class ModelListTests
         while (model is not { LabelPartyState: ModelState.Archived, FeaturePartyState: ModelState.Deleted })
         {
             await Task.Delay(TimeSpan.FromMilliseconds(20));
-            model = Assert.Single((await fixture.Jobs.ListModelsAsync(new ListModelsRequest(), deadline: DateTime.UtcNow.AddSeconds(20))).Models);
+            model = Assert.Single((await fixture.Jobs.ListModelsAsync(new ListModelsRequest(), deadline: DateTime.UtcNow.AddMinutes(1))).Models);
         }
 
         Assert.Empty((await fixture.Jobs.ListModelsAsync(new ListModelsRequest { Party = "insurer" })).Models);

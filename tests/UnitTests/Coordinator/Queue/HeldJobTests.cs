@@ -31,17 +31,23 @@ public sealed class HeldJobTests
     [Fact]
     public async Task The_deadline_does_not_count_while_an_operator_is_asked_but_the_time_for_approval_does()
     {
-        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
-        (string job, FakeParty bank, FakeParty retailer) = await OfferedAsync(fixture, deadlineSeconds: 1);
+        JumpingTime time = new();
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(time: time);
+        (string job, FakeParty bank, FakeParty retailer) = await OfferedAsync(fixture, deadlineSeconds: 600);
         await retailer.SendAsync(Accept(job));
-        await bank.SendAsync(Held(job, 4));
+        await bank.SendAsync(Held(job, 3600));
 
         // A repeated word does not lengthen the wait.
-        await bank.SendAsync(Held(job, 3600));
+        await bank.SendAsync(Held(job, 7200));
+        await fixture.UntilAsync(job, status => status.AwaitingApproval.Contains("bank") && status.Awaited.SequenceEqual(["bank"]));
+        time.Jump(TimeSpan.FromSeconds(1800));
+        await fixture.LookedAsync(time);
+        Assert.Equal(JobState.Offered, (await fixture.Jobs.GetAsync(new GetJobRequest { Job = job })).State);
+        time.Jump(TimeSpan.FromSeconds(1800));
         JobEnd end = (await bank.ExpectAsync(CoordinatorFrame.FrameOneofCase.End)).End;
         Assert.Equal((JobState.Failed, "bank", "approval"), (end.State, end.Error.Party, end.Error.Step));
         JobStatus status = await fixture.Jobs.GetAsync(new GetJobRequest { Job = job });
-        Assert.InRange(status.EndedUnixMs - status.SubmittedUnixMs, 4000, long.MaxValue);
+        Assert.InRange(status.EndedUnixMs - status.SubmittedUnixMs, 3_600_000, 7_200_000);
     }
 
     [Fact]

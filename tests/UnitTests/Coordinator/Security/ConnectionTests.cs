@@ -45,7 +45,7 @@ public sealed class ConnectionTests
         FakeParty bank = await fixture.ConnectAsync("bank");
         Principal ann = fixture.Config.Principals[0];
         fixture.Host.Reload(fixture.Config with { Principals = [ann with { Roles = CallerRoles.Operator }] });
-        RpcException closed = await Assert.ThrowsAsync<RpcException>(() => watch.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+        RpcException closed = await Assert.ThrowsAsync<RpcException>(() => watch.ResponseStream.MoveNext(CancellationToken.None).WaitAsync(FakeParty.Patience));
         Assert.Contains(closed.StatusCode, new[] { StatusCode.Unavailable, StatusCode.Internal, StatusCode.Cancelled });
 
         // Whose trust is as it was goes on.
@@ -64,7 +64,7 @@ public sealed class ConnectionTests
 
     private static async Task<bool> IsClosedAsync(Socket socket)
     {
-        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(5));
+        using CancellationTokenSource limit = new(FakeParty.Patience);
         try
         {
             return await socket.ReceiveAsync(new byte[1], limit.Token) == 0;

@@ -19,7 +19,7 @@ public sealed class ShareTests
     [Fact]
     public async Task Calls_that_are_denied_count_as_calls()
     {
-        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 4 });
+        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 4 }, time: ManualTime.AtPresent());
         JobService.JobServiceClient bank = new(fixture.ChannelOf(fixture.Bank));
         SubmitRequest request = new() { Job = fixture.NewJob(submitter: fixture.Bank).Message };
         for (int i = 0; i < 4; i++)
@@ -31,7 +31,7 @@ public sealed class ShareTests
     [Fact]
     public async Task Keys_that_nobody_knows_share_what_one_caller_has()
     {
-        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 3 });
+        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxCallsPerMinute = 3 }, time: ManualTime.AtPresent());
         using Identity first = Identity.Create(), second = Identity.Create();
         JobService.JobServiceClient stranger = new(fixture.ChannelOf(first)), other = new(fixture.ChannelOf(second));
         for (int i = 0; i < 3; i++)
@@ -43,7 +43,7 @@ public sealed class ShareTests
     [Fact]
     public async Task Of_calls_that_keep_something_one_caller_has_fewer()
     {
-        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxHeavyCallsPerMinute = 2 });
+        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { MaxHeavyCallsPerMinute = 2 }, time: ManualTime.AtPresent());
         SignedJob job = fixture.NewJob();
         await fixture.SubmitAsync(job);
         await fixture.SubmitAsync(job);
@@ -85,7 +85,7 @@ public sealed class ShareTests
                     before.TrySetResult((long)arguments[0]!);
                 return store();
             });
-        Assert.InRange(await before.Task.WaitAsync(TimeSpan.FromSeconds(20)), start, start + 60_000);
+        Assert.InRange(await before.Task.WaitAsync(FakeParty.Patience), start, start + 60_000);
     }
 
     [Fact]
@@ -109,10 +109,13 @@ public sealed class ShareTests
     [Fact]
     public async Task A_reflection_stream_that_asks_nothing_gives_its_place_back()
     {
-        await using CoordinatorFixture fixture = await StartAsync(limits => limits with { FrameSeconds = 1 });
+        JumpingTime time = new();
+        await using CoordinatorFixture fixture = await StartAsync(limits => limits, time: time);
         using AsyncDuplexStreamingCall<ServerReflectionRequest, ServerReflectionResponse> silent =
             new ServerReflection.ServerReflectionClient(fixture.ChannelOf(fixture.Submitter)).ServerReflectionInfo();
-        Assert.Equal(StatusCode.DeadlineExceeded, await StatusOfAsync(silent.ResponseStream.MoveNext(CancellationToken.None)));
+        Task<StatusCode> ended = StatusOfAsync(silent.ResponseStream.MoveNext(CancellationToken.None));
+        await time.JumpUntilAsync(ended, TimeSpan.FromSeconds(fixture.Config.Limits.FrameSeconds));
+        Assert.Equal(StatusCode.DeadlineExceeded, await ended);
     }
 
     [Fact]
@@ -180,8 +183,9 @@ public sealed class ShareTests
         }
     }
 
-    private static Task<CoordinatorFixture> StartAsync(Func<CoordinatorLimits, CoordinatorLimits> change, WatchedStore.Hand? hand = null) =>
-        CoordinatorFixture.StartAsync(config => config with { Limits = change(config.Limits) }, hand);
+    private static Task<CoordinatorFixture> StartAsync(
+        Func<CoordinatorLimits, CoordinatorLimits> change, WatchedStore.Hand? hand = null, TimeProvider? time = null) =>
+        CoordinatorFixture.StartAsync(config => config with { Limits = change(config.Limits) }, hand, time);
 
     private static ICoordinatorStore Open(string folder) =>
         StoreLocation.OfCoordinator(null, folder, fault => new VertFedException(ErrorCode.Usage, fault)).OpenCoordinator(null);
@@ -190,7 +194,7 @@ public sealed class ShareTests
     {
         try
         {
-            await call.WaitAsync(TimeSpan.FromSeconds(30));
+            await call.WaitAsync(FakeParty.Patience);
             return StatusCode.OK;
         }
         catch (RpcException refused)
