@@ -74,7 +74,7 @@ public sealed class HorizontalDemoTests : IDisposable
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
         using RunningProgram demo = RunningProgram.Vertfed("demo", "horizontal", "--out", _folder["out"], "--rows", "500", "--rounds", "1000");
-        await demo.PrintedAsync("round 1 of 1000");
+        await demo.PrintedAsync(" of 1000,");
         IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);
         Assert.Equal(s_nodes.Length + 1, children.Count);
         foreach (int child in children)
@@ -89,7 +89,7 @@ public sealed class HorizontalDemoTests : IDisposable
         Assert.True(result.ExitCode == 130, result.ToString());
         Assert.All(children, child => Assert.False(ProcessTable.Runs(child, ".yaml")));
         Assert.Contains("Cancelled by a signal.", result.Error, StringComparison.Ordinal);
-        Assert.DoesNotContain("was not cancelled in order", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("cannot be reached", result.Error, StringComparison.Ordinal);
         string report = File.ReadAllText(_folder["out", "report.json"]);
         Assert.Empty(JsonSchemaValidator.Validate(Schema, report));
         using JsonDocument document = JsonDocument.Parse(report);
