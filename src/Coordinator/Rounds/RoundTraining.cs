@@ -50,7 +50,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         {
             using RandomStream initial = _streams.For("initial", 0, RandomStreams.Server);
             double[] first = model.Initial(initial);
-            checkpoint.Parameters.AddRange(_plan.Models == 1 ? first : Clusters.Join(Clusters.Start(first, _plan.Models, _streams)).Parameters);
+            checkpoint.Parameters.AddRange(_plan.Digest is not null ? new double[_plan.OrderLength(model)] : _plan.Models == 1 ? first : Clusters.Join(Clusters.Start(first, _plan.Models, _streams)).Parameters);
         }
 
         if (_plan.Buffer is not null)

@@ -71,6 +71,12 @@ public sealed class JobPlan
     /// <summary>How many models an order has, from which a party chooses; 1 but under ifca.</summary>
     public int Models { get; private init; }
 
+    /// <summary>
+    /// With distillation, a party's steps towards the consensus before each round's work; else null. What travels in the place of parameters is then outputs
+    /// on the public rows, and each party's model is its own.
+    /// </summary>
+    public LocalWork? Digest { get; private init; }
+
     /// <summary>The model of its own that each party keeps; null where there are none.</summary>
     public PersonalMethod? Personal { get; private init; }
 
@@ -98,8 +104,17 @@ public sealed class JobPlan
         HorizontalSpecification spec = job.Horizontal ?? throw new ArgumentException("The job is not a horizontal one.", nameof(job));
         (LossHead head, Activation activation, int[] hidden) = Field("horizontal.model", () => Model(spec.Model));
         UpdateCodec codec = Field("horizontal.compression", () => UpdateCodec.Parse(spec.Compression));
-        SimulatedMethod? method = Field("horizontal.strategy", () => JobMethod.Of(spec, codec));
-        AggregationStrategy strategy = method is null ? Field("horizontal.strategy", () => StrategyParser.Parse(spec.Strategy)) : new FedAvg();
+        SimulatedMethod? method = Field("horizontal.strategy", () => JobMethod.Of(spec, codec, job.Parties.Count));
+        AggregationStrategy strategy = Field<AggregationStrategy>("horizontal.strategy", () => method switch
+        {
+            null => StrategyParser.Parse(spec.Strategy),
+            DistillingMethod => JobMethod.Consensus(spec),
+            _ => new FedAvg(),
+        });
+        Require(spec.PublicRows is null || method is DistillingMethod, "horizontal.public_rows", "goes with the strategy fedmd alone");
+        Require(
+            spec.PublicRows is not { } shared || (long)shared.Rows * head.Outputs <= HorizontalSpecification.MostParameters, "horizontal.public_rows.rows",
+            $"times {head.Outputs} outputs is more than {HorizontalSpecification.MostParameters}, which is what an order carries");
         LocalWork work = new()
         {
             Epochs = spec.Epochs,
@@ -124,6 +139,7 @@ public sealed class JobPlan
         {
             Buffer = method is BufferedMethod buffered ? new FedBuff(buffered.Size, buffered.MostStale) : null,
             Models = method is ClusteredMethod clustered ? clustered.Models : 1,
+            Digest = (method as DistillingMethod)?.Digest,
             Personal = spec.Personal.Length == 0 ? null : Field("horizontal.personal", () => PersonalMethod.Parse(spec.Personal)),
         };
     }
@@ -141,6 +157,10 @@ public sealed class JobPlan
                 ErrorCode.Refused,
                 $"The model '{Specification.Model}' has {model.Layout.Length} parameters over {columns} columns, {Models} times; at most {HorizontalSpecification.MostParameters} are trained.");
     }
+
+    /// <summary>Numbers that an order carries: the parameters of all models, or with distillation the outputs on the public rows.</summary>
+    public int OrderLength(FederatedModel model) =>
+        Digest is null ? model.Layout.Length * Models : (int)Specification.PublicRows!.Rows * Head.Outputs;
 
     /// <summary>The strategy, in the form that the spec's privacy gives it.</summary>
     /// <param name="streams">The coordinator's own, or a party's, which are not drawn from.</param>

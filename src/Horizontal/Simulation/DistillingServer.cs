@@ -13,8 +13,6 @@ namespace VertFed.Horizontal.Simulation;
 /// </summary>
 internal sealed class DistillingServer : SimulatedServer
 {
-    private const double Rate = 0.01;
-
     private readonly SimulationOptions _options;
     private readonly SimulatedClients _clients;
     private readonly Examples _test;
@@ -32,7 +30,7 @@ internal sealed class DistillingServer : SimulatedServer
         _test = test;
         _public = publicRows;
         _outputsOnly = method.OutputsOnly;
-        _digest = new LocalWork { Epochs = method.Steps, Optimiser = new OptimiserSpec(OptimiserKind.Adam, Rate) };
+        _digest = method.Digest;
         _own = method.OutputsOnly ? [.. Enumerable.Range(0, clients.Count).Select(_ => first)] : [];
         _state = ServerState.Start(first);
     }

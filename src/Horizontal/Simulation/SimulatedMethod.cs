@@ -1,5 +1,7 @@
 using System.Globalization;
 using VertFed.Horizontal.Aggregation;
+using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Updates;
 
 namespace VertFed.Horizontal.Simulation;
 
@@ -77,6 +79,11 @@ public sealed record DistillingMethod(bool OutputsOnly, int Steps, double Public
 {
     /// <summary>Steps where none are given.</summary>
     public const int UsualSteps = 20;
+
+    private const double Rate = 0.01;
+
+    /// <summary>The steps towards a consensus, as <see cref="Personal.Distillation.Distil"/> takes them.</summary>
+    public LocalWork Digest => new() { Epochs = Steps, Optimiser = new OptimiserSpec(OptimiserKind.Adam, Rate) };
 
     public override string Name => FormattableString.Invariant($"{(OutputsOnly ? "fedmd" : "feddf")}:{Steps}");
 

@@ -5,7 +5,7 @@ using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Configuration;
 
-/// <summary>The `data` and `datasets` parts of a configuration file: sources by name, `data` under the name "default".</summary>
+/// <summary>The `data`, `datasets` and `public_data` parts of a configuration file: sources by name, `data` under the name "default".</summary>
 internal static class DatasetReader
 {
     private const int MaxDatasets = 256;
@@ -31,6 +31,30 @@ internal static class DatasetReader
         }
 
         return datasets.Count <= MaxDatasets ? datasets : throw map.Bad("datasets", $"at most {MaxDatasets} datasets are accepted");
+    }
+
+    /// <summary>The `public_data` part: sources by name. Columns are understood as those of the dataset that a job takes.</summary>
+    public static IReadOnlyDictionary<string, SourceOptions> ReadPublic(YamlMap map, string folder)
+    {
+        Dictionary<string, SourceOptions> sources = new(StringComparer.Ordinal);
+        if (map.OptionalMap("public_data") is not { } sets)
+        {
+            return sources;
+        }
+
+        foreach (string name in sets.Keys())
+        {
+            if (!PartyReference.IsName(name))
+            {
+                throw sets.Bad(name, "a name is 1 to 64 of a-z, 0-9, - and _, starting with a letter");
+            }
+
+            YamlMap source = sets.Map(name);
+            sources[name] = SourceReader.Read(source, folder);
+            source.RefuseOthers();
+        }
+
+        return sources.Count <= MaxDatasets ? sources : throw map.Bad("public_data", $"at most {MaxDatasets} are accepted");
     }
 
     private static DatasetOptions ReadDataset(YamlMap map, Role role, string folder)

@@ -64,6 +64,9 @@ public sealed class PartyConfig
     /// <summary>The data sources by name; one is named <see cref="JobSpecification.DefaultDataset"/>.</summary>
     public required IReadOnlyDictionary<string, DatasetOptions> Datasets { get; init; }
 
+    /// <summary>Where the rows without labels come from that horizontal jobs with distillation name, by name.</summary>
+    public required IReadOnlyDictionary<string, SourceOptions> PublicData { get; init; }
+
     /// <summary>How many jobs run at once, 1 to 16; each holds its own copy of the data it uses.</summary>
     public required int MaxRunningJobs { get; init; }
 
@@ -148,6 +151,7 @@ public sealed class PartyConfig
             SecretsKeyPath = map.OptionalText("secrets_key") is { } secrets ? Path.GetFullPath(secrets, folder) : null,
             RetainDays = (int)map.Integer("retain_days", DefaultRetainDays, 1, 36_500),
             Datasets = DatasetReader.Read(map, role, folder),
+            PublicData = DatasetReader.ReadPublic(map, folder),
             MaxRunningJobs = (int)map.Integer("max_running_jobs", DefaultMaxRunningJobs, 1, MostRunningJobs),
             LocalWork = map.Number("local_work", 1, 0.001, 1),
             Policy = PolicyReader.Read(map, "policy", folder),

@@ -1,5 +1,6 @@
 using VertFed.Horizontal.Service;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Sessions;
@@ -27,16 +28,16 @@ internal sealed class Preflight(PartyConfig config, NodeKeys keys)
         return offer with
         {
             Shape = shape,
-            Findings = [.. offer.Findings, .. InputRules.Evaluate(config, job.Specification, job.Submitter.Fingerprint, PeerOf(job), shape), .. OfRounds(job.Specification, shape, facts)],
+            Findings = [.. offer.Findings, .. InputRules.Evaluate(config, job.Specification, job.Submitter.Fingerprint, PeerOf(job), shape), .. OfRounds(job.Specification, shape, input.Public, facts)],
             Estimate = job.Specification.Horizontal is null
                 ? CostModel.Estimate(job.Specification, shape.Rows, shape.Columns.Count)
                 : RoundCostModel.Estimate(job.Specification, shape.Rows, shape.Columns.Count),
         };
     }
 
-    private IEnumerable<RuleFinding> OfRounds(JobSpecification job, InputShape shape, PartyFacts facts) => job.Horizontal is null
+    private IEnumerable<RuleFinding> OfRounds(JobSpecification job, InputShape shape, PublicRows? held, PartyFacts facts) => job.Horizontal is null
         ? []
-        : RoundRules.Evaluate(config.Policy, job, JobPlan.Of(job).Privacy, shape, RoundInput.TrainRows((int)shape.Rows, job), facts.Spent);
+        : RoundRules.Evaluate(config.Policy, job, JobPlan.Of(job).Privacy, shape, RoundInput.TrainRows((int)shape.Rows, job), facts.Spent, held);
 
     public string PeerOf(SignedJob job) => JobParties.PeerNames(job.Specification, config);
 }

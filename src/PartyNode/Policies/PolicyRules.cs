@@ -23,6 +23,7 @@ public static class PolicyRules
     public const string Approval = "approval";
     public const string Features = "features";
     public const string MinimumRows = "minimum-rows";
+    public const string PublicRows = "public-rows";
     public const string JobBudget = "job-budget";
     public const string MaxEpsilon = "max-epsilon";
     public const string PrivacyBudget = "privacy-budget";
@@ -38,6 +39,7 @@ public static class PolicyRules
         new(Features, RuleMoment.Input, CanWarn: true),
         new(Approval, RuleMoment.Input, CanWarn: false),
         new(MinimumRows, RuleMoment.Input, CanWarn: true),
+        new(PublicRows, RuleMoment.Input, CanWarn: false),
         new(JobBudget, RuleMoment.Input, CanWarn: false),
         new(MaxEpsilon, RuleMoment.Input, CanWarn: true),
         new(PrivacyBudget, RuleMoment.Input, CanWarn: true),

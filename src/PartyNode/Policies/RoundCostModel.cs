@@ -1,3 +1,4 @@
+using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Service;
 using VertFed.Horizontal.Simulation;
 using VertFed.Protocol;
@@ -28,19 +29,26 @@ public static class RoundCostModel
     {
         JobPlan plan = JobPlan.Of(job);
         HorizontalSpecification spec = plan.Specification;
-        long parameters = plan.ModelOf(Math.Max(1, columns)).Layout.Length;
+        FederatedModel model = plan.ModelOf(Math.Max(1, columns));
+        long parameters = model.Layout.Length;
+        long carried = plan.OrderLength(model);
         int invited = ClientSelection.Invitations(spec.ClientsPerRound, spec.OverSelection, job.Parties.Count);
 
-        // The model goes out each round, and an update comes back; control variates double both.
-        long vector = parameters * NumberBytes * (plan.Strategy.UsesControl ? 2 : 1);
+        // The model (or with distillation the consensus) goes out each round, and an update comes back; control variates double both.
+        long vector = carried * NumberBytes * (plan.Strategy.UsesControl ? 2 : 1);
         long bytes = 2 * (vector + EnvelopeBytes);
         int messages = 2;
         double seconds = 2.0 * rows * spec.Epochs * parameters * SecondsPerCell;
+        if (plan.Digest is { } digest)
+        {
+            seconds += 2.0 * spec.PublicRows!.Rows * digest.Epochs * parameters * SecondsPerCell;
+        }
+
         if (spec.IsSecure)
         {
             bytes += (long)invited * (KeysBytes + EnvelopeBytes + (2 * SealedShareBytes) + OpenShareBytes);
             messages += 6;
-            seconds += 2 * invited * (SecondsPerMask + (parameters * SecondsPerMaskedNumber));
+            seconds += 2 * invited * (SecondsPerMask + (carried * SecondsPerMaskedNumber));
         }
 
         seconds += messages * SecondsPerMessage;

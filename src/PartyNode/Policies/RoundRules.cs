@@ -1,6 +1,7 @@
 using System.Globalization;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Service;
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 
 namespace VertFed.PartyNode.Policies;
@@ -10,7 +11,9 @@ internal static class RoundRules
 {
     /// <param name="trainRows">Own rows that train, at least 1.</param>
     /// <param name="spent">What other jobs on the dataset have spent, or may yet.</param>
-    public static IReadOnlyList<RuleFinding> Evaluate(PartyPolicy policy, JobSpecification job, JobPrivacy? privacy, InputShape shape, int trainRows, PrivacyAccountant spent) =>
+    /// <param name="held">What this party has under the name of the job's public rows; null: nothing.</param>
+    public static IReadOnlyList<RuleFinding> Evaluate(
+        PartyPolicy policy, JobSpecification job, JobPrivacy? privacy, InputShape shape, int trainRows, PrivacyAccountant spent, PublicRows? held) =>
     [
         RuleFinding.Of(
             PolicyRules.MinimumRows, RuleMoment.Input,
@@ -18,6 +21,8 @@ internal static class RoundRules
                 ? null
                 : string.Create(CultureInfo.InvariantCulture, $"the input has {shape.Rows} rows where at least {policy.Rounds.MinimumRows} are asked for"),
             policy),
+        RuleFinding.Of(
+            PolicyRules.PublicRows, RuleMoment.Input, PublicRows.Objection(job.Horizontal!.PublicRows, held), policy, job.Horizontal.PublicRows is null ? "the job has no public rows" : ""),
         RuleFinding.Of(PolicyRules.JobBudget, RuleMoment.Input, OverOwnBudget(job, privacy, trainRows), policy, "no privacy is asked for, or it stays within the job's own budget"),
         RuleFinding.Of(PolicyRules.MaxEpsilon, RuleMoment.Input, OverJobBound(policy, job, privacy, trainRows), policy),
         Budget(policy, job, privacy, trainRows, spent),

@@ -1,28 +1,36 @@
+using System.Globalization;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.Protocol;
 
 namespace VertFed.PartyNode.Profiling;
 
 /// <summary>
 /// <c>profile --config FILE [--dataset NAME] [--json] [--show-rare]</c>: reads a data source and shows its operator what is in it. Nothing is
-/// sent or kept.
+/// sent or kept. With <c>--public NAME</c>: how a job spec names the public rows of that name, with the columns of the dataset.
 /// </summary>
 public static class ProfileCommand
 {
     /// <summary>The word that leads here instead of to a running node.</summary>
     public const string Name = "profile";
 
-    private const string Usage = "usage: party profile --config FILE [--dataset NAME] [--json] [--show-rare]";
+    private const string Usage = "usage: party profile --config FILE [--dataset NAME] [--json] [--show-rare] | party profile --config FILE --public NAME [--dataset NAME]";
 
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors, CancellationToken cancellationToken)
     {
         try
         {
-            (string file, string dataset, bool json, bool showRare) = Parse(arguments);
+            (string file, string dataset, string? shared, bool json, bool showRare) = Parse(arguments);
             PartyConfig config = PartyConfig.Load(file);
-            if (!config.Datasets.TryGetValue(dataset, out Data.DatasetOptions? options))
+            if (!config.Datasets.TryGetValue(dataset, out DatasetOptions? options))
             {
                 throw new VertFedException(ErrorCode.Usage, $"there is no dataset '{dataset}'; known are {string.Join(", ", config.Datasets.Keys)}");
+            }
+
+            if (shared is not null)
+            {
+                await output.WriteLineAsync(await Task.Run(() => SpecOf(config, shared, options, cancellationToken), cancellationToken));
+                return 0;
             }
 
             SourceProfile profile = await Task.Run(() => Profiler.Run(dataset, options, showRare, cancellationToken), cancellationToken);
@@ -44,10 +52,23 @@ public static class ProfileCommand
         }
     }
 
-    private static (string Config, string Dataset, bool Json, bool ShowRare) Parse(IReadOnlyList<string> arguments)
+    // As it goes into a job spec.
+    private static string SpecOf(PartyConfig config, string shared, DatasetOptions dataset, CancellationToken cancellationToken)
+    {
+        if (!config.PublicData.TryGetValue(shared, out SourceOptions? source))
+        {
+            throw new VertFedException(ErrorCode.Usage, $"there is no public data '{shared}'; known are {string.Join(", ", config.PublicData.Keys)}");
+        }
+
+        PublicRows rows = PublicRows.Load(source, dataset, PublicRows.FeaturesOf(dataset, cancellationToken), cancellationToken);
+        return $"public_rows: {{ name: {shared}, rows: {rows.Table.Rows.ToString(CultureInfo.InvariantCulture)}, sha256: {Convert.ToHexStringLower(rows.Sha256)} }}";
+    }
+
+    private static (string Config, string Dataset, string? Public, bool Json, bool ShowRare) Parse(IReadOnlyList<string> arguments)
     {
         string? config = null;
         string? dataset = null;
+        string? shared = null;
         bool json = false;
         bool showRare = false;
         for (int i = 0; i < arguments.Count; i++)
@@ -60,6 +81,9 @@ public static class ProfileCommand
                 case "--dataset" when dataset is null && i + 1 < arguments.Count:
                     dataset = arguments[++i];
                     break;
+                case "--public" when shared is null && i + 1 < arguments.Count:
+                    shared = arguments[++i];
+                    break;
                 case "--json" when !json:
                     json = true;
                     break;
@@ -71,8 +95,8 @@ public static class ProfileCommand
             }
         }
 
-        return config is null
+        return config is null || (shared is not null && (json || showRare))
             ? throw new VertFedException(ErrorCode.Usage, Usage)
-            : (config, dataset ?? JobSpecification.DefaultDataset, json, showRare);
+            : (config, dataset ?? JobSpecification.DefaultDataset, shared, json, showRare);
     }
 }

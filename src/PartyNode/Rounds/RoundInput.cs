@@ -7,6 +7,7 @@ using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Sessions;
 using VertFed.Primitives;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 
 namespace VertFed.PartyNode.Rounds;
 
@@ -18,8 +19,12 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
     /// <summary>The rows by the levels of the job's report_by; null where it names none.</summary>
     public RowGroups? Groups { get; init; }
 
+    /// <summary>The job's public rows, encoded as the own ones; their labels are 0, and nothing reads them. Null where the job has none.</summary>
+    public Examples? Public { get; init; }
+
     /// <summary>Splits and encodes a loaded table, which is used up. Which rows are test rows is drawn from the job's id: a party cannot choose.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: no training rows, or a column that cannot be encoded.</exception>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: no training rows, or a column that cannot be encoded.
+    /// <see cref="ErrorCode.Diverges"/>: the job's public rows are not here any more.</exception>
     public static RoundInput Of(PreparedInput input, JobSpecification job)
     {
         RawTable table = input.Table;
@@ -29,23 +34,37 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
         RawColumn[] raw = table.TakeRows(rows);
         ColumnEncoder encoder = ColumnEncoder.Fit(raw, isTest, input.Dataset, table.Source);
         EncodedColumns encoded = encoder.Encode(raw, table.Source);
-        double[] features = new double[checked(table.Rows * encoded.Names.Length)];
-        for (int column = 0; column < encoded.Columns.Length; column++)
-        {
-            for (int row = 0; row < table.Rows; row++)
-            {
-                features[(row * encoded.Names.Length) + column] = encoded.Columns[column][row];
-            }
-        }
-
-        Examples all = Examples.FromRows(features, labels, encoded.Names.Length);
+        Examples all = RowsOf(encoded, labels);
         int[] train = [.. rows.Where(row => !isTest[row])];
         return train.Length == 0
             ? throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: no rows are left to train on.")
             : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]))
             {
                 Groups = RowGroups.Of(raw, input.Dataset, job, isTest),
+                Public = PublicOf(input, job, encoder),
             };
+    }
+
+    private static Examples? PublicOf(PreparedInput input, JobSpecification job, ColumnEncoder encoder)
+    {
+        PublicRowsSpec? named = job.Horizontal!.PublicRows;
+        return PublicRows.Objection(named, input.Public) is { } objection ? throw new VertFedException(ErrorCode.Diverges, $"The job's public rows: {objection}.")
+            : named is null ? null
+            : RowsOf(encoder.Encode(input.Public!.Table.Columns, input.Public.Table.Source), new double[named.Rows]);
+    }
+
+    private static Examples RowsOf(EncodedColumns encoded, double[] labels)
+    {
+        double[] features = new double[checked(labels.Length * encoded.Names.Length)];
+        for (int column = 0; column < encoded.Columns.Length; column++)
+        {
+            for (int row = 0; row < labels.Length; row++)
+            {
+                features[(row * encoded.Names.Length) + column] = encoded.Columns[column][row];
+            }
+        }
+
+        return Examples.FromRows(features, labels, encoded.Names.Length);
     }
 
     /// <summary>How many of a party's rows train, at least 1: the split is known before the rows are.</summary>

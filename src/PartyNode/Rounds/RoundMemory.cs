@@ -6,7 +6,7 @@ namespace VertFed.PartyNode.Rounds;
 
 /// <summary>
 /// What a party carries from round to round, in a file of the job's folder that is written before an answer goes out: SCAFFOLD's control variate, the
-/// error of compression, and which secure sums it has entered.
+/// error of compression, the model that distillation moves, and which secure sums it has entered.
 /// </summary>
 internal sealed class RoundMemory
 {
@@ -20,6 +20,9 @@ internal sealed class RoundMemory
 
     /// <summary>Null where no error is carried.</summary>
     public double[]? Residual => _state.Residual.Count == 0 ? null : [.. _state.Residual];
+
+    /// <summary>The model of the party's own that distillation moves; null before the first round that counted.</summary>
+    public double[]? Distilled => _state.Distilled.Count == 0 ? null : [.. _state.Distilled];
 
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be read.</exception>
     public static RoundMemory Load(string folder)
@@ -68,20 +71,30 @@ internal sealed class RoundMemory
             }
         }
 
+        if (counted == _state.PendingRound && _state.PendingDistilled.Count > 0)
+        {
+            _state.Distilled.Clear();
+            _state.Distilled.AddRange(_state.PendingDistilled);
+        }
+
         _state.PendingRound = 0;
         _state.PendingControl.Clear();
         _state.PendingResidual.Clear();
+        _state.PendingDistilled.Clear();
     }
 
     /// <summary>Keeps what moves on if this round's update counts.</summary>
-    public void Pend(uint round, double[]? controlDelta, double[]? residual)
+    /// <param name="distilled">The model of the party's own; null without distillation.</param>
+    public void Pend(uint round, double[]? controlDelta, double[]? residual, double[]? distilled)
     {
         _state.PendingRound = round;
         _state.PendingControl.Clear();
         _state.PendingControl.AddRange(controlDelta ?? []);
         _state.PendingResidual.Clear();
         _state.PendingResidual.AddRange(residual ?? []);
-        if (controlDelta is not null || residual is not null)
+        _state.PendingDistilled.Clear();
+        _state.PendingDistilled.AddRange(distilled ?? []);
+        if (controlDelta is not null || residual is not null || distilled is not null)
         {
             Save();
         }

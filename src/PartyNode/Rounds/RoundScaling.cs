@@ -8,9 +8,13 @@ namespace VertFed.PartyNode.Rounds;
 internal sealed class RoundScaling(RoundInput input, ScalingChoice choice)
 {
     private Examples? _train;
+    private Examples? _public;
 
     /// <summary>The training rows. The scale is that of the first call: a job has one.</summary>
     public Examples Train(IReadOnlyList<double> means, IReadOnlyList<double> deviations) => _train ??= Apply(input.Train, means, deviations);
+
+    /// <summary>The job's public rows, in the scale of the training rows.</summary>
+    public Examples Public(IReadOnlyList<double> means, IReadOnlyList<double> deviations) => _public ??= Apply(input.Public!, means, deviations);
 
     /// <summary>(value − mean) / deviation, by column.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: not one finite mean and one deviation above 0 for each column.</exception>

@@ -1,7 +1,6 @@
 using Google.Protobuf;
 using VertFed.Horizontal;
 using VertFed.Horizontal.Aggregation;
-using VertFed.Horizontal.Compression;
 using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.SecureAggregation;
 using VertFed.Horizontal.Service;
@@ -129,6 +128,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             return;
         }
 
+        // With distillation the work stays in the own model whether or not this answer leaves, so it is paid for before it is done.
+        if (_plan.Digest is not null && header is { Step: RoundStep.ModelOrder, Round: > 0 })
+        {
+            await SpendAsync(header.Round, cancellationToken);
+        }
+
         IMessage? payload = header.Step switch
         {
             _ when answer == RoundStep.SumLost => new SumLost(),
@@ -234,14 +239,18 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         memory.Settle(header.Round, order.Counted[(int)place - 1]);
         AggregationStrategy strategy = _plan.WithNoise(_streams);
         int length = model.Layout.Length;
-        if (order.Parameters.Count != length * _plan.Models || !order.Parameters.All(double.IsFinite) || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
+        if (order.Parameters.Count != _plan.OrderLength(model) || !order.Parameters.All(double.IsFinite) || (strategy.UsesControl ? order.Control.Count != length : order.Control.Count != 0) || !order.Control.All(double.IsFinite))
         {
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
         Examples rows = _scaling.Train(order.Means, order.Deviations);
         LocalWork local = strategy.Prepare(_plan.Work);
-        double[] global = ClusterPart.Choose(_plan, model, [.. order.Parameters], rows, out int cluster);
+        double[] said = [.. order.Parameters];
+        int cluster = 0;
+        double[] global = _plan.Digest is null
+            ? ClusterPart.Choose(_plan, model, said, rows, out cluster)
+            : DistillationPart.Digest(_plan, model, memory, header.Round, said, _scaling.Public(order.Means, order.Deviations), _streams, place);
         RoundOrder work = new((int)header.Round - 1, global, strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
@@ -250,13 +259,15 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         using RandomStream stream = _streams.For(OrderEssence.LocalPurpose(_plan, essence), OrderEssence.Sequence(_plan, header), place);
         ClientUpdate update = LocalTrainer.Run(model, (int)place - 1, rows, work, control, stream, cancellationToken);
         update = _plan.TellsLoss ? update : update with { LossBefore = null, LossAfter = null };
+        double[]? own = null;
+        update = _plan.Digest is null ? update : DistillationPart.Outputs(model, update, global, said, _scaling.Public(order.Means, order.Deviations), out own);
         PersonalPart.Round(_plan, model, memory, header.Round, rows, work.Parameters, _streams, place);
         if (!Spec.IsSecure)
         {
-            return order.Threshold == 0 ? Plain(header, update, cluster) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
+            return order.Threshold == 0 ? Plain(header, update, cluster, own) : throw Broken(header, "it asks for a secure sum, which the job spec does not");
         }
 
-        memory.Pend(header.Round, update.ControlDelta, residual: null);
+        memory.Pend(header.Round, update.ControlDelta, residual: null, own);
         double[] contribution = ((SumStrategy)strategy).Contribution(update, work.Clip);
         if (_plan.TellsLoss)
         {
@@ -272,28 +283,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         return Enter(header, [.. order.Invited], order.Threshold, vector);
     }
 
-    private ModelUpdate Plain(RoundHeader header, ClientUpdate update, int cluster)
+    private ModelUpdate Plain(RoundHeader header, ClientUpdate update, int cluster, double[]? own)
     {
-        double[] sent = [.. update.Delta];
-        double[]? residual = null;
         using RandomStream rounding = _streams.For("codec", OrderEssence.Sequence(_plan, header), place);
-        UpdateCodec codec = _plan.Codec;
-        if (codec.KeepsError && memory.Residual is { } carried)
-        {
-            for (int i = 0; i < sent.Length; i++)
-            {
-                sent[i] += carried[i];
-            }
-        }
-
-        byte[] encoded = codec.Encode(sent, rounding);
-        if (codec.KeepsError)
-        {
-            double[] received = codec.Decode(encoded, sent.Length);
-            residual = [.. sent.Zip(received, (own, there) => own - there)];
-        }
-
-        memory.Pend(header.Round, update.ControlDelta, residual);
+        byte[] encoded = CompressionPart.Encode(_plan.Codec, update.Delta, memory.Residual, rounding, out double[]? residual);
+        memory.Pend(header.Round, update.ControlDelta, residual, own);
         return new ModelUpdate
         {
             Delta = UnsafeByteOperations.UnsafeWrap(encoded),
@@ -367,7 +361,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model's means and deviations are not those of the rounds.") { Party = "coordinator", Step = nameof(RoundStep.FinalModel) };
         }
 
-        if (final.Parameters.Count != model.Layout.Length * _plan.Models || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
+        if (final.Parameters.Count != _plan.OrderLength(model) || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
         {
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model has another length, a number that is not finite, or too many rounds.") { Step = nameof(RoundStep.FinalModel) };
         }
@@ -375,7 +369,8 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         bool onTest = input.Test.Count > 0;
         Examples train = _scaling.Apply(input.Train, final.Means, final.Deviations);
         Examples rows = onTest ? _scaling.Apply(input.Test, final.Means, final.Deviations) : train;
-        double[] own = ClusterPart.Choose(_plan, model, [.. final.Parameters], train, out int cluster);
+        int cluster = 0;
+        double[] own = _plan.Digest is null ? ClusterPart.Choose(_plan, model, [.. final.Parameters], train, out cluster) : DistillationPart.Close(memory, final, place);
         Evaluation measured = Evaluation.Of(model, own, rows);
         return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {

@@ -13,6 +13,9 @@ internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdL
     /// <summary>The model to score with; null in a job that trains one.</summary>
     public ScoringModel? Model { get; init; }
 
+    /// <summary>What this party has under the name that the job gives public rows; null where the job names none, or this party has none of that name.</summary>
+    public PublicRows? Public { get; init; }
+
     /// <summary>The input of a score job: the columns that the model was trained on and no others, understood as then, and no label.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>, naming source, position and column, a column of the model that the
     /// data does not have included. <see cref="ErrorCode.Refused"/>: there is no such dataset.</exception>
@@ -44,7 +47,12 @@ internal sealed record PreparedInput(RawTable Table, DatasetOptions Dataset, IdL
             };
         DatasetOptions dataset = config.Dataset(specification.Dataset);
         RawTable table = TableLoader.Load(dataset, labels, cancellationToken);
-        return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset));
+        return new PreparedInput(table, dataset, Normalise(table, specification), InputRoot.Of(table, dataset))
+        {
+            Public = specification.Horizontal?.PublicRows is { } named && config.PublicData.TryGetValue(named.Name, out SourceOptions? source)
+                ? PublicRows.Load(source, dataset, table.Names, cancellationToken)
+                : null,
+        };
     }
 
     /// <summary>The labels of a horizontal job's model: its family comes before the hidden layers.</summary>

@@ -12,6 +12,9 @@ public sealed class HorizontalSpecification
     /// <summary>Most parameters of a model that the service trains: an update with a control variate fits an envelope of 1 MiB.</summary>
     public const int MostParameters = 60_000;
 
+    /// <summary>Bytes of a SHA-256.</summary>
+    private const int HashBytes = 32;
+
     private const int LongestName = 64;
     private const int LongestColumn = 200;
 
@@ -85,6 +88,9 @@ public sealed class HorizontalSpecification
     /// <summary>The column by whose levels parties also measure the model; null: none.</summary>
     public string? ReportBy => _spec.ReportBy.Length == 0 ? null : _spec.ReportBy;
 
+    /// <summary>The rows without labels that every party holds; null where the job has none.</summary>
+    public PublicRowsSpec? PublicRows => _spec.PublicRows?.Clone();
+
     /// <summary>The message of this part.</summary>
     public HorizontalSpec ToMessage() => _spec.Clone();
 
@@ -128,10 +134,20 @@ public sealed class HorizontalSpecification
             (part.Personal.Length == 0 || spec.Holdout > 0, "holdout", "is 0: personal models are measured on rows that each party keeps for its test"),
             (part.Personal.Length == 0 || part.Privacy is null, "horizontal.personal", "does not go with privacy: its measures are of a model without noise"),
             (part.Staleness <= 1000, "horizontal.staleness", "is not between 0 and 1000"),
+            .. PublicRules(part),
             .. SecureRules(part, parties),
             .. PrivacyRules(part),
         ];
     }
+
+    private static IEnumerable<(bool Holds, string Field, string Wrong)> PublicRules(HorizontalSpec part) => part.PublicRows is not { } rows
+        ? []
+        :
+        [
+            (PartyReference.IsName(rows.Name), "horizontal.public_rows.name", "is not a name of 1 to 64 of a-z, 0-9, '-' and '_', starting with a letter"),
+            (rows.Rows is >= 1 and <= MostParameters, "horizontal.public_rows.rows", $"is not between 1 and {MostParameters}"),
+            (rows.Sha256.Length == HashBytes, "horizontal.public_rows.sha256", "is not 64 hexadecimal digits"),
+        ];
 
     private static IEnumerable<(bool Holds, string Field, string Wrong)> SecureRules(HorizontalSpec part, int parties)
     {

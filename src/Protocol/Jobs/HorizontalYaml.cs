@@ -1,3 +1,4 @@
+using Google.Protobuf;
 using VertFed.Protocol.V1;
 
 namespace VertFed.Protocol;
@@ -12,7 +13,7 @@ namespace VertFed.Protocol;
 ///   - { name: south, fingerprint: 64 hexadecimal digits }
 /// horizontal:
 ///   model: logistic             # linear, poisson, softmax:CLASSES; with hidden layers: logistic/relu:16,8 or logistic/tanh:16
-///   strategy: fedavg            # as for simulate: fedprox:0.01, scaffold, median, krum ...
+///   strategy: fedavg            # as for simulate: fedprox:0.01, scaffold, median, krum ...; fedmd:STEPS also as fedmd:20/median
 ///   rounds: 20
 ///   epochs: 1
 ///   batch: 32                   # 0: all rows at once
@@ -31,6 +32,7 @@ namespace VertFed.Protocol;
 ///   selection: uniform          # or by-size, by-availability
 ///   personal: none              # or fine-tune:EPOCHS, ditto:LAMBDA
 ///   staleness: 10               # with fedbuff:SIZE alone: versions that an update may be behind
+///   public_rows: { name: shared, rows: 500, sha256: 64 hexadecimal digits }    # with fedmd alone
 ///   privacy: { level: record, clip: 1, noise: 1, delta: 1e-5, budget: 8 }    # or client (also with clip_quantile: 0.5), distributed; default none
 /// </code>
 /// </summary>
@@ -97,6 +99,7 @@ internal static class HorizontalYaml
             Selection = map.Word("selection", SelectionChoice.Uniform, Selections),
             Personal = map.Text("personal") is { } personal and not "none" ? personal : "",
             Staleness = map.Count("staleness", isBuffered ? 10u : 0),
+            PublicRows = ReadPublicRows(map.Map("public_rows")),
             Privacy = privacy is null ? null : new PrivacySpec
             {
                 Level = privacy.Has("level") ? privacy.Word("level", PrivacyLevel.Record, Levels) : throw privacy.Wrong("level", "is missing"),
@@ -109,5 +112,23 @@ internal static class HorizontalYaml
         };
         privacy?.Done();
         return spec;
+    }
+
+    private static PublicRowsSpec? ReadPublicRows(YamlFields? map)
+    {
+        if (map is null)
+        {
+            return null;
+        }
+
+        string hash = map.Required("sha256");
+        PublicRowsSpec rows = new()
+        {
+            Name = map.Required("name"),
+            Rows = map.Has("rows") ? map.Count("rows", 0) : throw map.Wrong("rows", "is missing"),
+            Sha256 = hash.Length == 64 && hash.All(char.IsAsciiHexDigit) ? ByteString.CopyFrom(Convert.FromHexString(hash)) : throw map.Wrong("sha256", "is not 64 hexadecimal digits"),
+        };
+        map.Done();
+        return rows;
     }
 }

@@ -65,7 +65,7 @@ public sealed class PartyConfigTests
     [Theory]
     [InlineData("coordinator_fingerprint: a", "coordinator_fingerprint: A", "party.yaml:4: coordinator_fingerprint: a fingerprint is 64 lower-case hexadecimal digits")]
     [InlineData("data_dir: state", "data_dri: state", "party.yaml:1: key 'data_dir' is missing")]
-    [InlineData("role: label", "role: label\ncolour: red", "party.yaml:3: unknown key 'colour' (known here: admin, coordinator, coordinator_fingerprint, data, data_dir, database, datasets, identity, local_work, log, max_running_jobs, name, peers, policy, previous_identities, retain_days, role, secrets_key, shutdown_seconds, submitters, telemetry, trust)")]
+    [InlineData("role: label", "role: label\ncolour: red", "party.yaml:3: unknown key 'colour' (known here: admin, coordinator, coordinator_fingerprint, data, data_dir, database, datasets, identity, local_work, log, max_running_jobs, name, peers, policy, previous_identities, public_data, retain_days, role, secrets_key, shutdown_seconds, submitters, telemetry, trust)")]
     [InlineData("  csv: bank.csv", "  csv: bank.csv\n  header: false", "party.yaml:12: unknown key 'data.header' (known here: columns, csv, decimal_comma, delimiter, features, id, label, max_bytes, missing_values, postgres, sqlite)")]
     [InlineData("max_iterations: 20", "max_iterations: many", "party.yaml:13: policy.max_iterations: a whole number from 1 to 200 is expected")]
     [InlineData("max_iterations: 20", "max_iterations: 201", "party.yaml:13: policy.max_iterations: a whole number from 1 to 200 is expected")]

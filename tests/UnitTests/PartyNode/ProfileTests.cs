@@ -101,6 +101,25 @@ public sealed class ProfileTests : IDisposable
         Assert.Contains("there is no dataset 'less'; known are default, more", errors, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Public_rows_are_shown_as_a_job_spec_names_them()
+    {
+        await WriteAsync("id,y,age,region\na,0,1,n\n");
+        await File.WriteAllTextAsync(_place.At("shared.csv"), "region,age\n s,2.50\nn,-0\n");
+        await File.AppendAllTextAsync(_place.At("party.yaml"), "\npublic_data:\n  shared: {csv: shared.csv}\n");
+        byte[] canonical =
+        [
+            .. "vertfed/v1/public-rows"u8, 0, 0, 0, 2, 0, 0, 0, 3, .. "age"u8, 0, 0, 0, 0, 6, .. "region"u8, 1,
+            0, 0, 0, 2, 0x40, 0x04, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, .. "s"u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, .. "n"u8,
+        ];
+
+        (int code, string output, string errors) = await RunAsync("--public", "shared");
+        Assert.Equal((0, ""), (code, errors));
+        Assert.Equal($"public_rows: {{ name: shared, rows: 2, sha256: {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(canonical))} }}", output.Trim());
+        Assert.Contains("there is no public data 'other'; known are shared", (await RunAsync("--public", "other")).Errors, StringComparison.Ordinal);
+        Assert.Equal((int)ErrorCode.Usage, (await RunAsync("--public", "shared", "--json")).Code);
+    }
+
     private static double Number(JsonElement element, string name) => element.GetProperty(name).GetDouble();
 
     private async Task WriteAsync(string data)

@@ -2,6 +2,7 @@ using Google.Protobuf;
 using VertFed.Horizontal.Privacy;
 using VertFed.Horizontal.Service;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Policies;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -75,6 +76,36 @@ public sealed class RoundRuleTests
         "the job would come to epsilon 3.384 at delta 1e-05; its own budget is 3",
         Find("job-budget", Input("max_rounds: 5", spec => spec.Privacy.Budget = 3)).Reason);
 
+    [Fact]
+    public void Public_rows_that_are_not_the_jobs_refuse_it_without_saying_what_they_are()
+    {
+        using TemporaryPlace place = new();
+        PublicRows held = Load("0.5,1\n-2,0\n");
+        Action<HorizontalSpec> named = spec => (spec.Strategy, spec.Privacy, spec.PublicRows) = ("fedmd:5", null, new PublicRowsSpec { Name = "shared", Rows = 2, Sha256 = Google.Protobuf.ByteString.CopyFrom(held.Sha256) });
+
+        Assert.Equal(GuardVerdicts.Pass, Find("public-rows", Input("max_rounds: 5")).Verdict);
+        Assert.Equal(GuardVerdicts.Pass, Find("public-rows", Input("max_rounds: 5", named, Load("0.50,1\n-2,-0\n"))).Verdict);
+        Refused("'shared' is not among this party's public_data", null);
+        Refused("this party's public rows 'shared' are 3, the job's 2", Load("0.5,1\n-2,0\n0,0\n"));
+        Refused("this party's public rows 'shared' have another sha256 than the job's: another content, order or columns", Load("-2,0\n0.5,1\n"));
+        Assert.Contains("line 3, column 'a'", Assert.Throws<VertFedException>(() => Load("0.5,1\n1,\n")).Message, StringComparison.Ordinal);
+
+        void Refused(string reason, PublicRows? other)
+        {
+            RuleFinding finding = Find("public-rows", Input("max_rounds: 5", named, other));
+            Assert.Equal((GuardVerdicts.Refuse, reason), (finding.Verdict, finding.Reason));
+        }
+
+        PublicRows Load(string rows)
+        {
+            string path = place.At("public.csv");
+            File.WriteAllText(path, "b,a\n" + rows);
+            CsvSource source = new() { Path = path };
+            DatasetOptions dataset = new() { Source = source, Columns = new Dictionary<string, ColumnDeclaration> { ["a"] = new() { Kind = ColumnKind.Numeric, Missing = MissingRule.Mean } } };
+            return PublicRows.Load(source, dataset, ["b", "a"], CancellationToken.None);
+        }
+    }
+
     [Theory]
     [InlineData("privacy_budget: 8", "privacy_budget: keys and values are expected")]
     [InlineData("privacy_budget: {epsilon: 0}", "privacy_budget.epsilon: a number above 0 and at most 1000 is expected")]
@@ -106,11 +137,11 @@ public sealed class RoundRuleTests
         Proposal(Config(policy + "\n  kinds: [horizontal]"), Private(spec => spec.Scaling = ScalingChoice.Federated)));
 
     // Five rounds of noise 3, after ten of noise 2.
-    private static IReadOnlyList<RuleFinding> Input(string policy, Action<HorizontalSpec>? change = null)
+    private static IReadOnlyList<RuleFinding> Input(string policy, Action<HorizontalSpec>? change = null, PublicRows? held = null)
     {
         JobProposal job = Proposal(Config(policy), Private(change));
         PrivacyAccountant spent = PrivacyAccountant.Fresh.AfterSampledGaussian(1, 2, 10);
-        return RoundRules.Evaluate(job.Config.Policy, job.Spec, JobPlan.Of(job.Spec).Privacy, new InputShape("default", 500, ["x"]), 500, spent);
+        return RoundRules.Evaluate(job.Config.Policy, job.Spec, JobPlan.Of(job.Spec).Privacy, new InputShape("default", 500, ["x"]), 500, spent, held);
     }
 
     private static PartyConfig Config(string policy) =>

@@ -62,6 +62,9 @@ public sealed class HorizontalSpecificationTests
     [InlineData("tolerance: 0.0001", "selection: by-size", "horizontal.selection by-size needs the parties' rows")]
     [InlineData("  privacy: {level: record, clip: 1.5, noise: 0.8, delta: 1e-6, budget: 3}", "  personal: ditto:0.1\nholdout: 0", "holdout is 0: personal models are measured on rows")]
     [InlineData("tolerance: 0.0001", "personal: fine-tune", "horizontal.personal does not go with privacy:")]
+    [InlineData("tolerance: 0.0001", "public_rows: {name: shared, rows: 9, sha256: 12}", "horizontal.public_rows.sha256 is not 64 hexadecimal digits")]
+    [InlineData("tolerance: 0.0001", "public_rows: {name: Shared, rows: 9, sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}", "horizontal.public_rows.name is not a name")]
+    [InlineData("tolerance: 0.0001", "public_rows: {name: shared, rows: 60001, sha256: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa}", "horizontal.public_rows.rows is not between 1 and 60000")]
     [InlineData("budget: 3", "budgets: 3", "horizontal.privacy.budget is missing")]
     [InlineData("level: record", "level: distributed", "horizontal.strategy is not fedavg, which privacy at levels client and distributed goes with")]
     [InlineData("clip: 1.5", "clip_quantile: 0.5, clip: 1.5", "horizontal.privacy.clip_quantile goes with level client alone")]
@@ -82,13 +85,18 @@ public sealed class HorizontalSpecificationTests
     [InlineData("logistic/relu:16,8", "logistic/gelu:16", "horizontal.model")]
     [InlineData("fedprox:0.01", "scaffold", "horizontal.optimiser")]
     [InlineData("fedprox:0.01", "feddf:20", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "fedmd:20", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "fedmd:20/scaffold\n  public_rows: {name: shared, rows: 9, sha256: HASH}", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "fedmd/median\n  public_rows: {name: shared, rows: 9, sha256: HASH}", "horizontal.strategy")]
+    [InlineData("fedprox:0.01", "fedprox:0.01\n  public_rows: {name: shared, rows: 9, sha256: HASH}", "horizontal.public_rows")]
+    [InlineData("logistic/relu:16,8\n  strategy: fedprox:0.01", "softmax:3\n  strategy: fedmd:20\n  public_rows: {name: shared, rows: 20001, sha256: HASH}", "horizontal.public_rows.rows")]
     [InlineData("fedprox:0.01", "ifca:2", "horizontal.strategy")]
     [InlineData("fedprox:0.01", "fedbuff:2", "horizontal.strategy")]
     [InlineData("fedprox:0.01", "fedavg\n  staleness: 3", "horizontal.strategy")]
     [InlineData("  privacy: {level: record, clip: 1.5, noise: 0.8, delta: 1e-6, budget: 3}", "  personal: own\nholdout: 0.2", "horizontal.personal")]
     public void A_word_that_means_nothing_or_does_not_go_with_the_rest_is_refused_by_its_field(string from, string to, string field)
     {
-        JobSpecification spec = JobSpecificationYaml.Parse(Good.Replace(from, to, StringComparison.Ordinal), "job.yaml");
+        JobSpecification spec = JobSpecificationYaml.Parse(Good.Replace(from, to.Replace("HASH", new string('a', 64), StringComparison.Ordinal), StringComparison.Ordinal), "job.yaml");
 
         VertFedException error = Assert.Throws<VertFedException>(() => JobPlan.Of(spec));
 

@@ -9,6 +9,7 @@ using VertFed.Coordinator.Hosting;
 using VertFed.Horizontal.Learning;
 using VertFed.Operations;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Replay;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
@@ -131,6 +132,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             peers: [{{string.Join(", ", peers)}}]
             submitters: [{{_analyst.Fingerprint}}]
             data: {csv: {{Names[party]}}.csv{{(_withRegion ? ", columns: {region: {type: categorical, reference: a, levels: [a, b]}}" : "")}}}
+            public_data: {shared: {csv: shared.csv} }
             local_work: {{localWork.ToString(CultureInfo.InvariantCulture)}}
             policy:
             {{policy}}
@@ -138,6 +140,14 @@ internal sealed class RoundFixture : IAsyncDisposable
         RunningNode node = RunningNode.Start(_configs[party] = PartyConfig.Parse("party.yaml", text, _place.Folder), Identities[party], around: around);
         _nodes.Add(node);
         return node;
+    }
+
+    /// <summary>What every party has as public data "shared": the first party's rows, without labels.</summary>
+    public PublicRowsSpec Shared()
+    {
+        DatasetOptions dataset = new() { Source = new CsvSource { Path = _place.At("shared.csv") }, Label = "y" };
+        PublicRows shared = PublicRows.Load(dataset.Source, dataset, PublicRows.FeaturesOf(dataset, CancellationToken.None), CancellationToken.None);
+        return new PublicRowsSpec { Name = "shared", Rows = (uint)shared.Table.Rows, Sha256 = ByteString.CopyFrom(shared.Sha256) };
     }
 
     /// <summary>Starts a node for each party.</summary>
@@ -291,6 +301,10 @@ internal sealed class RoundFixture : IAsyncDisposable
             }
 
             File.WriteAllText(_place.At(Names[party] + ".csv"), csv.ToString());
+            if (party == 0)
+            {
+                File.WriteAllText(_place.At("shared.csv"), csv.ToString());
+            }
         }
 
         Pooled = Examples.FromRows([.. features], [.. labels], 2);

@@ -3,6 +3,7 @@ using System.Text;
 using Google.Protobuf;
 using VertFed.Horizontal.Learning;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
@@ -28,20 +29,23 @@ internal sealed class RoundCase : IDisposable
     /// <param name="parties">2 to 100.</param>
     /// <param name="change">What differs from plain FedAvg of two rounds with one full step each.</param>
     /// <param name="rows">Of the first party; each further one has a few more.</param>
-    public RoundCase(int parties, Action<HorizontalSpec>? change = null, int rows = 20, int features = 2)
+    /// <param name="given">Each party's rows, of so many features, instead.</param>
+    /// <param name="publicRows">What all have as public data "shared"; the job names it.</param>
+    public RoundCase(int parties, Action<HorizontalSpec>? change = null, int rows = 20, int features = 2, Examples[]? given = null, Examples? publicRows = null)
     {
         Names = [.. Enumerable.Range(1, parties).Select(place => $"p{place}")];
         Identities = [.. Names.Select(_ => Identity.Create())];
         Keys = [.. Identities.Select(identity => new NodeKeys(new NodeKey(TestTls.CredentialOf(identity), CheckpointSigner.Create(identity))))];
         Checkpoints = CheckpointSigner.Create(Coordinator);
         Seeds = [.. Enumerable.Range(1, parties).Select(place => Enumerable.Repeat((byte)place, 32).ToArray())];
-        Rows = [.. Enumerable.Range(0, parties).Select(party => Given.Logistic((ulong)party + 1, rows + (2 * party), features, shift: 0.1 * party))];
+        Rows = given ?? [.. Enumerable.Range(0, parties).Select(party => Given.Logistic((ulong)party + 1, rows + (2 * party), features, shift: 0.1 * party))];
         for (int party = 0; party < parties; party++)
         {
             Rows[party] = Rounded(Rows[party]);
-            Write(party);
+            Write(Names[party], Rows[party]);
         }
 
+        Write("shared", publicRows is null ? Rows[0] : Rounded(publicRows));
         JobSpec spec = new()
         {
             Version = 1,
@@ -65,6 +69,11 @@ internal sealed class RoundCase : IDisposable
             },
         };
         spec.Parties.AddRange(Names.Zip(Identities).Select(pair => new PartyRef { Name = pair.First, Fingerprint = ByteString.CopyFrom(pair.Second.Public.FingerprintBytes) }));
+        if (publicRows is not null)
+        {
+            spec.Horizontal.PublicRows = NameOf(publicRows);
+        }
+
         change?.Invoke(spec.Horizontal);
         Job = SignedJob.Create(JobSpecification.FromMessage(spec), Analyst);
     }
@@ -128,6 +137,7 @@ internal sealed class RoundCase : IDisposable
             peers: [{{string.Join(", ", peers)}}]
             submitters: [{{Analyst.Fingerprint}}]
             data: {csv: {{_place.At(Names[party] + ".csv")}}}
+            public_data: {shared: {csv: {{_place.At("shared.csv")}} } }
             policy:
               minimum_intersection: 2
             """;
@@ -175,9 +185,15 @@ internal sealed class RoundCase : IDisposable
         return Examples.FromRows(features, rows.Labels(), rows.Features);
     }
 
-    private void Write(int party)
+    private PublicRowsSpec NameOf(Examples rows)
     {
-        Examples rows = Rows[party];
+        DatasetOptions dataset = new() { Source = new CsvSource { Path = _place.At("shared.csv") }, Label = "y" };
+        PublicRows shared = PublicRows.Load(dataset.Source, dataset, PublicRows.FeaturesOf(dataset, CancellationToken.None), CancellationToken.None);
+        return new PublicRowsSpec { Name = "shared", Rows = (uint)rows.Count, Sha256 = ByteString.CopyFrom(shared.Sha256) };
+    }
+
+    private void Write(string name, Examples rows)
+    {
         StringBuilder csv = new("id,y");
         for (int column = 0; column < rows.Features; column++)
         {
@@ -187,13 +203,13 @@ internal sealed class RoundCase : IDisposable
         double[] labels = rows.Labels();
         for (int row = 0; row < rows.Count; row++)
         {
-            csv.Append(CultureInfo.InvariantCulture, $"\n{party}-{row},{labels[row]}");
+            csv.Append(CultureInfo.InvariantCulture, $"\n{name}-{row},{labels[row]}");
             foreach (double value in rows.Row(row))
             {
                 csv.Append(CultureInfo.InvariantCulture, $",{value:R}");
             }
         }
 
-        File.WriteAllText(_place.At(Names[party] + ".csv"), csv.Append('\n').ToString());
+        File.WriteAllText(_place.At(name + ".csv"), csv.Append('\n').ToString());
     }
 }
