@@ -84,6 +84,10 @@ public interface IPartyStore : IJournal, IAsyncDisposable
     /// <returns>The model afterwards, or null where there is none.</returns>
     Task<StoredModel?> SetModelStateAsync(string job, ModelState state, CancellationToken cancellationToken);
 
+    /// <summary>Erases, for good, the payloads of some envelopes of one direction, which in a horizontal job may hold a model. Their cores and attestations
+    /// stay. Erasing what is not there, or again, changes nothing.</summary>
+    Task ErasePayloadsAsync(string job, uint attempt, bool inbound, IReadOnlyList<ulong> sequences, CancellationToken cancellationToken);
+
     /// <summary>Binds a model to the transcript of the job that trained it. Binding it to the same again changes nothing.</summary>
     /// <param name="transcriptRoot">Root of the closing checkpoint's tree, 32 bytes.</param>
     /// <returns>The model afterwards, or null where there is none.</returns>

@@ -17,14 +17,24 @@ internal static class PartyCommand
         Option<string> dataset = new("--dataset") { Description = "Which data source; default: the one under 'data'.", HelpName = "NAME" };
         Option<bool> rare = new("--show-rare") { Description = "Name levels of fewer than 10 rows too." };
         command.Add(Forward("profile", "Show what a data source holds: counts, missing values, ranges, levels. Nothing is sent.", takesJob: false, dataset, rare));
-        command.Add(Forward("models", "List the party's halves of models, newest first.", takesJob: false));
-        command.Add(new Command("model", "Archive or delete this party's half of a model.")
+        command.Add(Forward("models", "List the party's models, newest first: halves of vertical jobs, and those of horizontal jobs.", takesJob: false));
+        command.Add(new Command("model", "Show, archive or delete one of this party's models.")
         {
-            Forward("archive", "Keep the model, and let no score job use it.", takesJob: true, "model"),
+            Forward("show", "Show a model with the columns that it reads.", takesJob: true, "model"),
+            Forward("archive", "Keep the model, and let nobody score with it.", takesJob: true, "model"),
             Forward("delete", "Erase the model's coefficients from the party's store and files.", takesJob: true, "model"),
         });
+        command.Add(Forward("score", "Score rows with a model that a horizontal job left at this party; no peer, coordinator or running node is needed.", takesJob: true, ScoreOptions()));
         return command;
     }
+
+    private static Option[] ScoreOptions() =>
+    [
+        new Option<string>("--out", "-o") { Description = "The CSV file to write; it must not exist.", Required = true, HelpName = "FILE" },
+        new Option<string>("--data") { Description = "A CSV file with the rows; default: the data source.", HelpName = "FILE" },
+        new Option<string>("--dataset") { Description = "Which data source names the ids and the file's format; default: the one under 'data'.", HelpName = "NAME" },
+        new Option<bool>("--personal") { Description = "With the party's own model, where the job has one." },
+    ];
 
     private static Option<string> Reason(string description) => new("--reason") { Description = description, HelpName = "TEXT" };
 

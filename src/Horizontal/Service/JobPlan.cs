@@ -158,6 +158,15 @@ public sealed class JobPlan
                 $"The model '{Specification.Model}' has {model.Layout.Length} parameters over {columns} columns, {Models} times; at most {HorizontalSpecification.MostParameters} are trained.");
     }
 
+    /// <summary>The model that a spec's words name, over so many encoded columns, however large: as a model file has them.</summary>
+    /// <param name="words">As the spec's <c>model</c>.</param>
+    /// <exception cref="HorizontalException">There is no such model.</exception>
+    public static FederatedModel ModelOf(string words, int columns)
+    {
+        (LossHead head, Activation activation, int[] hidden) = Model(words);
+        return hidden.Length == 0 ? FederatedModel.Generalised(head, columns) : FederatedModel.Perceptron(head, columns, activation, hidden);
+    }
+
     /// <summary>Numbers that an order carries: the parameters of all models, or with distillation the outputs on the public rows.</summary>
     public int OrderLength(FederatedModel model) =>
         Digest is null ? model.Layout.Length * Models : (int)Specification.PublicRows!.Rows * Head.Outputs;

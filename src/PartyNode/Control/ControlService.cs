@@ -31,6 +31,9 @@ internal sealed class ControlService(IJobControl jobs, NodeLog log, IModelContro
     public override Task<NodeModels> ListModels(NodeListRequest request, ServerCallContext context) => GuardAsync(context, async cancellationToken =>
         new NodeModels { Models = { await Models.ListModelsAsync(LimitOf(request), cancellationToken) } });
 
+    public override Task<NodeModel> ShowModel(NodeJobRequest request, ServerCallContext context) => GuardAsync(
+        context, async cancellationToken => await Models.ShowModelAsync(RequireId(request.Job), cancellationToken) ?? throw Unknown("model"));
+
     public override Task<NodeModel> ArchiveModel(NodeJobRequest request, ServerCallContext context) => SetStateAsync(request, ModelState.Archived, context);
 
     public override Task<NodeModel> DeleteModel(NodeJobRequest request, ServerCallContext context) => SetStateAsync(request, ModelState.Deleted, context);

@@ -23,16 +23,19 @@ internal interface IJobControl
     Task<NodePrivacy> ShowPrivacyAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>What the operator can see and say of this party's halves of models.</summary>
+/// <summary>What the operator can see and say of this party's models: its halves of those of vertical jobs, and those of horizontal jobs.</summary>
 internal interface IModelControl
 {
     /// <summary>Models newest first.</summary>
     /// <param name="limit">1 to 1000.</param>
     Task<IReadOnlyList<NodeModel>> ListModelsAsync(int limit, CancellationToken cancellationToken);
 
+    /// <summary>A model with the columns that it reads; null where there is none of this job.</summary>
+    Task<NodeModel?> ShowModelAsync(string job, CancellationToken cancellationToken);
+
     /// <summary>Archives or deletes a model; the same again changes nothing.</summary>
     /// <param name="state">ARCHIVED or DELETED.</param>
     /// <returns>The model afterwards; null where there is none of this job.</returns>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: a deleted model cannot become an archived one.</exception>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Usage"/>: a deleted model cannot become an archived one, and a job that has not ended has none yet.</exception>
     Task<NodeModel?> SetModelStateAsync(string job, ModelState state, CancellationToken cancellationToken);
 }

@@ -84,9 +84,10 @@ public sealed class ColumnEncoder
     /// <summary>Encodes aligned rows: those that it learnt from, or new ones for the model to score.</summary>
     /// <param name="aligned">Must have every source column, by name, of the kind that it was learnt from; others are ignored.</param>
     /// <param name="source">Names the source in errors.</param>
+    /// <param name="marks">[row]: set where <see cref="EncodedColumns.Unseen"/> counts the row; null where nobody asks which.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: a column is missing or of another kind, or has missing values
     /// that were refused in training.</exception>
-    public EncodedColumns Encode(IReadOnlyList<RawColumn> aligned, string source)
+    public EncodedColumns Encode(IReadOnlyList<RawColumn> aligned, string source, bool[]? marks = null)
     {
         InputErrors errors = new(source);
         Dictionary<string, RawColumn> raw = aligned.ToDictionary(column => column.Name, StringComparer.Ordinal);
@@ -104,7 +105,7 @@ public sealed class ColumnEncoder
                 throw errors.OtherKind(fitted.Source);
             }
 
-            columns.AddRange(fitted.Encode(column, errors, out int rows));
+            columns.AddRange(fitted.Encode(column, errors, marks, out int rows));
             if (rows > 0)
             {
                 unseen[fitted.Source] = rows;

@@ -17,7 +17,16 @@ public abstract record FittedColumn(string Source)
     /// <summary>Encodes rows, training rows or new ones.</summary>
     /// <param name="unseen">Rows of what training did not meet and no column stands for: a level, which is encoded like the reference level,
     /// or a missing value, which is encoded like that or as the mean.</param>
-    internal abstract double[][] Encode(RawColumn raw, InputErrors errors, out int unseen);
+    /// <param name="marks">[row]: set where the row is one of those; null where nobody asks which.</param>
+    internal abstract double[][] Encode(RawColumn raw, InputErrors errors, bool[]? marks, out int unseen);
+
+    private protected static void Mark(bool[]? marks, int row)
+    {
+        if (marks is not null)
+        {
+            marks[row] = true;
+        }
+    }
 }
 
 /// <summary>A number, with what stands in for missing ones.</summary>
@@ -50,7 +59,7 @@ public sealed record FittedNumeric(string Source, MissingRule Missing, double Fi
             : throw errors.SumNotFinite(column.Name);
     }
 
-    internal override double[][] Encode(RawColumn raw, InputErrors errors, out int unseen)
+    internal override double[][] Encode(RawColumn raw, InputErrors errors, bool[]? marks, out int unseen)
     {
         double[] values = ((NumericColumn)raw).Values;
         unseen = 0;
@@ -62,7 +71,14 @@ public sealed record FittedNumeric(string Source, MissingRule Missing, double Fi
         if (Missing == MissingRule.Mean && !HasIndicator)
         {
             // Training had none missing: no coefficient tells what that means, as one would with an indicator.
-            unseen = values.Count(double.IsNaN);
+            for (int row = 0; row < values.Length; row++)
+            {
+                if (double.IsNaN(values[row]))
+                {
+                    unseen++;
+                    Mark(marks, row);
+                }
+            }
         }
 
         double[] filled = Array.ConvertAll(values, value => double.IsNaN(value) ? Fill : value);
@@ -130,7 +146,7 @@ public sealed record FittedCategorical(
         };
     }
 
-    internal override double[][] Encode(RawColumn raw, InputErrors errors, out int unseen)
+    internal override double[][] Encode(RawColumn raw, InputErrors errors, bool[]? marks, out int unseen)
     {
         CategoricalColumn column = (CategoricalColumn)raw;
         int other = HasOther ? Levels.Count : Reference is null && HasMissing ? -2 : -1;
@@ -152,7 +168,11 @@ public sealed record FittedCategorical(
                 encoded[index][row] = 1;
             }
 
-            unseen += index == -1 ? 1 : 0;
+            if (index == -1)
+            {
+                unseen++;
+                Mark(marks, row);
+            }
         }
 
         return encoded;

@@ -6,6 +6,7 @@ using VertFed.PartyNode.Policies;
 using VertFed.PartyNode.Relay;
 using VertFed.PartyNode.Reporting;
 using VertFed.PartyNode.Rounds;
+using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.PartyNode.Witness;
 using VertFed.Protocol;
@@ -92,6 +93,7 @@ internal sealed class JobWorker(
             {
                 RoundRunner rounds = new(config, KeyOf(entry), store, relay, time) { Spent = (round, epsilon) => progress.Privacy(entry.Id, round, epsilon) };
                 record.Rounds = await rounds.RunAsync(entry.Job, input, round => progress.Round(entry.Id, round), entry.Cancellation);
+                _files.KeepPersonal(entry.Job.Specification, record.Rounds);
                 await ConcludeAsync(entry, record, fault: null);
                 return JobTurn.Ended;
             }
@@ -417,12 +419,7 @@ internal sealed class JobWorker(
         _files.Write(entry.Id, "report.json", own);
         if (model is not null)
         {
-            _files.Write(entry.Id, "model.json", model);
-        }
-
-        if (record.Rounds is { } trained && RoundPart.PersonalModel(part.Specification, trained) is { } personal)
-        {
-            _files.Write(entry.Id, "personal.json", personal);
+            _files.Write(entry.Id, RoundModels.CommonFile, model);
         }
 
         byte[] shared = horizontal ? ReportOf(entry, record, state, fault?.Shared) : ReportWriter.Serialise(part with { Error = fault?.Shared }, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);

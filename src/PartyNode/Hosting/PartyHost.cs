@@ -61,7 +61,7 @@ public sealed class PartyHost : IDisposable
         _lanes = new JobLanes(_worker, config.MaxRunningJobs, Ended);
         _preflight = new Preflight(config, keys);
         _dryRuns = new DryRuns(config, keys, store, _preflight, _relay, log, time);
-        _models = new ModelDesk(store, config.DataDirectory, log, _relay.TellModel);
+        _models = new ModelDesk(config.Name, store, config.DataDirectory, log, _relay.TellModel);
         _reloader = new Reloader(config, keys, _relay, _entries, log);
         Jobs = new JobControl(config, store, _entries, log, time);
         _witness = new CheckpointWitness(config, keys, store, _journal, _relay, log, time, EndOnBreach);

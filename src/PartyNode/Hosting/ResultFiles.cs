@@ -1,5 +1,6 @@
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Scoring;
 using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
@@ -37,6 +38,18 @@ internal sealed class ResultFiles(PartyConfig config, NodeLog log)
 
         record.ScorePart = new ScorePart(
             model.Identity, model.Half.Family, counts, ScorePart.QuantilesOf(score.Scores), record.SecondsOf(Phase.Evaluate), record.EvaluateBytes, score.Disclosures);
+    }
+
+    /// <summary>Keeps the party's own model of a horizontal job, if it has one, before anyone hears that the job is done. It is in no other place.</summary>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be written.</exception>
+    public void KeepPersonal(JobSpecification job, RoundResult result)
+    {
+        if (RoundPart.PersonalModel(job, result) is { } personal)
+        {
+            string folder = Path.Combine(config.DataDirectory, FolderName, job.Job);
+            AtomicFile.CreateFolder(folder);
+            AtomicFile.Write(Path.Combine(folder, RoundModels.PersonalFile), personal);
+        }
     }
 
     /// <summary>Writes one of the job's files. A failure is logged: the store holds the same, and its own failure would be the job's.</summary>

@@ -70,7 +70,8 @@ internal sealed class RoundIndex : IDisposable
             envelope = await kept(entry.Header.Sequence);
         }
 
-        return envelope is not null && envelope.Core.Equals(entry.Message.Core)
+        // Payloads go with a deleted model; no question of the coordinator has an empty one.
+        return envelope is not null && envelope.Payload.Length > 0 && envelope.Core.Equals(entry.Message.Core)
             ? RoundCodec.Parse(envelope)
             : throw new VertFedException(ErrorCode.BadInput, $"The payload of entry {entry.Index} ({entry.Header.Step}) is neither in the transcript nor kept by this party any more.");
     }

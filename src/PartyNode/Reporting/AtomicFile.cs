@@ -15,7 +15,8 @@ public static class AtomicFile
 
     /// <summary>The same for content that is written as it is made.</summary>
     /// <param name="write">Writes the content.</param>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: it cannot be written; nothing is left behind.</exception>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: it cannot be written. Whatever <paramref name="write"/> throws otherwise goes on to the
+    /// caller; in either case nothing is left behind.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
@@ -40,6 +41,12 @@ public static class AtomicFile
             TryDelete(temporary);
             throw new VertFedException(
                 ErrorCode.Storage, $"{Path.GetFileName(path)} cannot be written ({error.GetType().Name})", error);
+        }
+        catch
+        {
+            // What was to be written could not be made.
+            TryDelete(temporary);
+            throw;
         }
     }
 

@@ -16,6 +16,9 @@ namespace VertFed.PartyNode.Rounds;
 /// <param name="Schema">What the other parties' columns are compared with, 32 bytes.</param>
 internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, Examples Train, Examples Test)
 {
+    /// <summary>What made the columns of the source's: it stays with the model, so that new rows are read in the same way.</summary>
+    public required ColumnEncoder Encoder { get; init; }
+
     /// <summary>The rows by the levels of the job's report_by; null where it names none.</summary>
     public RowGroups? Groups { get; init; }
 
@@ -40,6 +43,7 @@ internal sealed record RoundInput(IReadOnlyList<string> Columns, byte[] Schema, 
             ? throw new VertFedException(ErrorCode.BadInput, $"{table.Source}: no rows are left to train on.")
             : new RoundInput(encoded.Names, HashOf(encoded.Names, job.Horizontal!.Model), all.Take(train), all.Take([.. rows.Where(row => isTest[row])]))
             {
+                Encoder = encoder,
                 Groups = RowGroups.Of(raw, input.Dataset, job, isTest),
                 Public = PublicOf(input, job, encoder),
             };

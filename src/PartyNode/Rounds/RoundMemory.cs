@@ -10,6 +10,7 @@ namespace VertFed.PartyNode.Rounds;
 /// </summary>
 internal sealed class RoundMemory
 {
+    private const string FileName = "rounds.state";
     private readonly string _path;
     private readonly PartyRoundState _state;
 
@@ -28,7 +29,7 @@ internal sealed class RoundMemory
     public static RoundMemory Load(string folder)
     {
         AtomicFile.CreateFolder(folder);
-        string path = Path.Combine(folder, "rounds.state");
+        string path = Path.Combine(folder, FileName);
         try
         {
             return new RoundMemory(path, File.Exists(path) ? PartyRoundState.Parser.ParseFrom(File.ReadAllBytes(path)) : new PartyRoundState());
@@ -44,6 +45,31 @@ internal sealed class RoundMemory
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be read.</exception>
     public static RoundMemory ForReplay(string folder) =>
         new("", new PartyRoundState { Capacity = Directory.Exists(folder) && Load(folder)._state.Capacity is > 0 and var capacity ? capacity : 1 });
+
+    /// <summary>Erases what a job that is done has left of models: all but the party's share of the steps, which a replay needs.</summary>
+    /// <param name="folder">Of the job.</param>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: the file cannot be written.</exception>
+    public static void Forget(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        if (!File.Exists(path))
+        {
+            return;
+        }
+
+        double capacity;
+        try
+        {
+            capacity = PartyRoundState.Parser.ParseFrom(File.ReadAllBytes(path)).Capacity;
+        }
+        catch (Google.Protobuf.InvalidProtocolBufferException)
+        {
+            // What is left in a damaged one cannot be told.
+            capacity = 0;
+        }
+
+        new RoundMemory(path, new PartyRoundState { Capacity = capacity }).Save();
+    }
 
     /// <summary>A later round has come: what is pending moves on if it counted, and is dropped otherwise.</summary>
     /// <param name="round">Of the order.</param>

@@ -1,5 +1,8 @@
 using System.Text.Json;
 using VertFed.Horizontal.Learning;
+using VertFed.Horizontal.Service;
+using VertFed.PartyNode.Data;
+using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
@@ -7,14 +10,14 @@ namespace VertFed.PartyNode.Rounds;
 
 /// <summary>What a horizontal job left at this party.</summary>
 /// <param name="Model">As the coordinator said it.</param>
-/// <param name="Columns">Names of the encoded columns, in the model's order.</param>
+/// <param name="Encoder">What made the model's columns of this party's, in the model's order.</param>
 /// <param name="TrainRows">Own training rows.</param>
 /// <param name="Measured">On the own test rows, or on the training rows where there are none.</param>
 /// <param name="OnTestRows">Which of the two.</param>
 /// <param name="ScoreName">auc, accuracy or rmse.</param>
 /// <param name="Epsilon">What the rounds that this party answered came to, for what the job's level protects; 0 without privacy.</param>
 internal sealed record RoundResult(
-    FinalModel Model, IReadOnlyList<string> Columns, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
+    FinalModel Model, ColumnEncoder Encoder, int TrainRows, Evaluation Measured, bool OnTestRows, string ScoreName, double Epsilon)
 {
     /// <summary>The model that this party uses: of several the one that fits its training rows best.</summary>
     public required double[] Parameters { get; init; }
@@ -97,7 +100,7 @@ internal static class RoundPart
         }
     });
 
-    /// <summary>The model, which every party has alike, with this party's names of its columns.</summary>
+    /// <summary>The model, which every party has alike, with this party's names of its columns and its way to encode them: all that scoring needs.</summary>
     public static byte[] Model(JobSpecification job, RoundResult result) => Model(job, result, result.Parameters, personal: null);
 
     /// <summary>The party's own model, in the same form; null where the job has none.</summary>
@@ -106,26 +109,40 @@ internal static class RoundPart
 
     private static byte[] Model(JobSpecification job, RoundResult result, IEnumerable<double> parameters, string? personal) => Write(json =>
     {
-        json.WriteNumber("schema", SchemaVersion);
+        FederatedModel model = JobPlan.ModelOf(job.Horizontal!.Model, result.Encoder.Names.Count);
+        json.WriteNumber("schema", RoundModelFile.Format);
         json.WriteString("job", job.Job);
-        json.WriteString("kind", "horizontal");
+        json.WriteString("kind", RoundModelFile.Kind);
         Root(json, result);
-        json.WriteString("model", job.Horizontal!.Model);
+        json.WriteString("model", job.Horizontal.Model);
+        json.WriteString("family", model.Head.Name);
+        json.WriteString("link", RoundModelFile.LinkOf(model.Head));
+        json.WriteNumber("outputs", model.Head.Outputs);
+        json.WriteStartArray("hidden");
+        foreach (int width in model.Hidden)
+        {
+            json.WriteNumberValue(width);
+        }
+
+        json.WriteEndArray();
         if (personal is not null)
         {
             json.WriteString("personal", personal);
         }
 
         json.WriteStartArray("columns");
-        foreach (string column in result.Columns)
+        foreach (string column in result.Encoder.Names)
         {
             json.WriteStringValue(column);
         }
 
         json.WriteEndArray();
+        json.WriteString("scaling", RoundModelFile.WordOf(job.Horizontal.Scaling));
         Numbers(json, "means", result.Model.Means);
         Numbers(json, "deviations", result.Model.Deviations);
         Numbers(json, "parameters", parameters);
+        json.WritePropertyName("encoding");
+        EncodingJson.Write(json, result.Encoder);
     });
 
     private static byte[] Write(Action<Utf8JsonWriter> content)

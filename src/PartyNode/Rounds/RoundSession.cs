@@ -372,7 +372,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         int cluster = 0;
         double[] own = _plan.Digest is null ? ClusterPart.Choose(_plan, model, [.. final.Parameters], train, out cluster) : DistillationPart.Close(memory, final, place);
         Evaluation measured = Evaluation.Of(model, own, rows);
-        return new RoundResult(final, input.Columns, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
+        return new RoundResult(final, input.Encoder, input.Train.Count, measured, onTest, Evaluation.ScoreName(_plan.Head), Epsilon: 0)
         {
             Groups = input.Groups?.Measure(model, own, rows, onTest ? input.Groups.Test : input.Groups.Train) ?? [],
             Parameters = own,

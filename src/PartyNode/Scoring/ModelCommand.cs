@@ -9,11 +9,11 @@ namespace VertFed.PartyNode.Scoring;
 
 /// <summary>
 /// What an operator says of models to the running node of a configuration: <c>models --config FILE [--json]</c> lists them,
-/// <c>model archive|delete JOB --config FILE [--json]</c> changes one. Exit codes are those of <see cref="ErrorCode"/>.
+/// <c>model show|archive|delete JOB --config FILE [--json]</c> shows or changes one. Exit codes are those of <see cref="ErrorCode"/>.
 /// </summary>
 internal static class ModelCommand
 {
-    private const string Usage = "usage: party models --config FILE [--json], party model archive|delete JOB --config FILE [--json]";
+    private const string Usage = "usage: party models --config FILE [--json], party model show|archive|delete JOB --config FILE [--json]";
     private const int LongestTitle = 200;
 
     /// <summary>The words that lead here instead of to a running node.</summary>
@@ -33,11 +33,19 @@ internal static class ModelCommand
             }
 
             NodeModel model = await client.CallAsync(
-                (node, options) => given.Verb == "archive"
-                    ? node.ArchiveModelAsync(new NodeJobRequest { Job = given.Job }, options)
-                    : node.DeleteModelAsync(new NodeJobRequest { Job = given.Job }, options),
+                (node, options) => given.Verb switch
+                {
+                    "show" => node.ShowModelAsync(new NodeJobRequest { Job = given.Job }, options),
+                    "archive" => node.ArchiveModelAsync(new NodeJobRequest { Job = given.Job }, options),
+                    _ => node.DeleteModelAsync(new NodeJobRequest { Job = given.Job }, options),
+                },
                 cancellationToken);
             Print(model, [model], given.Json, output);
+            if (!given.Json)
+            {
+                Explain(model, given.Verb, output);
+            }
+
             return 0;
         }
         catch (VertFedException exception)
@@ -62,13 +70,35 @@ internal static class ModelCommand
 
         foreach (NodeModel model in models)
         {
+            string kind = model.Kind == JobKind.Horizontal ? "horizontal" : "half";
+            string what = model.Kind == JobKind.Horizontal ? Shown(model.Model) : model.Family.ToString().ToLowerInvariant();
             string trained = DateTimeOffset.FromUnixTimeMilliseconds(model.TrainedUnixMs).UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);
-            string title = string.Concat(model.Title.Take(LongestTitle).Select(c => char.IsControl(c) ? ' ' : c));
             output.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{model.Job}  {model.State.ToString().ToLowerInvariant(),-8}  {model.Family.ToString().ToLowerInvariant(),-8}  {model.Coefficients,4} coefficients  {trained}  {model.Peer}  {title}").TrimEnd());
+                $"{model.Job}  {model.State.ToString().ToLowerInvariant(),-8}  {what,-8}  {model.Coefficients,4} coefficients  {model.Features,4} features  {kind}  {trained}  {model.Peer}  {Shown(model.Title)}").TrimEnd());
         }
     }
+
+    /// <summary>What the line of a model does not say.</summary>
+    private static void Explain(NodeModel model, string verb, TextWriter output)
+    {
+        if (verb == "show")
+        {
+            output.WriteLine($"transcript root  {Convert.ToHexStringLower(model.TranscriptRoot.Span)}");
+            output.WriteLine($"reads            {string.Join(", ", model.Sources.Select(Shown))}");
+            if (model.Personal.Length > 0)
+            {
+                output.WriteLine($"own model        {Shown(model.Personal)} (personal.json)");
+            }
+        }
+        else if (verb == "delete" && model.Kind == JobKind.Horizontal)
+        {
+            output.WriteLine("Erased here: model.json, personal.json, what rounds carried, and the models in the job's envelopes. The coordinator and the other parties keep theirs.");
+        }
+    }
+
+    /// <summary>Text from outside, without what a terminal would act on.</summary>
+    private static string Shown(string text) => string.Concat(text.Take(LongestTitle).Select(c => char.IsControl(c) ? ' ' : c));
 
     private static Arguments Parse(IReadOnlyList<string> arguments)
     {
@@ -80,7 +110,7 @@ internal static class ModelCommand
             {
                 "--config" when given.Config.Length == 0 && i + 1 < arguments.Count => given with { Config = arguments[++i] },
                 "--json" => given with { Json = true },
-                "archive" or "delete" when given.Verb.Length == 0 => given with { Verb = arguments[i] },
+                "show" or "archive" or "delete" when given.Verb.Length == 0 => given with { Verb = arguments[i] },
                 { } word when !lists && given.Verb.Length > 0 && given.Job.Length == 0 && !word.StartsWith('-') => given with { Job = word },
                 { } word => throw new VertFedException(ErrorCode.Usage, $"unexpected argument '{word}'; {Usage}"),
             };

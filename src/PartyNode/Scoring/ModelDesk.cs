@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using VertFed.PartyNode.Control;
 using VertFed.PartyNode.Hosting;
 using VertFed.PartyNode.Reporting;
+using VertFed.PartyNode.Rounds;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -10,11 +11,12 @@ using VertFed.Storage;
 namespace VertFed.PartyNode.Scoring;
 
 /// <summary>
-/// The party's halves of models, for its operator: lists, archives and deletes them. What changes is durable in the store before
-/// anyone is told; files follow, and are made good at the next start if the node goes down between.
+/// The party's models, for its operator: lists, archives and deletes its halves of those of vertical jobs, and its copies of those of horizontal
+/// jobs. What changes is durable in the store before anyone is told; files follow, and are made good at the next start if the node goes down between.
 /// </summary>
-/// <param name="tell">Tells the coordinator what has become of a model.</param>
-internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog log, Action<ModelNotice> tell) : IModelControl
+/// <param name="party">This party's name.</param>
+/// <param name="tell">Tells the coordinator what has become of a half; of horizontal jobs' models it keeps no list.</param>
+internal sealed class ModelDesk(string party, IPartyStore store, string dataFolder, NodeLog log, Action<ModelNotice> tell) : IModelControl
 {
     private const int Page = 1000;
 
@@ -29,12 +31,26 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
         return models;
     }
 
+    public async Task<NodeModel?> ShowModelAsync(string job, CancellationToken cancellationToken)
+    {
+        if (await store.FindModelAsync(job, cancellationToken) is not { } model)
+        {
+            return null;
+        }
+
+        NodeModel described = await DescribeAsync(model, cancellationToken);
+        described.Sources.Add(ModelSummary.Of(model.Model).Sources);
+        return described;
+    }
+
     public async Task<NodeModel?> SetModelStateAsync(string job, ModelState state, CancellationToken cancellationToken)
     {
         StoredModel? before = await store.FindModelAsync(job, cancellationToken);
         if (before is null)
         {
-            return null;
+            return await store.FindJobAsync(job, cancellationToken) is { State: JobState.Offered or JobState.Running }
+                ? throw new VertFedException(ErrorCode.Usage, $"job {job} has not ended, and has no model yet")
+                : null;
         }
 
         if (before.State == ModelState.Deleted && state != ModelState.Deleted)
@@ -43,13 +59,14 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
         }
 
         StoredModel after = (await store.SetModelStateAsync(job, state, cancellationToken))!;
+        JobSpecification specification = await SpecificationAsync(job, cancellationToken);
         if (state == ModelState.Deleted)
         {
-            EraseFiles(job);
+            await EraseAsync(specification, cancellationToken);
         }
 
         log.ModelChanged(job, state);
-        tell(new ModelNotice { Job = job, State = state });
+        Tell(specification, state);
         return await DescribeAsync(after, cancellationToken);
     }
 
@@ -68,12 +85,13 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
 
             foreach (StoredModel model in models.Where(model => model.State != ModelState.Active))
             {
+                JobSpecification specification = await SpecificationAsync(model.Job, cancellationToken);
                 if (model.State == ModelState.Deleted)
                 {
-                    EraseFiles(model.Job);
+                    await EraseAsync(specification, cancellationToken);
                 }
 
-                tell(new ModelNotice { Job = model.Job, State = model.State });
+                Tell(specification, model.State);
             }
 
             if (models.Count < Page)
@@ -98,7 +116,32 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
         }
     }
 
-    /// <summary>Removes model.json and takes the coefficients out of the party's own report.json.</summary>
+    private async Task<JobSpecification> SpecificationAsync(string job, CancellationToken cancellationToken)
+    {
+        PartyJob kept = (await store.FindJobAsync(job, cancellationToken))!;
+        return SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(kept.SignedSpec)).Specification;
+    }
+
+    private void Tell(JobSpecification job, ModelState state)
+    {
+        if (job.Horizontal is null)
+        {
+            tell(new ModelNotice { Job = job.Job, State = state });
+        }
+    }
+
+    /// <summary>Erases what the store's deletion of a model leaves elsewhere.</summary>
+    private async Task EraseAsync(JobSpecification job, CancellationToken cancellationToken)
+    {
+        if (job.Horizontal is not null)
+        {
+            await RoundErasure.RunAsync(store, job.Job, cancellationToken);
+        }
+
+        EraseFiles(job.Job);
+    }
+
+    /// <summary>Removes model.json and personal.json, empties what rounds carried, and takes the coefficients out of the party's own report.json.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: a file cannot be removed or written; asking again goes on.</exception>
     private void EraseFiles(string job)
     {
@@ -106,7 +149,9 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
         string report = Path.Combine(folder, "report.json");
         try
         {
-            File.Delete(Path.Combine(folder, "model.json"));
+            File.Delete(Path.Combine(folder, RoundModels.CommonFile));
+            File.Delete(Path.Combine(folder, RoundModels.PersonalFile));
+            RoundMemory.Forget(folder);
             if (File.Exists(report))
             {
                 EraseReport(job, report);
@@ -165,27 +210,29 @@ internal sealed class ModelDesk(IPartyStore store, string dataFolder, NodeLog lo
 
     private async Task<NodeModel> DescribeAsync(StoredModel model, CancellationToken cancellationToken)
     {
-        PartyJob job = (await store.FindJobAsync(model.Job, cancellationToken))!;
-        JobSpecification specification = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Specification;
-        Role peer = model.Role.Other();
+        JobSpecification specification = await SpecificationAsync(model.Job, cancellationToken);
+        HorizontalSpecification? horizontal = specification.Horizontal;
+        ModelSummary summary = ModelSummary.Of(model.Model);
         NodeModel described = new()
         {
             Job = model.Job,
             Title = specification.Title,
-            Peer = specification.Party(peer).Name,
+            Peer = horizontal is null
+                ? specification.Party(model.Role.Other()).Name
+                : string.Join(", ", specification.Parties.Select(other => other.Name).Where(name => name != party)),
             Role = model.Role,
             State = model.State,
             TrainedUnixMs = model.TrainedUnixMs,
             Family = specification.Family,
+            Coefficients = (uint)summary.Coefficients,
+            Features = (uint)summary.Features,
+            Kind = specification.Kind,
+            Model = horizontal?.Model ?? "",
+            Personal = horizontal?.Personal ?? "",
         };
         if (model.TranscriptRoot is { } root)
         {
             described.TranscriptRoot = Google.Protobuf.ByteString.CopyFrom(root);
-        }
-
-        if (model.Model is { } json && Parse(json)?["coefficients"] is JsonArray coefficients)
-        {
-            described.Coefficients = (uint)coefficients.Count;
         }
 
         return described;

@@ -34,7 +34,7 @@ internal sealed record ScoringModel(ModelHalf Half, ColumnEncoder Encoder, Model
         PartyJob? job = await store.FindJobAsync(id, cancellationToken);
         if (job is null || !IsOfTheSameParties(job, specification) || job.Role != role)
         {
-            throw Refused(party, "model-parties", $"the model of job {id} was not trained by these two parties in these roles");
+            throw Refused(party, "model-parties", $"the model of job {id} was not trained by these two parties in these roles, in a vertical job");
         }
 
         ModelFile file = Parse(party, json);
@@ -63,7 +63,7 @@ internal sealed record ScoringModel(ModelHalf Half, ColumnEncoder Encoder, Model
     private static bool IsOfTheSameParties(PartyJob job, JobSpecification specification)
     {
         JobSpecification trained = SignedJob.Verify(SignedJobSpec.Parser.ParseFrom(job.SignedSpec)).Specification;
-        return trained.LabelParty == specification.LabelParty && trained.FeatureParty == specification.FeatureParty;
+        return trained.Horizontal is null && trained.LabelParty == specification.LabelParty && trained.FeatureParty == specification.FeatureParty;
     }
 
     private static VertFedException Refused(string party, string rule, string why, Exception? inner = null) =>

@@ -30,6 +30,16 @@ public abstract partial class PartyStore
             },
             cancellationToken);
 
+    public Task ErasePayloadsAsync(string job, uint attempt, bool inbound, IReadOnlyList<ulong> sequences, CancellationToken cancellationToken) =>
+        _database.WriteAsync(
+            connection => connection.Execute(
+                """
+                UPDATE messages SET payload = @none
+                WHERE job = @job AND attempt = @attempt AND inbound = @inbound AND sequence = @number AND length(payload) > 0
+                """,
+                sequences.Select(sequence => new { job, attempt = (long)attempt, inbound = inbound ? 1 : 0, number = checked((long)sequence), none = Array.Empty<byte>() })),
+            cancellationToken);
+
     public Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken) =>
         _database.WriteAsync(
             connection =>

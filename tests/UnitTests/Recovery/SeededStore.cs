@@ -87,6 +87,9 @@ internal sealed class SeededStore(IPartyStore inner, AttemptRecord? given) : IPa
     public Task<StoredModel?> SetModelStateAsync(string job, ModelState state, CancellationToken cancellationToken) =>
         inner.SetModelStateAsync(job, state, cancellationToken);
 
+    public Task ErasePayloadsAsync(string job, uint attempt, bool inbound, IReadOnlyList<ulong> sequences, CancellationToken cancellationToken) =>
+        inner.ErasePayloadsAsync(job, attempt, inbound, sequences, cancellationToken);
+
     public Task<StoredModel?> BindModelAsync(string job, byte[] transcriptRoot, CancellationToken cancellationToken) =>
         inner.BindModelAsync(job, transcriptRoot, cancellationToken);
 

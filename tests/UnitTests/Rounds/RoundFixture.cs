@@ -248,6 +248,9 @@ internal sealed class RoundFixture : IAsyncDisposable
         return file.ToArray();
     }
 
+    /// <summary>The configuration of a party whose node was started.</summary>
+    public PartyConfig ConfigOf(int party) => _configs[party];
+
     /// <summary>A file of a party.</summary>
     public string PathAt(int party, params string[] parts) => Path.Combine([_place.Folder, Names[party], .. parts]);
 

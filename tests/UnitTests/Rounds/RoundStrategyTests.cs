@@ -41,10 +41,10 @@ public sealed class RoundStrategyTests
     }
 
     [Fact]
-    public async Task A_party_keeps_a_model_of_its_own_that_is_the_librarys_and_tells_the_submitter_how_well_it_does()
+    public async Task A_party_keeps_a_model_of_its_own_that_is_the_librarys_tells_the_submitter_how_well_it_does_and_scores_with_it_until_it_is_deleted()
     {
         await using RoundFixture fixture = await RoundFixture.StartAsync(2);
-        fixture.StartNodes();
+        RunningNode[] nodes = fixture.StartNodes();
         foreach (string personal in new[] { "ditto:0.2", "fine-tune:3" })
         {
             SignedJob job = fixture.NewJob(spec => spec.Personal = personal, holdout: 0.25);
@@ -75,6 +75,7 @@ public sealed class RoundStrategyTests
             using JsonDocument said = JsonDocument.Parse(part.Content);
             Assert.Equal(Evaluation.Of(hand.Model, own!, hand.Test(1)).Loss, said.RootElement.GetProperty("personal").GetProperty("loss").GetDouble(), 1e-9);
             Assert.Equal(Evaluation.Of(hand.Model, shared, hand.Test(1)).Loss, said.RootElement.GetProperty("loss").GetDouble(), 1e-9);
+            await KeptModels.RequireAsync(fixture, 1, nodes[1], end.Job, personal);
         }
     }
 

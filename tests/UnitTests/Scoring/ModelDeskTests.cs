@@ -24,7 +24,7 @@ public sealed class ModelDeskTests : IAsyncLifetime
     public ModelDeskTests() =>
         _store = SqlitePartyStore.Open(_place.At("party.db"), SecretsKey.FromBytes(new byte[SecretsKey.KeyBytes]));
 
-    private ModelDesk Desk => new(_store, _place.Folder, new NodeLog(TextWriter.Null, TimeProvider.System), _told.Add);
+    private ModelDesk Desk => new("bank", _store, _place.Folder, new NodeLog(TextWriter.Null, TimeProvider.System), _told.Add);
 
     public Task InitializeAsync() => Task.CompletedTask;
 
@@ -124,6 +124,16 @@ public sealed class ModelDeskTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_job_that_has_not_ended_has_no_model_to_delete()
+    {
+        await AddAsync(Id(1), "t");
+
+        VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => Desk.SetModelStateAsync(Id(1), ModelState.Deleted, default));
+
+        Assert.Equal((ErrorCode.Usage, $"job {Id(1)} has not ended, and has no model yet"), (refusal.Code, refusal.Message));
+    }
+
+    [Fact]
     public async Task The_family_of_a_score_jobs_model_is_that_of_the_job_that_trained_it()
     {
         await KeepAsync(Id(1), "t");
@@ -140,7 +150,7 @@ public sealed class ModelDeskTests : IAsyncLifetime
 
     private static string Id(int number) => number.ToString("x32", System.Globalization.CultureInfo.InvariantCulture);
 
-    private async Task KeepAsync(string job, string title, string? model = null)
+    private async Task AddAsync(string job, string title)
     {
         JobSpec spec = InMemoryParties.DefaultSpec();
         spec.Job = job;
@@ -158,6 +168,11 @@ public sealed class ModelDeskTests : IAsyncLifetime
                 ReceivedUnixMs = 1,
             },
             default);
+    }
+
+    private async Task KeepAsync(string job, string title, string? model = null)
+    {
+        await AddAsync(job, title);
         model ??= $$"""
             {"schema": 2, "transcript_root": "{{string.Concat(Enumerable.Repeat("ab", 32))}}",
              "coefficients": [{"name": "(intercept)", "value": {{Coefficient}}}, {"name": "age", "value": 1}]}

@@ -68,6 +68,7 @@ public sealed class ScoringModelTests : IAsyncLifetime
     [InlineData("another key of the peer")]
     [InlineData("another peer")]
     [InlineData("the other role")]
+    [InlineData("a horizontal job")]
     public async Task A_model_of_other_parties_or_roles_is_refused(string what)
     {
         await KeepAsync(what == "the other role" ? Role.FeatureParty : Role.LabelParty, Model(Role.LabelParty), spec =>
@@ -79,6 +80,13 @@ public sealed class ScoringModelTests : IAsyncLifetime
             else if (what == "another peer")
             {
                 spec.FeatureParty.Name = "insurer";
+            }
+            else if (what == "a horizontal job")
+            {
+                JobSpec horizontal = RoundScoreBench.Specification("logistic").ToMessage();
+                (spec.Kind, spec.Horizontal, spec.LabelParty, spec.FeatureParty, spec.Align, spec.Train) = (horizontal.Kind, horizontal.Horizontal, null, null, null, null);
+                spec.AcceptDisclosureRisk = false;
+                spec.Parties.Add(horizontal.Parties);
             }
         });
         await RefusedAsync("model-parties");

@@ -100,6 +100,29 @@ public abstract partial class PartyStoreContract
         Assert.Null(await Store.SetModelStateAsync(Third, ModelState.Deleted, None));
     }
 
+    [SkippableFact]
+    public async Task Erased_payloads_leave_what_was_signed_and_other_jobs_alone()
+    {
+        foreach (string job in new[] { Job, Second })
+        {
+            await FinishAsync(job, JobState.Done, [1]);
+            await Store.SaveAttemptAsync(Attempt() with { Job = job }, None);
+            await Store.AppendOutboundAsync(job, 1, 0, Envelope(1, 10), None);
+            await Store.AppendInboundAsync(job, 1, 0, Envelope(2, 10), None);
+            await Store.AppendInboundAsync(job, 1, 1, Envelope(3, 10), None);
+        }
+
+        await Store.ErasePayloadsAsync(Job, 1, inbound: true, [0, 7], None);
+        await Store.ErasePayloadsAsync(Job, 1, inbound: true, [0], None);
+
+        Envelope erased = (await Store.ReadInboundAsync(Job, 1, 0, None))!;
+        Assert.Empty(erased.Payload);
+        Assert.Equal((Envelope(2, 10).Core, Envelope(2, 10).Attestation), (erased.Core, erased.Attestation));
+        Assert.Equal(Envelope(3, 10), await Store.ReadInboundAsync(Job, 1, 1, None));
+        Assert.Equal(Envelope(1, 10), await Store.ReadOutboundAsync(Job, 1, 0, None));
+        Assert.Equal(Envelope(2, 10), await Store.ReadInboundAsync(Second, 1, 0, None));
+    }
+
     private async Task FinishAsync(string job, JobState state, byte[]? model)
     {
         await Store.AddJobAsync(NewJob(job) with { State = JobState.Running }, None);
