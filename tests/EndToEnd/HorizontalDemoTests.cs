@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Xunit;
@@ -65,6 +66,34 @@ public sealed class HorizontalDemoTests : IDisposable
         RequireNear(report, trainRows: rows - (int)Math.Round(0.2 * rows, MidpointRounding.ToEven), rounds);
         Assert.Equal(kill is not null, result.Error.Contains($"The {kill} process ended with exit code 137; starting it again", StringComparison.Ordinal));
         Assert.All(report.GetProperty("training").GetProperty("rounds").EnumerateArray(), round => Assert.Equal(s_nodes, Names(round.GetProperty("counted"))));
+    }
+
+    /// <summary>As a terminal does it: its interrupt reaches the demo and the six processes that it started.</summary>
+    [SkippableFact]
+    public async Task An_interrupt_cancels_the_job_in_order_and_leaves_no_process()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        using RunningProgram demo = RunningProgram.Vertfed("demo", "horizontal", "--out", _folder["out"], "--rows", "500", "--rounds", "1000");
+        await demo.PrintedAsync(" of 1000,");
+        IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);
+        Assert.Equal(s_nodes.Length + 1, children.Count);
+        foreach (int child in children)
+        {
+            using Process kill = Process.Start("kill", ["-INT", child.ToString(CultureInfo.InvariantCulture)]);
+            await kill.WaitForExitAsync();
+        }
+
+        demo.Signal("INT");
+        ProgramResult result = await demo.EndAsync();
+
+        Assert.True(result.ExitCode == 130, result.ToString());
+        Assert.All(children, child => Assert.False(ProcessTable.Runs(child, ".yaml")));
+        Assert.Contains("Cancelled by a signal.", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("cannot be reached", result.Error, StringComparison.Ordinal);
+        string report = File.ReadAllText(_folder["out", "report.json"]);
+        Assert.Empty(JsonSchemaValidator.Validate(Schema, report));
+        using JsonDocument document = JsonDocument.Parse(report);
+        Assert.Equal("cancelled", document.RootElement.GetProperty("status").GetString());
     }
 
     private static void RequireNear(JsonElement report, int trainRows, int rounds)

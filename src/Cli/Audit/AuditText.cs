@@ -43,7 +43,7 @@ internal static class AuditText
         lines.Add(("Entries", string.Create(CultureInfo.InvariantCulture, $"{verdict.Entries:N0}, {verdict.PayloadBytes / 1e6:N1} MB of {(isHorizontal ? "" : "sealed ")}payload{Unchecked(verdict)}")));
         foreach (VerifiedCheckpoint checkpoint in verdict.Checkpoints)
         {
-            string signers = checkpoint.CoSigners.Count == 0 ? "by nobody" : "by " + string.Join(" and ", checkpoint.CoSigners.Select(signer => signer.Party));
+            string signers = checkpoint.CoSigners.Count == 0 ? "by nobody" : "by " + string.Join(isHorizontal ? ", " : " and ", checkpoint.CoSigners.Select(signer => signer.Party));
             lines.Add((isHorizontal ? "Checkpoint" : $"After {JobOutcomes.Name(checkpoint.Phase)}", string.Create(CultureInfo.InvariantCulture, $"{checkpoint.Checkpoint.Size:N0} entries, co-signed {signers}")));
         }
 

@@ -29,4 +29,21 @@ internal static class DemoFailure
             return (ErrorCode.Internal, new ReportError(nameof(ErrorCode.Internal), "demo", "", Error.OneLine($"{e.GetType().Name}: {e.Message}")));
         }
     }
+
+    /// <summary>Writes the report. Of a run that has failed already, a report that cannot be written is told and does not hide why it failed.</summary>
+    /// <returns>Whether the report is there.</returns>
+    /// <exception cref="VertFedException">It cannot be written, of a run that went well.</exception>
+    public static bool Keep(Action write, ErrorCode? failure, Terminal terminal)
+    {
+        try
+        {
+            write();
+            return true;
+        }
+        catch (VertFedException e) when (failure is not null)
+        {
+            terminal.Info($"vertfed: {Error.OneLine(e.Message)}");
+            return false;
+        }
+    }
 }

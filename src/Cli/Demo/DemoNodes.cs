@@ -54,7 +54,16 @@ internal sealed class DemoNodes(DemoFolder folder, Action<string, NodeEvent> onE
     {
         for (int restarts = 0; ; restarts++)
         {
-            int exitCode = await node.Process.Exited.WaitAsync(cancellationToken);
+            int exitCode;
+            try
+            {
+                exitCode = await node.Process.Exited.WaitAsync(cancellationToken);
+            }
+            catch (VertFedException unwritten)
+            {
+                return unwritten;
+            }
+
             if (restarts == MaxRestarts || !MayRecover(exitCode))
             {
                 return node.Process.EndedEarly(exitCode, restarts);

@@ -39,8 +39,8 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         }
 
         Report report = Assemble(failure, error);
-        ReportFile.Write(_folder.Report, report);
-        Print(report);
+        bool written = DemoFailure.Keep(() => ReportFile.Write(_folder.Report, report), failure, terminal);
+        Print(report, written);
         return failure is { } code ? (int)code : 0;
     }
 
@@ -236,7 +236,7 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         return files;
     }
 
-    private void Print(Report report)
+    private void Print(Report report, bool written)
     {
         if (json)
         {
@@ -248,7 +248,11 @@ internal sealed class DemoRun(DemoOptions options, Terminal terminal, bool json)
         {
             string step = error.Step.Length > 0 ? $" at step {error.Step}" : "";
             terminal.Info(Error.OneLine($"vertfed: {error.Party}{step}: {error.Message}"));
-            terminal.Info($"What is known of the run is in {_folder.Report}");
+            if (written)
+            {
+                terminal.Info($"What is known of the run is in {_folder.Report}");
+            }
+
             return;
         }
 

@@ -13,21 +13,27 @@ internal sealed class HostProcess : IAsyncDisposable
 {
     private const int MaxLineLength = 64 * 1024;
     private readonly Process _process;
+    private readonly FileStream _logFile;
     private readonly StreamWriter _log;
+    private readonly Task<int> _ended;
     private readonly TaskCompletionSource<NodeEvent> _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task _output;
     private readonly Task _errors;
     private string? _lastErrorLine;
+    private IOException? _unwritten;
 
     private HostProcess(string name, Process process, string logPath, Action<NodeEvent> onEvent)
     {
         Name = name;
         LogPath = logPath;
         _process = process;
-        _log = new StreamWriter(new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.Read));
+        // Without a buffer of its own: what it could not write it would try again when it is closed.
+        _logFile = new FileStream(logPath, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        _log = new StreamWriter(_logFile);
         _output = ReadOutputAsync(onEvent);
         _errors = ReadErrorsAsync();
-        Exited = WaitAsync();
+        _ended = WaitAsync();
+        Exited = ExitCodeAsync();
     }
 
     public string Name { get; }
@@ -36,7 +42,10 @@ internal sealed class HostProcess : IAsyncDisposable
 
     public int ProcessId => _process.Id;
 
-    /// <summary>Completes with the exit code once the process has ended and all it wrote was read.</summary>
+    /// <summary>
+    /// Completes with the exit code once the process has ended and all it wrote was read; with an error (<see cref="ErrorCode.Usage"/>) where its log could
+    /// not be written, for which it was ended.
+    /// </summary>
     public Task<int> Exited { get; }
 
     /// <summary>Starts a program of ours with a pipe to its standard input.</summary>
@@ -97,12 +106,12 @@ internal sealed class HostProcess : IAsyncDisposable
 
         try
         {
-            await Exited.WaitAsync(patience);
+            await _ended.WaitAsync(patience);
         }
         catch (TimeoutException)
         {
             _process.Kill(entireProcessTree: true);
-            await Exited;
+            await _ended;
         }
     }
 
@@ -110,7 +119,12 @@ internal sealed class HostProcess : IAsyncDisposable
     {
         await StopAsync(TimeSpan.FromSeconds(2));
         _process.Dispose();
-        await _log.DisposeAsync();
+        if (_unwritten is null)
+        {
+            await _log.DisposeAsync();
+        }
+
+        await _logFile.DisposeAsync();
     }
 
     private async Task<int> WaitAsync()
@@ -118,6 +132,27 @@ internal sealed class HostProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
         await Task.WhenAll(_output, _errors);
         return _process.ExitCode;
+    }
+
+    private async Task<int> ExitCodeAsync()
+    {
+        int exitCode = await _ended;
+        return _unwritten is { } fault ? throw Error.CannotWrite(LogPath, fault) : exitCode;
+    }
+
+    // A log that cannot be written, for the disk is full: the process is ended, for nobody would see any more what becomes of it. What it still says
+    // is read, or it would wait for a reader.
+    private void GiveUp(IOException fault)
+    {
+        _unwritten ??= fault;
+        try
+        {
+            _process.Kill(entireProcessTree: true);
+        }
+        catch (InvalidOperationException)
+        {
+            // It has ended by itself.
+        }
     }
 
     private async Task ReadOutputAsync(Action<NodeEvent> onEvent)
@@ -157,9 +192,21 @@ internal sealed class HostProcess : IAsyncDisposable
     {
         lock (_log)
         {
-            _log.Write(DateTimeOffset.UtcNow.ToString("HH:mm:ss.fff ", CultureInfo.InvariantCulture));
-            _log.WriteLine(line);
-            _log.Flush();
+            if (_unwritten is not null)
+            {
+                return;
+            }
+
+            try
+            {
+                _log.Write(DateTimeOffset.UtcNow.ToString("HH:mm:ss.fff ", CultureInfo.InvariantCulture));
+                _log.WriteLine(line);
+                _log.Flush();
+            }
+            catch (IOException e)
+            {
+                GiveUp(e);
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using VertFed.Horizontal.Service;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 
@@ -13,8 +14,27 @@ internal static class JobFiles
     public static SignedJobSpec LoadAndSign(string path, Identity analyst, string? clientToken, out string job)
     {
         JobSpecification specification = JobSpecificationYaml.Load(path, clientToken is { Length: > 0 } ? JobIds.OfRequest(analyst.Public, clientToken) : null);
+        RequirePlan(path, specification);
         job = specification.Job;
         return SignedJob.Create(specification, analyst).Message;
+    }
+
+    // The coordinator would refuse what these words do not mean, but not by file, and as a message that breaks the protocol.
+    private static void RequirePlan(string path, JobSpecification specification)
+    {
+        if (specification.Horizontal is null)
+        {
+            return;
+        }
+
+        try
+        {
+            _ = JobPlan.Of(specification);
+        }
+        catch (VertFedException e) when (e.Code == ErrorCode.ProtocolViolation)
+        {
+            throw new VertFedException(ErrorCode.Usage, $"{path}: {e.Message}", e);
+        }
     }
 
     /// <summary>The submitter's signature over "vertfed/v1/cancel" || job id (ASCII), which a cancellation carries.</summary>

@@ -92,47 +92,50 @@ internal sealed record TrainingRound(
 
 internal sealed record RoundRemark(string Party, string Reason);
 
-/// <summary>A party's part: the final model on its own rows.</summary>
+/// <summary>
+/// A party's part: the final model on its own rows. A part without a result has no measures; properties have setters, for those that are
+/// only initialised get null, not their initial value, where the text has nothing for them.
+/// </summary>
 internal sealed record PartyPart
 {
-    public int Schema { get; init; } = HorizontalReport.CurrentSchema;
+    public int Schema { get; set; } = HorizontalReport.CurrentSchema;
 
-    public string Job { get; init; } = "";
+    public string Job { get; set; } = "";
 
-    public string Party { get; init; } = "";
+    public string Party { get; set; } = "";
 
     /// <summary>How the job ended there.</summary>
-    public string Status { get; init; } = "";
+    public string Status { get; set; } = "";
 
-    public PartyError? Error { get; init; }
+    public PartyError? Error { get; set; }
 
-    public int TrainRows { get; init; }
+    public int TrainRows { get; set; }
 
     /// <summary>test or train: which of its rows it measured on; empty where it did not.</summary>
-    public string MeasuredOn { get; init; } = "";
+    public string MeasuredOn { get; set; } = "";
 
-    public int Rows { get; init; }
+    public int Rows { get; set; }
 
     /// <summary>auc, accuracy or rmse.</summary>
-    public string ScoreName { get; init; } = "";
+    public string ScoreName { get; set; } = "";
 
-    public double? Score { get; init; }
+    public double? Score { get; set; }
 
-    public double? Loss { get; init; }
+    public double? Loss { get; set; }
 
-    public double? Accuracy { get; init; }
+    public double? Accuracy { get; set; }
 
     /// <summary>What its rows have spent under record-level privacy; else 0.</summary>
-    public double Epsilon { get; init; }
+    public double Epsilon { get; set; }
 
     /// <summary>By the levels of the column that the job's report_by names.</summary>
-    public IReadOnlyList<LevelScore> Groups { get; init; } = [];
+    public IReadOnlyList<LevelScore> Groups { get; set; } = [];
 
     /// <summary>Root of the job's record as the party saw it closed, 64 hexadecimal digits; null where it did not.</summary>
-    public string? TranscriptRoot { get; init; }
+    public string? TranscriptRoot { get; set; }
 
     /// <summary>The party's own model on the same rows; null where the job has none.</summary>
-    public PersonalScore? Personal { get; init; }
+    public PersonalScore? Personal { get; set; }
 }
 
 /// <param name="Method">As the job's personal names it.</param>

@@ -84,7 +84,12 @@ internal static class ReportFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            File.Delete(temporary);
+            // In a folder that is not there, deleting would fail itself and hide why.
+            if (File.Exists(temporary))
+            {
+                File.Delete(temporary);
+            }
+
             throw Error.CannotWrite(path, e);
         }
     }

@@ -48,6 +48,12 @@ internal sealed class SimulateCommand
             throw Error.FileExists(plot);
         }
 
+        // Before anything runs, which may be hours.
+        if (plot is not null && Path.GetDirectoryName(Path.GetFullPath(plot)) is { } folder && !Directory.Exists(folder))
+        {
+            throw new VertFedException(ErrorCode.Usage, $"'{plot}' cannot be written: its folder does not exist.");
+        }
+
         Stopwatch clock = Stopwatch.StartNew();
         SimulationTable table = SimulationCsv.Read(parsed.GetRequiredValue(_data), parsed.GetRequiredValue(_label), cancellationToken);
         string[] strategies = _training.Strategies(parsed);
@@ -118,6 +124,11 @@ internal sealed class SimulateCommand
 
         int seeds = parsed.GetValue(_seeds);
         ulong seed = parsed.GetValue(_seed);
+        if (seed > ulong.MaxValue - (ulong)(seeds - 1))
+        {
+            throw new VertFedException(ErrorCode.Usage, "--seed and --seeds go beyond the largest seed, 18446744073709551615.");
+        }
+
         int threads = parsed.GetValue(_threads);
         double holdout = parsed.GetValue(_holdout);
         SimulationOptions first = _training.Of(parsed, table.Rows, strategies[0], seed, threads);
@@ -130,8 +141,9 @@ internal sealed class SimulateCommand
         table.CheckLabels(first.Model.Head);
         var comparison = new StrategyComparison(first, seeds);
         using var progress = new SimulationProgress(terminal, first, (strategies.Length + 1) * seeds);
-        for (ulong at = seed; at < seed + (ulong)seeds; at++)
+        for (int i = 0; i < seeds; i++)
         {
+            ulong at = seed + (ulong)i;
             SimulationOptions reference = StrategyComparison.InOnePlace(first with { Seed = at });
             (Examples train, Examples test, _) = Prepare(table.Rows, reference, holdout);
             progress.Begin("all rows in one place");

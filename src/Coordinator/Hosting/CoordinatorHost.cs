@@ -15,7 +15,9 @@ using VertFed.Coordinator.Security;
 using VertFed.Coordinator.Services;
 using VertFed.Coordinator.Services.Reflection;
 using VertFed.Operations.Logging;
+using VertFed.Operations.Service;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 using VertFed.Storage;
 
 namespace VertFed.Coordinator.Hosting;
@@ -184,7 +186,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         ILogger logger = _application.Services.GetRequiredService<ILogger<CoordinatorHost>>();
         Log.Draining(logger, patience.TotalSeconds);
         int left = await Drain.WaitAsync(
-            _application.Services.GetRequiredService<JobHub>(), patience, _application.Services.GetRequiredService<TimeProvider>(), _hurry.Token);
+            () => Service<JobHub>().LiveJobs.Count(live => live.Record.State == JobState.Running) + Service<RoundHub>().States.Count(state => state == JobState.Running), patience, _application.Services.GetRequiredService<TimeProvider>(), _hurry.Token);
         if (left > 0)
             Log.StillRunning(logger, left);
         _application.Lifetime.StopApplication();
@@ -231,6 +233,7 @@ public sealed class CoordinatorHost : IAsyncDisposable
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => ConfigureKestrel(kestrel, config, keys));
         builder.WebHost.UseKestrelHttpsConfiguration();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(5));
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton(config);
         builder.Services.AddSingleton(store);

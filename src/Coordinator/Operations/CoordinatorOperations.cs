@@ -2,6 +2,7 @@ using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Jobs;
 using VertFed.Coordinator.Recording;
 using VertFed.Coordinator.Relay;
+using VertFed.Coordinator.Rounds;
 using VertFed.Coordinator.Services;
 using VertFed.Operations.Health;
 using VertFed.Operations.Metrics;
@@ -28,10 +29,11 @@ internal sealed class CoordinatorOperations : IAsyncDisposable
         CoordinatorConfig config = services.GetRequiredService<CoordinatorConfig>();
         CoordinatorTelemetry telemetry = services.GetRequiredService<CoordinatorTelemetry>();
         JobHub hub = services.GetRequiredService<JobHub>();
+        RoundHub rounds = services.GetRequiredService<RoundHub>();
         ConnectionGate unregistered = services.GetRequiredService<ConnectionGate>();
         WatchGate watchers = services.GetRequiredService<WatchGate>();
         telemetry.Observe(
-            () => JobsByState(hub), () => [("party", hub.Connected), ("unregistered", unregistered.Inside), ("watcher", watchers.Inside)]);
+            () => JobsByState(hub, rounds), () => [("party", hub.Connected), ("unregistered", unregistered.Inside), ("watcher", watchers.Inside)]);
         TimeProvider time = services.GetRequiredService<TimeProvider>();
         var readiness = new Readiness(
             CoordinatorReadiness.Checks(
@@ -62,9 +64,9 @@ internal sealed class CoordinatorOperations : IAsyncDisposable
     }
 
     // Each state that a job can be open in is shown, also at 0: a figure that is missing looks like one that nobody measures.
-    private static IEnumerable<(JobState State, int Count)> JobsByState(JobHub hub)
+    private static IEnumerable<(JobState State, int Count)> JobsByState(JobHub hub, RoundHub rounds)
     {
-        ILookup<JobState, LiveJob> jobs = hub.LiveJobs.ToLookup(live => live.Record.State);
+        ILookup<JobState, JobState> jobs = hub.LiveJobs.Select(live => live.Record.State).Concat(rounds.States).ToLookup(state => state);
         return new[] { JobState.Queued, JobState.Offered, JobState.Running }.Select(state => (state, jobs[state].Count()));
     }
 }

@@ -1,6 +1,3 @@
-using VertFed.Coordinator.Jobs;
-using VertFed.Protocol.V1;
-
 namespace VertFed.Coordinator.Operations;
 
 /// <summary>
@@ -12,14 +9,15 @@ internal static class Drain
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Returns once no job runs, or the time is over, or somebody asks again.</summary>
+    /// <param name="running">How many jobs run, of whatever kind.</param>
     /// <returns>How many jobs still run.</returns>
-    public static async Task<int> WaitAsync(JobHub hub, TimeSpan patience, TimeProvider time, CancellationToken hurry)
+    public static async Task<int> WaitAsync(Func<int> running, TimeSpan patience, TimeProvider time, CancellationToken hurry)
     {
         DateTimeOffset until = time.GetUtcNow() + patience;
         using var timer = new PeriodicTimer(Look, time);
         try
         {
-            while (Running(hub) > 0 && time.GetUtcNow() < until)
+            while (running() > 0 && time.GetUtcNow() < until)
                 await timer.WaitForNextTickAsync(hurry);
         }
         catch (OperationCanceledException) when (hurry.IsCancellationRequested)
@@ -27,8 +25,6 @@ internal static class Drain
             // Told twice: at once, then.
         }
 
-        return Running(hub);
+        return running();
     }
-
-    private static int Running(JobHub hub) => hub.LiveJobs.Count(live => live.Record.State == JobState.Running);
 }

@@ -209,6 +209,9 @@ internal sealed class RoundHub(
         return place == 0 ? null : proved.Find(SpecOf(job).Parties[(int)place - 1].Fingerprint);
     }
 
+    /// <summary>The states of the open jobs, and of those that end at this moment.</summary>
+    public IEnumerable<JobState> States => _live.Values.Select(live => live.Record.State);
+
     /// <summary>Jobs that run and that the party takes part in.</summary>
     public IEnumerable<string> RunningOf(string party) =>
         _live.Values.Select(live => live.Record).Where(job => job.State == JobState.Running && job.PlaceOf(party) > 0).Select(job => job.Job);

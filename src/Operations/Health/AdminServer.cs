@@ -9,7 +9,9 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using VertFed.Operations.Metrics;
+using VertFed.Operations.Service;
 using VertFed.Protocol;
 
 namespace VertFed.Operations.Health;
@@ -34,6 +36,7 @@ public sealed class AdminServer : IAsyncDisposable
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions { ApplicationName = "VertFed.Operations" });
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => Configure(kestrel, address));
+        builder.Services.AddSingleton<IHostLifetime, NoSignals>();
         WebApplication application = builder.Build();
         application.Run(context => AnswerAsync(context, collector, readiness));
         try

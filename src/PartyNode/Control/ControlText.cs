@@ -35,7 +35,7 @@ internal static class ControlText
             string open = one.Promised > one.Spent ? string.Create(CultureInfo.InvariantCulture, $", with open jobs up to {one.Promised:0.###}") : "";
             string budget = one.Budget > 0 ? string.Create(CultureInfo.InvariantCulture, $" of {one.Budget:0.###}") : "";
             output.WriteLine(string.Create(
-                CultureInfo.InvariantCulture, $"{one.Dataset}: epsilon {one.Spent:0.###}{budget} at delta {one.Delta:g2} for a row, in {one.Rounds} rounds of {one.Jobs} jobs{open}"));
+                CultureInfo.InvariantCulture, $"{one.Dataset}: epsilon {one.Spent:0.###}{budget} at delta {one.Delta:g2} for a row, in {one.Rounds} rounds of {one.Jobs} {(one.Jobs == 1 ? "job" : "jobs")}{open}"));
         }
     }
 

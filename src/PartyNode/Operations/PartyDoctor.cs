@@ -121,7 +121,7 @@ internal static class PartyDoctor
     {
         const string Check = "kept files";
         long recent = now.AddDays(-config.Policy.IntersectionHistoryDays).ToUnixTimeMilliseconds();
-        bool hasAligned = jobs.Any(job => job.State == JobState.Done && job.EndedUnixMs >= recent && KindOf(job) != JobKind.Score);
+        bool hasAligned = jobs.Any(job => job.State == JobState.Done && job.EndedUnixMs >= recent && KindOf(job) is not (JobKind.Score or JobKind.Horizontal));
         string history = Path.Combine(config.DataDirectory, IntersectionHistory.FolderName);
         string results = Path.Combine(config.DataDirectory, ResultFiles.FolderName);
         return hasAligned && !Directory.Exists(history)

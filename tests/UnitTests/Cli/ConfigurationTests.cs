@@ -1,4 +1,6 @@
 using VertFed.Cli.Demo;
+using VertFed.Cli.Demo.Horizontal;
+using VertFed.Cli.Jobs;
 using VertFed.Cli.Sample;
 using VertFed.Coordinator.Configuration;
 using VertFed.PartyNode.Configuration;
@@ -36,6 +38,37 @@ public sealed class ConfigurationTests
         Assert.True(job.Horizontal!.IsSecure && job.Horizontal.Rounds <= north.Policy.Rounds.MaxRounds && job.Parties.Count >= north.Policy.Rounds.MinimumParties);
         Assert.True(north.Policy.Kinds!.Contains("horizontal"));
         Assert.Contains("city", north.Datasets["default"].Declared(job.Horizontal.ReportBy!).Levels!);
+    }
+
+    [Fact]
+    public void The_horizontal_demos_nodes_take_as_many_rounds_as_it_was_asked_for()
+    {
+        using TemporaryPath folder = new();
+        DemoFolder demo = new(folder.File("out"));
+        demo.Create();
+        HorizontalConfiguration configuration = new(demo, new HorizontalDemoOptions(null, demo.Root, "iid", "fedavg", 1000, Secure: false, 1, 500));
+        configuration.WriteParties("https://127.0.0.1:4321");
+
+        Assert.All(HorizontalDemoOptions.Nodes, node => Assert.Equal(1000, PartyConfig.Load(demo.Config(node)).Policy.Rounds.MaxRounds));
+    }
+
+    [Theory]
+    [InlineData("strategy: fedavgg", "horizontal.strategy: There is no strategy 'fedavgg'")]
+    [InlineData("strategy: median", "'median' compares the parties' updates one by one")]
+    public void Words_of_a_horizontal_spec_that_mean_nothing_are_refused_before_it_is_signed(string instead, string why)
+    {
+        using TemporaryPath folder = new();
+        string path = folder.File("job.yaml");
+        string good = File.ReadAllText(Checkout.PathOf("samples/horizontal/job.yaml"));
+        string strategy = good.Split('\n').Single(line => line.TrimStart().StartsWith("strategy:", StringComparison.Ordinal)).Trim();
+        File.WriteAllText(path, good.Replace(strategy, instead, StringComparison.Ordinal));
+        using Identity analyst = Identity.Create();
+
+        VertFedException error = Assert.Throws<VertFedException>(() => JobFiles.LoadAndSign(path, analyst, clientToken: null, out _));
+
+        Assert.Equal(ErrorCode.Usage, error.Code);
+        Assert.StartsWith(path + ": ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(why, error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

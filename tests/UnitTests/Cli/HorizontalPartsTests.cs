@@ -22,6 +22,20 @@ public sealed class HorizontalPartsTests
     }
 
     [Fact]
+    public void The_part_of_a_party_whose_job_was_cancelled_has_no_measures_and_is_printed()
+    {
+        byte[] text = """{"schema":1,"job":"j","kind":"horizontal","party":"north","status":"cancelled","error":{"code":"Cancelled","message":"by the submitter"}}"""u8.ToArray();
+
+        PartyPart part = HorizontalJson.Read(text, "north", HorizontalJson.Default.PartyPart);
+
+        Assert.Null(HorizontalParts.GroupsOf([part], "region"));
+        Assert.Null(HorizontalParts.SpreadOf([part]));
+        CapturedTerminal terminal = new();
+        HorizontalText.Write(terminal.Terminal.OutputConsole(), new HorizontalReport { Job = "j", Status = "cancelled", Parties = [part] });
+        Assert.Contains("by the submitter", terminal.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Rows_of_a_level_count_alike_whichever_party_has_them()
     {
         PartyPart north = new() { ScoreName = "rmse", Groups = [new LevelScore("a", 30, 3, 1, null), new LevelScore("b", 20, 1, 1, null)] };

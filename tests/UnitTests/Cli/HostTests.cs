@@ -30,6 +30,18 @@ public sealed class HostTests
         Assert.Contains("Coordinator", error.Message, StringComparison.Ordinal);
     }
 
+    [SkippableFact]
+    public async Task A_process_whose_log_cannot_be_written_is_ended_and_the_log_is_named()
+    {
+        Skip.IfNot(OperatingSystem.IsLinux(), "/dev/full is Linux's");
+        await using HostProcess process = HostProcess.Start("bank", HostLocator.PartyNode, ["--config", "/nowhere/party.yaml"], "/dev/full", _ => { });
+
+        VertFedException error = await Assert.ThrowsAsync<VertFedException>(() => process.ReadyAsync(TimeSpan.FromMinutes(1), CancellationToken.None));
+
+        Assert.Equal(ErrorCode.Usage, error.Code);
+        Assert.StartsWith("'/dev/full' cannot be written", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("")]
     [InlineData("plain text")]

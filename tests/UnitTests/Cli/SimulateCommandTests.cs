@@ -30,6 +30,28 @@ public sealed class SimulateCommandTests
         Assert.Equal(8, plot.Descendants(svg + "polyline").First().Attribute("points")!.Value.Split(' ').Length);
     }
 
+    [Theory]
+    [InlineData("go beyond the largest seed", "--seed", "18446744073709551615", "--seeds", "2")]
+    [InlineData("its folder does not exist", "--plot", "/nowhere/plot.svg")]
+    public async Task What_could_not_be_done_in_the_end_is_refused_before_anything_runs(string why, params string[] options)
+    {
+        using TemporaryPath folder = new();
+        (int code, string output, string error) = await Run(["--data", Write(folder, Rows(50)), "--clients", "2", "--rounds", "1", .. options]);
+        Assert.Equal((2, ""), (code, output));
+        Assert.Contains(why, error, StringComparison.Ordinal);
+        Assert.DoesNotContain("round 1", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_last_seed_of_all_can_be_compared_with()
+    {
+        using TemporaryPath folder = new();
+        (int code, string output, string error) = await Run(
+            "--data", Write(folder, Rows(100)), "--clients", "2", "--rounds", "1", "--seed", "18446744073709551615", "--strategy", "fedavg", "--strategy", "median");
+        Assert.True(code == 0, error);
+        Assert.Contains("median", output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task The_table_tells_rounds_and_clients()
     {

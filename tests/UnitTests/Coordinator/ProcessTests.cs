@@ -44,6 +44,34 @@ public sealed class ProcessTests : IDisposable
     }
 
     [SkippableFact]
+    public async Task A_terminals_interrupt_is_left_to_the_parent_that_holds_the_pipe()
+    {
+        Skip.If(OperatingSystem.IsWindows(), "SIGINT and SIGHUP are Unix signals");
+        using Process process = Start("--parent-pipe");
+        using JsonDocument ready = await ReadyAsync(process);
+        using Process kill = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        await kill.WaitForExitAsync();
+
+        // It has gone on for as long as it answers the next signal and does not end.
+        await HangUpAsync(process, "trust was read again");
+        Assert.False(process.HasExited);
+        process.StandardInput.Close();
+        await ExitsAsync(process);
+    }
+
+    [Fact]
+    public async Task No_signal_stops_the_host_beside_the_commands_own_handlers()
+    {
+        using Identity coordinator = Identity.Create();
+        TestTls.Save(coordinator, _folder.File("coordinator.pem"));
+        await using CoordinatorHost host = await CoordinatorHost.StartAsync(
+            global::VertFed.Coordinator.Configuration.ConfigReader.Read(WriteConfiguration()), CancellationToken.None);
+
+        // The default one would take running jobs the time that shutdown_seconds gives them.
+        Assert.IsType<global::VertFed.Operations.Service.NoSignals>(host.Service<Microsoft.Extensions.Hosting.IHostLifetime>());
+    }
+
+    [SkippableFact]
     public async Task It_reads_its_trust_again_on_a_hang_up_and_keeps_it_where_the_file_is_wrong()
     {
         Skip.If(OperatingSystem.IsWindows(), "SIGHUP is a Unix signal");

@@ -128,6 +128,7 @@ public sealed class DoctorTests
         Assert.Contains("scores.csv", Look(JobKind.Score, daysAgo: 1), StringComparison.Ordinal);
         Directory.CreateDirectory(Path.Combine(config.DataDirectory, "jobs"));
         Assert.Equal("", Look(JobKind.Score, daysAgo: 1));
+        Assert.Equal("", Look(JobKind.Horizontal, daysAgo: 1));
         Directory.CreateDirectory(Path.Combine(config.DataDirectory, "intersections"));
         Assert.Equal("", Look(JobKind.Train, daysAgo: 1));
 

@@ -95,6 +95,21 @@ public sealed class AdminHostTests : IDisposable
         Assert.DoesNotContain("4711", _log.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task What_jobs_have_cost_the_privacy_of_rows_is_read_over_the_socket()
+    {
+        await using AdminHost host = await StartAsync(new FakeJobs());
+        string config = _place.At("party.yaml");
+        await File.WriteAllTextAsync(config, PartyConfigTests.Text);
+        using StringWriter output = new(), errors = new();
+
+        Assert.Equal((0, ""), (await ControlCommand.RunAsync(["privacy", "--config", config], output, errors, CancellationToken.None), errors.ToString()));
+        Assert.Equal((0, ""), (await ControlCommand.RunAsync(["privacy", "--config", config, "--json"], output, errors, CancellationToken.None), errors.ToString()));
+
+        Assert.StartsWith("spring: epsilon 1.5 of 8 at delta 1e-05 for a row, in 3 rounds of 1 job" + Environment.NewLine, output.ToString(), StringComparison.Ordinal);
+        Assert.Contains("\"spent\": 1.5", output.ToString(), StringComparison.Ordinal);
+    }
+
     private PartyConfig Config() => PartyConfig.Parse("party.yaml", PartyConfigTests.Text, _place.Folder);
 
     private Task<AdminHost> StartAsync(IJobControl jobs)
@@ -121,6 +136,9 @@ public sealed class AdminHostTests : IDisposable
             : approved ? throw new FormatException("customer 4711 is not a number")
             : throw new VertFedException(ErrorCode.Usage, "the job was approved before");
 
-        public Task<NodePrivacy> ShowPrivacyAsync(CancellationToken cancellationToken) => Task.FromResult(new NodePrivacy());
+        public Task<NodePrivacy> ShowPrivacyAsync(CancellationToken cancellationToken) => Task.FromResult(new NodePrivacy
+        {
+            Datasets = { new NodeDatasetPrivacy { Dataset = "spring", Jobs = 1, Rounds = 3, Delta = 1e-5, Spent = 1.5, Promised = 1.5, Budget = 8 } },
+        });
     }
 }

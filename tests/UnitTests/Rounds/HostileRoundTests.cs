@@ -3,11 +3,13 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Google.Protobuf;
+using Grpc.Core;
 using Grpc.Net.Client;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Transcript;
 using VertFed.UnitTests.Coordinator;
+using VertFed.UnitTests.Operations;
 using Xunit;
 
 namespace VertFed.UnitTests.Rounds;
@@ -54,6 +56,72 @@ public sealed class HostileRoundTests
         Assert.Equal([2, 2, 3], rounds.Take(3).Select(round => round.GetProperty("counted").GetArrayLength()));
     }
 
+    [Fact]
+    public async Task Frames_that_are_no_envelopes_of_the_party_end_its_stream_with_a_typed_status_and_the_others_train_on()
+    {
+        await using RoundFixture fixture = await RoundFixture.StartAsync(3);
+        fixture.StartNode(0);
+        fixture.StartNode(1);
+        using GrpcChannel channel = TestTls.Connect(fixture.Address, fixture.Identities[2], fixture.CoordinatorIdentity.Fingerprint);
+        using CheckpointSigner signer = CheckpointSigner.Create(fixture.Identities[2]);
+        using Identity stranger = Identity.Create();
+        await using FakeParty first = await ConnectAsync();
+        string job = await fixture.SubmitAsync(fixture.NewJob(spec =>
+        {
+            spec.Scaling = ScalingChoice.None;
+            (spec.MinimumClients, spec.ClientsPerRound, spec.OverSelection, spec.Rounds) = (2, 2, 1.5, 2);
+        }));
+        Hostile hostile = new(first, job, fixture.Identities[2]);
+        RoundHeader order = (await hostile.NextQuestionAsync()).Header;
+
+        Envelope good = hostile.Build(order, Update([0, 0, 0]), fixture.Identities[2]).Message;
+        Envelope large = good.Clone(), garbage = good.Clone(), huge = good.Clone();
+        large.Payload = ByteString.CopyFrom(new byte[RoundCodec.MaxPayloadBytes + 1]);
+        garbage.Core = ByteString.CopyFrom(Enumerable.Repeat((byte)0xff, 100).ToArray());
+        huge.Payload = ByteString.CopyFrom(new byte[5 * Limits.MaxChunkBytes]);
+        await RefusedAsync(first, large, StatusCode.InvalidArgument, "another size than its core says");
+        await RefusedAsync(await ConnectAsync(), garbage, StatusCode.InvalidArgument, "A round's core");
+        await RefusedAsync(await ConnectAsync(), hostile.Build(order, Update([0, 0, 0]), stranger).Message, StatusCode.InvalidArgument, "does not verify with the sender's pinned key");
+        await RefusedAsync(await ConnectAsync(), huge, StatusCode.ResourceExhausted, "");
+
+        JobStatus end = await fixture.EndOfAsync(job);
+        Assert.True(end.State == JobState.Done, end.ToString());
+        JsonElement[] rounds = [.. (await fixture.RoundsAsync(job)).GetProperty("rounds").EnumerateArray()];
+        Assert.All(rounds, round => Assert.Equal(["north", "south"], round.GetProperty("counted").EnumerateArray().Select(name => name.GetString())));
+        ExpositionFormat page = await fixture.MetricsAsync();
+        Assert.Equal(2, page.Value("vertfed_horizontal_round_duration_seconds_count"));
+        Assert.Equal(4, page.Value("vertfed_horizontal_round_parties_total", ("answer", "counted")));
+        Assert.True(page.Value("vertfed_horizontal_round_size_bytes_total", ("direction", "up")) > 0);
+
+        async Task<FakeParty> ConnectAsync()
+        {
+            FakeParty party = new(fixture.Names[2], fixture.Identities[2], signer, Role.LabelParty, channel);
+            await party.RegisterAsync();
+            return party;
+        }
+
+        static async Task RefusedAsync(FakeParty party, Envelope envelope, StatusCode status, string why)
+        {
+            await using FakeParty closed = party;
+            try
+            {
+                await party.SendAsync(new PartyFrame { Round = envelope });
+            }
+            catch (Exception e) when (e is RpcException or InvalidOperationException)
+            {
+                // The stream may be closed while the frame is still being written; the status says why.
+            }
+
+            RpcException refused = await party.ExpectStatusAsync();
+            Assert.Equal(status, refused.StatusCode);
+            Assert.Contains(why, refused.Status.Detail, StringComparison.Ordinal);
+            if (status == StatusCode.InvalidArgument)
+            {
+                Assert.Equal(nameof(ErrorCode.ProtocolViolation), refused.Trailers.GetValue("vertfed-code"));
+            }
+        }
+    }
+
     private static Said Update(double[] delta)
     {
         byte[] bytes = new byte[8 * delta.Length];
@@ -79,26 +147,8 @@ public sealed class HostileRoundTests
         {
             while (true)
             {
-                CoordinatorFrame frame = await party.NextAsync();
-                if (frame.FrameCase == CoordinatorFrame.FrameOneofCase.Offer)
-                {
-                    await party.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
-                    continue;
-                }
-
-                if (frame.FrameCase != CoordinatorFrame.FrameOneofCase.Round)
-                {
-                    continue;
-                }
-
-                RoundEnvelope question = RoundCodec.Parse(frame.Round);
-                RoundHeader header = question.Header;
-                if (header.Step == RoundStep.SchemaOrder)
-                {
-                    ByteString spec = RoundCodec.Payload(question, SchemaOrder.Parser).SpecHash;
-                    await SayAsync(header, RoundStep.Schema, header.Round, new Schema { SpecHash = spec, ColumnsHash = Columns(), Columns = Parameters - 1, Rows = 10, SoftwareVersion = "test" });
-                }
-                else if (header.Step == RoundStep.ModelOrder)
+                RoundHeader header = (await NextQuestionAsync()).Header;
+                if (header.Step == RoundStep.ModelOrder)
                 {
                     foreach (Said said in answers(header.Round))
                     {
@@ -112,6 +162,40 @@ public sealed class HostileRoundTests
                 }
             }
         }
+
+        /// <summary>Takes the job on and tells its columns; the next question after that.</summary>
+        public async Task<RoundEnvelope> NextQuestionAsync()
+        {
+            while (true)
+            {
+                CoordinatorFrame frame = await party.NextAsync();
+                if (frame.FrameCase == CoordinatorFrame.FrameOneofCase.Offer)
+                {
+                    await party.SendAsync(new PartyFrame { Answer = new JobAnswer { Job = job, Attempt = 1, Accepted = true } });
+                    continue;
+                }
+
+                if (frame.FrameCase != CoordinatorFrame.FrameOneofCase.Round)
+                {
+                    continue;
+                }
+
+                RoundEnvelope question = RoundCodec.Parse(frame.Round);
+                if (question.Header.Step != RoundStep.SchemaOrder)
+                {
+                    return question;
+                }
+
+                ByteString spec = RoundCodec.Payload(question, SchemaOrder.Parser).SpecHash;
+                await SayAsync(
+                    question.Header, RoundStep.Schema, question.Header.Round,
+                    new Schema { SpecHash = spec, ColumnsHash = Columns(), Columns = Parameters - 1, Rows = 10, SoftwareVersion = "test" });
+            }
+        }
+
+        /// <summary>An update that is not sent.</summary>
+        public RoundEnvelope Build(RoundHeader question, Said said, Identity signer) =>
+            RoundCodec.Build(_trail.Header(RoundCodec.Coordinator, RoundStep.ModelUpdate, question.Round, question.Attempt), said.Message, signer, 1);
 
         private async Task SayAsync(RoundHeader question, RoundStep step, uint round, IMessage payload)
         {

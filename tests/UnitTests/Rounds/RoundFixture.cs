@@ -7,6 +7,7 @@ using Grpc.Net.Client;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Hosting;
 using VertFed.Horizontal.Learning;
+using VertFed.Operations;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Replay;
@@ -15,6 +16,7 @@ using VertFed.Protocol.V1;
 using VertFed.Storage;
 using VertFed.Storage.Sqlite;
 using VertFed.UnitTests.Coordinator;
+using VertFed.UnitTests.Operations;
 using VertFed.UnitTests.PartyNode;
 
 namespace VertFed.UnitTests.Rounds;
@@ -55,6 +57,13 @@ internal sealed class RoundFixture : IAsyncDisposable
 
     public string Address => _coordinator!.Address;
 
+    /// <summary>The coordinator's page of metrics.</summary>
+    public async Task<ExpositionFormat> MetricsAsync()
+    {
+        using HttpClient client = new();
+        return ExpositionFormat.Parse(await client.GetStringAsync(new Uri($"http://{_coordinator!.AdminAddress}/metrics")));
+    }
+
     /// <summary>All parties' rows, in the order of places.</summary>
     public Examples Pooled { get; private set; } = null!;
 
@@ -87,6 +96,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             Parties = Names.Zip(Identities).ToDictionary(pair => pair.First, pair => new AdmittedParty(pair.First, pair.Second.Fingerprint), StringComparer.Ordinal),
             Principals = [new Principal("ann", [_analyst.Fingerprint], CallerRoles.Analyst)],
             Log = new LogSettings(Microsoft.Extensions.Logging.LogLevel.Error, Json: false),
+            Operations = new OperationsSettings { Admin = new IPEndPoint(IPAddress.Loopback, 0) },
             Limits = _openJobs is { } most ? new CoordinatorLimits { MaxOpenJobsPerSubmitter = most } : new CoordinatorLimits(),
         };
         _coordinator = _hand is null

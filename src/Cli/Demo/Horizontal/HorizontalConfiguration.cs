@@ -65,6 +65,7 @@ internal sealed class HorizontalConfiguration
                   kinds: [horizontal]
                   # A skewed partition can leave a node with few rows.
                   minimum_rows: {FewestRows.ToString(CultureInfo.InvariantCulture)}
+                  max_rounds: {_options.Rounds.ToString(CultureInfo.InvariantCulture)}
                 """);
         }
     }

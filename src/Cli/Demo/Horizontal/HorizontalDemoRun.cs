@@ -44,8 +44,8 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
             Demo = new DemoPart(options.Partition, options.Seed, _trainRows, _test),
             Files = Files(),
         };
-        DemoConfiguration.Write(_folder.Report, _report.Serialise().TrimEnd('\n'));
-        Print();
+        bool written = DemoFailure.Keep(() => ReportFile.WriteText(_folder.Report, _report.Serialise()), failure, terminal);
+        Print(written);
         return failure is { } exit ? (int)exit : 0;
     }
 
@@ -63,6 +63,9 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
 
         configuration.WriteCoordinator(port: 0);
         configuration.WriteJob();
+        using Credential analyst = Credential.Load(_folder.Identity(DemoConfiguration.Analyst));
+        // Before six processes start: the words of --strategy are read here.
+        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, analyst.Identity, clientToken: null, out string job);
         await using DemoNodes nodes = new(_folder, OnEvent);
         Uri address = await nodes.StartCoordinatorAsync(interrupted);
         configuration.WriteCoordinator(address.Port);
@@ -73,7 +76,6 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         using CoordinatorAccess access = new(
             address, [configuration.CoordinatorFingerprint], Credential.Load(_folder.Identity(DemoConfiguration.Analyst)));
         using JobClient client = new(access);
-        SignedJobSpec signed = JobFiles.LoadAndSign(_folder.JobSpec, access.Identity, clientToken: null, out string job);
         _report = _report with { Job = job };
         using CancellationTokenSource following = new();
         Task<VertFedException> givenUp = nodes.SuperviseAsync(_progress.Note, following.Token);
@@ -164,7 +166,7 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         return files;
     }
 
-    private void Print()
+    private void Print(bool written)
     {
         if (json)
         {
@@ -181,7 +183,10 @@ internal sealed class HorizontalDemoRun(HorizontalDemoOptions options, Terminal 
         {
             string step = error.Step.Length > 0 ? $" at step {error.Step}" : "";
             terminal.Info(Error.OneLine($"vertfed: {error.Party}{step}: {error.Message}"));
-            terminal.Info($"What is known of the run is in {_folder.Report}");
+            if (written)
+            {
+                terminal.Info($"What is known of the run is in {_folder.Report}");
+            }
         }
     }
 }

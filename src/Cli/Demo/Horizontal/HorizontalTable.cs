@@ -25,9 +25,10 @@ internal sealed record HorizontalTable(string[] Names, Examples Train, Examples 
     /// <exception cref="VertFedException"><see cref="ErrorCode.BadInput"/>: not such a file. <see cref="ErrorCode.Usage"/>: not a partition, or too few rows for it.</exception>
     public static HorizontalTable Create(HorizontalDemoOptions options, DemoFolder folder, CancellationToken cancellationToken)
     {
-        (string[] names, Examples all) = options.Data is { } path ? Read(path, cancellationToken) : Sample(options, folder, cancellationToken);
         try
         {
+            Partition partition = Partition.Parse(options.Partition);
+            (string[] names, Examples all) = options.Data is { } path ? Read(path, cancellationToken) : Sample(options, folder, cancellationToken);
             int[] order = [.. Enumerable.Range(0, all.Count)];
             using RandomStreams streams = RandomStreams.InsecureFromSeed(options.Seed);
             using RandomStream holdout = streams.For("holdout", 0, RandomStreams.Server);
@@ -35,7 +36,7 @@ internal sealed record HorizontalTable(string[] Names, Examples Train, Examples 
             int test = Math.Max(1, (int)Math.Round(HorizontalDemoOptions.Holdout * all.Count, MidpointRounding.ToEven));
             Examples train = all.Take(order.AsSpan(test));
             using RandomStream deal = streams.For("partition", 0, RandomStreams.Server);
-            int[][] dealt = Partition.Parse(options.Partition).Split(train, classes: true, HorizontalDemoOptions.Nodes.Count, deal);
+            int[][] dealt = partition.Split(train, classes: true, HorizontalDemoOptions.Nodes.Count, deal);
             return new HorizontalTable(names, train, all.Take(order.AsSpan(0, test)), dealt);
         }
         catch (HorizontalException e)
