@@ -52,7 +52,7 @@ internal static class HorizontalText
         TrainingRound[] rounds = [.. training.Rounds];
         bool losses = rounds.Any(round => round.Loss is not null);
         bool privacy = rounds.Any(round => round.Epsilon > 0);
-        Heading(console, Invariant($"Rounds ({training.RoundsDone} of at most {training.RoundsMost}{(training.Converged ? ", converged" : "")}; {training.Columns} columns, {training.Parameters} parameters)"));
+        Heading(console, Invariant($"Rounds ({training.RoundsDone} of at most {training.RoundsMost}{(training.Converged ? ", converged" : "")}; {training.Columns} columns, {training.Parameters} {(training.Strategy.StartsWith("fedmd", StringComparison.Ordinal) ? "outputs on public rows" : "parameters")})"));
         Table table = TableOf(["Round", "Parties", .. If(losses, "Loss before"), "Largest change", "kB up", "kB down", .. If(privacy, "Epsilon")]);
         int every = Math.Max(1, (rounds.Length + RoundsShown - 1) / RoundsShown);
         for (int i = 0; i < rounds.Length; i++)

@@ -165,11 +165,17 @@ internal sealed class RoundHub(
     public JobStatus Describe(RoundJobRecord job) =>
         RoundStatus.Of(job, SpecOf(job), _live.GetValueOrDefault(job.Job), time.GetUtcNow().ToUnixTimeMilliseconds());
 
-    /// <summary>The parties' sealed parts and the coordinator's own.</summary>
-    public async Task<ReportResponse> ReportAsync(RoundJobRecord job, CancellationToken cancellationToken)
+    /// <summary>The parties' sealed parts and, for the submitter and operators, the coordinator's own: what a round's figures tell of one party is not for the others.</summary>
+    public async Task<ReportResponse> ReportAsync(RoundJobRecord job, Caller caller, CancellationToken cancellationToken)
     {
-        IReadOnlyList<RoundSummary> summaries = await store.ReadRoundSummariesAsync(job.Job, cancellationToken);
-        ReportResponse response = new() { Status = Describe(job), Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job), summaries)) };
+        ReportResponse response = new() { Status = Describe(job) };
+        if (caller.Submitted(job.Submitter) || caller.Is(CallerRoles.Operator))
+        {
+            // A round that ends between the two reads is not told of yet.
+            IEnumerable<RoundSummary> summaries = (await store.ReadRoundSummariesAsync(job.Job, cancellationToken)).Where(round => round.Round <= job.Rounds);
+            response.Rounds = ByteString.CopyFrom(RoundReport.Of(job, SpecOf(job), summaries));
+        }
+
         response.Parts.AddRange(job.Parties.Select(party => party.Outcome?.Report).OfType<SealedReport>());
         return response;
     }
@@ -252,6 +258,9 @@ internal sealed class RoundHub(
     /// <returns>False: it has ended, or runs already.</returns>
     private bool TakeUp(RoundJobRecord job, string owner, bool hasPlace)
     {
+        if (!hasPlace && (!job.IsOpen || _live.ContainsKey(job.Job)))
+            return false;
+
         // Taken first: as soon as the job runs it may end, and give its place back.
         if (!hasPlace)
             places.TakeRegardless(owner);

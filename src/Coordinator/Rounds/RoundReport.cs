@@ -11,7 +11,7 @@ internal static class RoundReport
     private const int SchemaVersion = 1;
 
     /// <param name="summaries">Of the rounds that are done.</param>
-    public static byte[] Of(RoundJobRecord record, JobSpecification job, IReadOnlyList<RoundSummary> summaries)
+    public static byte[] Of(RoundJobRecord record, JobSpecification job, IEnumerable<RoundSummary> summaries)
     {
         HorizontalSpecification spec = job.Horizontal!;
         RoundCheckpoint checkpoint = record.Checkpoint ?? new RoundCheckpoint();

@@ -94,7 +94,7 @@ internal sealed class JobEndpoint(JobHub hub, RoundHub rounds, DryRuns dryRuns, 
         if (await rounds.FindAsync(request.Job, Caller.Of(context), context.CancellationToken) is { } horizontal)
         {
             await Caller.Of(context).AllowedAsync(horizontal.Job);
-            return await rounds.ReportAsync(horizontal, context.CancellationToken);
+            return await rounds.ReportAsync(horizontal, Caller.Of(context), context.CancellationToken);
         }
 
         JobRecord job = await FindAsync(request.Job, Caller.Of(context), context.CancellationToken);

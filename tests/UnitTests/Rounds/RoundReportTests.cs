@@ -1,3 +1,4 @@
+using Grpc.Net.Client;
 using VertFed.Cli.Jobs;
 using VertFed.Cli.Reports;
 using VertFed.EndToEnd;
@@ -43,6 +44,12 @@ public sealed class RoundReportTests
         {
             Assert.Contains(part, text.ToString(), StringComparison.Ordinal);
         }
+
+        // A party that asks gets the parts, which it cannot open, and no table of rounds: that tells of the others.
+        using GrpcChannel north = TestTls.Connect(fixture.Address, fixture.Identities[0], fixture.CoordinatorIdentity.Fingerprint);
+        ReportResponse toParty = await new JobService.JobServiceClient(north).ReportAsync(new GetJobRequest { Job = job });
+        Assert.Equal(3, toParty.Parts.Count);
+        Assert.True(toParty.Rounds.IsEmpty);
 
         // The schema finds what is wrong, and a part of another party's is none.
         Assert.NotEmpty(JsonSchemaValidator.Validate(Checkout.Read("docs/horizontal-report.schema.json"), report.Serialise().Replace("\"worst_decile\"", "\"worst_tenth\"", StringComparison.Ordinal)));
