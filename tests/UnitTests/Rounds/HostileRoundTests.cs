@@ -84,6 +84,9 @@ public sealed class HostileRoundTests
         await RefusedAsync(await ConnectAsync(), hostile.Build(order, Update([0, 0, 0]), stranger).Message, StatusCode.InvalidArgument, "does not verify with the sender's pinned key");
         await RefusedAsync(await ConnectAsync(), huge, StatusCode.ResourceExhausted, "");
 
+        // It leaves, or the job would wait for its last word until the deadline.
+        await using FakeParty last = await ConnectAsync();
+        await last.OutcomeAsync(job, JobState.Done);
         JobStatus end = await fixture.EndOfAsync(job);
         Assert.True(end.State == JobState.Done, end.ToString());
         JsonElement[] rounds = [.. (await fixture.RoundsAsync(job)).GetProperty("rounds").EnumerateArray()];
