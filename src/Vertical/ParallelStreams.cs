@@ -1,8 +1,8 @@
 using System.Runtime.ExceptionServices;
 using VertFed.Models;
 using VertFed.Primitives;
-using VertFed.Protocol.V1;
 using VertFed.Protocol;
+using VertFed.Protocol.V1;
 
 namespace VertFed.Vertical;
 

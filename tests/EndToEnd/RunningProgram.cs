@@ -118,8 +118,8 @@ internal sealed class RunningProgram : IDisposable
             // Whoever removes their folder next must find nobody who still writes there.
             IReadOnlyList<int> children = OperatingSystem.IsLinux() ? ProcessTable.ChildrenOf(_process.Id) : [];
             _process.Kill(entireProcessTree: true);
-            _process.WaitForExit();
-            SpinWait.SpinUntil(() => !children.Any(ProcessTable.Runs), s_patience);
+            _process.WaitForExit(TimeSpan.FromSeconds(30));
+            SpinWait.SpinUntil(() => !children.Any(ProcessTable.Runs), TimeSpan.FromSeconds(30));
         }
 
         _process.Dispose();

@@ -16,7 +16,8 @@ internal static class PartyCommand
         command.Add(Forward("refuse", "Refuse a job that waits for approval.", takesJob: true, Reason("For the record and the submitter.")));
         Option<string> dataset = new("--dataset") { Description = "Which data source; default: the one under 'data'.", HelpName = "NAME" };
         Option<bool> rare = new("--show-rare") { Description = "Name levels of fewer than 10 rows too." };
-        command.Add(Forward("profile", "Show what a data source holds: counts, missing values, ranges, levels. Nothing is sent.", takesJob: false, dataset, rare));
+        Option<string> shared = new("--public") { Description = "Print how a job's spec names these public rows, with the columns of the data source.", HelpName = "NAME" };
+        command.Add(Forward("profile", "Show what a data source holds: counts, missing values, ranges, levels. Nothing is sent.", takesJob: false, dataset, rare, shared));
         command.Add(Forward("models", "List the party's models, newest first: halves of vertical jobs, and those of horizontal jobs.", takesJob: false));
         command.Add(new Command("model", "Show, archive or delete one of this party's models.")
         {

@@ -8,7 +8,7 @@ using VertFed.Protocol.V1;
 namespace VertFed.Coordinator.Jobs;
 
 /// <summary>
-/// Asks both parties of a spec what their policies say of it. Nothing is kept; the answers are sealed to the submitter, so all that is
+/// Asks all parties of a spec what their policies say of it. Nothing is kept; the answers are sealed to the submitter, so all that is
 /// checked here is whose they are. At most 16 dry runs at once, and 2 of a submitter.
 /// </summary>
 internal sealed class DryRuns(JobHub hub, TimeProvider time)
@@ -24,7 +24,7 @@ internal sealed class DryRuns(JobHub hub, TimeProvider time)
     /// <summary>Requests that still wait for an answer.</summary>
     public int Count => _pending.Count;
 
-    /// <summary>Waits for both parties' answers, at most 30 s.</summary>
+    /// <summary>Waits for all parties' answers, at most 30 s.</summary>
     /// <exception cref="RpcException">ResourceExhausted: too many at once.</exception>
     /// <param name="submitter">The principal's name: one who changes keys is still one.</param>
     public async Task<DryRunResponse> AskAsync(SignedJob job, string submitter, CancellationToken cancellationToken)

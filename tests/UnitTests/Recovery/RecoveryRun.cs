@@ -241,16 +241,23 @@ internal sealed class RecoveryRun : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends all that is left. Nobody waits for it here: a node takes its time where it has nothing more to say.</summary>
-    public ValueTask DisposeAsync()
+    /// <summary>Ends all that is left. Nobody waits for it here, unless the next run may share its disk: a node takes its time where it has nothing more to say.</summary>
+    public async ValueTask DisposeAsync()
     {
         foreach (Cable link in _links.Values)
         {
             link.Cut();
         }
 
-        _job.Bury(EndAllAsync());
-        return ValueTask.CompletedTask;
+        Task end = EndAllAsync();
+        if (_plan.Ground is null)
+        {
+            _job.Bury(end);
+        }
+        else
+        {
+            await end;
+        }
     }
 
     private async Task EndAllAsync()

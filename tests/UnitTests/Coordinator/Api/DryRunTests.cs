@@ -1,4 +1,5 @@
 using Grpc.Core;
+using VertFed.Coordinator.Jobs;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using Xunit;
@@ -36,20 +37,30 @@ public sealed class DryRunTests
     }
 
     [Fact]
-    public async Task A_call_with_a_deadline_waits_no_longer_and_frees_its_place()
+    public async Task A_call_with_a_deadline_waits_no_longer()
+    {
+        await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
+        await fixture.ConnectAsync("bank");
+        RpcException late = await Assert.ThrowsAsync<RpcException>(
+            () => fixture.Jobs.DryRunAsync(new DryRunRequest { Job = fixture.NewJob().Message }, deadline: DateTime.UtcNow.AddSeconds(1)).ResponseAsync);
+        Assert.Equal(StatusCode.DeadlineExceeded, late.StatusCode);
+    }
+
+    [Fact]
+    public async Task A_call_that_is_given_up_frees_its_place_and_a_late_answer_to_it_counts_for_nothing()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync();
         FakeParty bank = await fixture.ConnectAsync("bank");
         SignedJob job = fixture.NewJob();
+        using CancellationTokenSource patience = new();
+        using AsyncUnaryCall<DryRunResponse> given = fixture.Jobs.DryRunAsync(new DryRunRequest { Job = job.Message }, cancellationToken: patience.Token);
+        PreflightRequest asked = await AskedAsync(bank, job);
+        await patience.CancelAsync();
+        Assert.Equal(StatusCode.Cancelled, (await Assert.ThrowsAsync<RpcException>(() => given.ResponseAsync)).StatusCode);
+        DryRuns runs = fixture.Host.Service<DryRuns>();
+        await CheckpointTests.WaitAsync(() => Task.FromResult(runs.Count == 0));
 
-        // The connection is there, so that the deadline passes while the parties are asked.
-        await fixture.Jobs.ListAsync(new ListJobsRequest());
-        RpcException late = await Assert.ThrowsAsync<RpcException>(
-            () => fixture.Jobs.DryRunAsync(new DryRunRequest { Job = job.Message }, deadline: DateTime.UtcNow.AddSeconds(3)).ResponseAsync);
-        Assert.Equal(StatusCode.DeadlineExceeded, late.StatusCode);
-
-        // The answer to the first comes late and counts for nothing; the second is answered.
-        await AnswerAsync(bank, "bank", fixture.Bank, fixture, job);
+        await AnswerAsync(bank, asked, "bank", fixture.Bank, fixture, job);
         using AsyncUnaryCall<DryRunResponse> call = fixture.Jobs.DryRunAsync(new DryRunRequest { Job = job.Message });
         await AnswerAsync(bank, "bank", fixture.Bank, fixture, job);
         Assert.Equal(["bank"], (await call).Parts.Select(part => part.Party));
@@ -92,11 +103,19 @@ public sealed class DryRunTests
         Assert.Equal(nameof(ErrorCode.DoesNotVerify), refused.Trailers.GetValue("vertfed-code"));
     }
 
-    private static async Task AnswerAsync(FakeParty party, string name, Identity identity, CoordinatorFixture fixture, SignedJob job)
+    private static async Task AnswerAsync(FakeParty party, string name, Identity identity, CoordinatorFixture fixture, SignedJob job) =>
+        await AnswerAsync(party, await AskedAsync(party, job), name, identity, fixture, job);
+
+    private static async Task AnswerAsync(FakeParty party, PreflightRequest request, string name, Identity identity, CoordinatorFixture fixture, SignedJob job)
+    {
+        SealedReport part = ReportSeal.Seal(job.Specification.Job, name, identity, fixture.Submitter.Public, "{}"u8);
+        await party.SendAsync(new PartyFrame { Preflight = new PreflightAnswer { Request = request.Request, Report = part } });
+    }
+
+    private static async Task<PreflightRequest> AskedAsync(FakeParty party, SignedJob job)
     {
         PreflightRequest request = (await party.ExpectAsync(CoordinatorFrame.FrameOneofCase.Preflight)).Preflight;
         Assert.Equal(job.Message, request.Job);
-        SealedReport part = ReportSeal.Seal(job.Specification.Job, name, identity, fixture.Submitter.Public, "{}"u8);
-        await party.SendAsync(new PartyFrame { Preflight = new PreflightAnswer { Request = request.Request, Report = part } });
+        return request;
     }
 }

@@ -22,6 +22,14 @@ public sealed class ConnectionTests
         Uri address = new(fixture.Host.Address);
         HandshakeGate gate = fixture.Host.Service<HandshakeGate>();
 
+        // A real connection that says nothing holds a place until it goes.
+        using (await SilentAsync(address))
+        {
+            await CheckpointTests.WaitAsync(() => Task.FromResult(gate.Inside == 1));
+        }
+
+        await CheckpointTests.WaitAsync(() => Task.FromResult(gate.Inside == 0));
+
         // Two that do not finish before the test says so: a real one would be ended after ten seconds.
         TaskCompletionSource over = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Task[] unfinished = [HoldAsync(), HoldAsync()];
