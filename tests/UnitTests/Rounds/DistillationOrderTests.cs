@@ -1,5 +1,4 @@
 using Google.Protobuf;
-using VertFed.Horizontal.Learning;
 using VertFed.Horizontal.Service;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Hosting;
