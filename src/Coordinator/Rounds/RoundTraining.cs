@@ -155,7 +155,7 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         ModelOrder said = new()
         {
             Invited = { invited }, Parameters = { order.Parameters }, Control = { order.Control ?? [] }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations },
-            Clip = order.Clip ?? 0, Taken = { checkpoint.Taken }, Counted = { Enumerable.Range(0, _all.Length).Select(party => checkpoint.Counted.ElementAtOrDefault(party)) },
+            Clip = order.Clip ?? 0, Taken = { checkpoint.Taken }, Counted = { Counted() },
         };
         (ServerState after, RoundSummary summary, uint[] counted) = Spec.IsSecure
             ? await SumAsync((SumStrategy)strategy, state, said, round, invited, cancellationToken)
@@ -242,13 +242,16 @@ internal sealed class RoundTraining(JobSpecification job, byte[] specHash, Round
         FinalModel model = new()
         {
             Rounds = checkpoint.Rounds, Converged = checkpoint.Converged, Parameters = { checkpoint.Parameters }, Means = { checkpoint.Means }, Deviations = { checkpoint.Deviations },
-            Taken = { checkpoint.Taken },
+            Taken = { checkpoint.Taken }, Counted = { Counted() },
         };
         uint[] left = [.. _all.Where(place => !conversation.Outcomes.ContainsKey(place))];
         Question question = new(
             RoundStep.FinalModel, 0, checkpoint.Attempt, left, _ => model, IsForAll: true, RoundStep.Unspecified, left.Length, 0, job.Deadline);
         await conversation.WaitForOutcomesAsync(left, question, cancellationToken);
     }
+
+    /// <summary>By place: the last round in which the party's update counted. None has before the first round ends, and under an asynchronous strategy none is told of.</summary>
+    private IEnumerable<uint> Counted() => Enumerable.Range(0, _all.Length).Select(party => checkpoint.Counted.ElementAtOrDefault(party));
 
     /// <summary>Kept before the round begins: each of its attempts has the same parties, whoever is connected by then.</summary>
     private uint[] Invite(uint round)

@@ -53,8 +53,9 @@ public static class Distillation
 
     /// <summary>Trains a student by full-batch steps towards the consensus.</summary>
     /// <param name="work">Its epochs are the steps; its optimiser moves the student. Batches, penalties and privacy do not apply.</param>
+    /// <param name="cancellationToken">Looked at before each step.</param>
     /// <returns>The student's parameters after it.</returns>
-    public static double[] Distil(FederatedModel student, double[] parameters, Examples publicRows, double[] consensus, LocalWork work)
+    public static double[] Distil(FederatedModel student, double[] parameters, Examples publicRows, double[] consensus, LocalWork work, CancellationToken cancellationToken = default)
     {
         work.Validate();
         double[] own = [.. parameters];
@@ -62,6 +63,7 @@ public static class Distillation
         LocalOptimiser optimiser = work.Optimiser.Create(own.Length);
         for (int epoch = 0; epoch < work.Epochs; epoch++)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             LossAndGradient(student, own, publicRows, consensus, gradient);
             optimiser.Step(own, gradient);
         }

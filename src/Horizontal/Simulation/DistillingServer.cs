@@ -76,7 +76,7 @@ internal sealed class DistillingServer : SimulatedServer
             ServerState mean = _options.Strategy.Aggregate(_state, taken, _clients.Count).State;
             double[][] outputs = _clients.InParallel(taken, update => Distillation.Outputs(_options.Model, _state.Moved(1, update.Delta), _public), cancellationToken);
             double[] consensus = Distillation.Consensus(outputs, [.. outputs.Select(static _ => 1.0)]);
-            _state = mean with { Parameters = Distillation.Distil(_options.Model, mean.Parameters, _public, consensus, _digest) };
+            _state = mean with { Parameters = Distillation.Distil(_options.Model, mean.Parameters, _public, consensus, _digest, cancellationToken) };
         }
         else
         {
@@ -95,7 +95,7 @@ internal sealed class DistillingServer : SimulatedServer
         if (enough)
         {
             _consensus = Distillation.Consensus(outputs, [.. outputs.Select(static _ => 1.0)]);
-            _state = _state.Next(Distillation.Distil(_options.Model, _state.Parameters, _public, _consensus, _digest));
+            _state = _state.Next(Distillation.Distil(_options.Model, _state.Parameters, _public, _consensus, _digest, cancellationToken));
         }
 
         long vector = 8L * _public.Count * _options.Model.Head.Outputs;
@@ -105,7 +105,7 @@ internal sealed class DistillingServer : SimulatedServer
     // A client's own model moves whether or not its outputs are counted: it is the client's.
     private double[] Digest(int client, int round, double[]? consensus, CancellationToken cancellationToken)
     {
-        double[] own = consensus is null ? _own[client] : Distillation.Distil(_options.Model, _own[client], _public, consensus, _digest);
+        double[] own = consensus is null ? _own[client] : Distillation.Distil(_options.Model, _own[client], _public, consensus, _digest, cancellationToken);
         ClientUpdate update = _clients.Local(client, new RoundOrder(round, own, null, _options.Work), round, cancellationToken);
         double[] moved = [.. own];
         Kernels.AddScaled(1, update.Delta, moved);

@@ -54,9 +54,10 @@ internal sealed class RoundReplayer(PartyConfig config, Identity identity, IPart
         {
             verdict = verdict with { Rounds = difference, Difference = Describe(difference) };
         }
-        catch (VertFedException e) when (e.Code == ErrorCode.PeerUnavailable && transcript.Final is null)
+        catch (VertFedException e) when (e.Code == ErrorCode.PeerUnavailable)
         {
-            verdict = verdict with { Ending = "the record ends here, without a final model" };
+            // With distillation the party may have none of its own though the job came to its end: the job ended so here too.
+            verdict = verdict with { Ending = transcript.Final is null ? "the record ends here, without a final model" : e.Message };
         }
         catch (VertFedException e) when (e.Code == ErrorCode.ProtocolViolation)
         {

@@ -20,12 +20,14 @@ internal static class DistillationPart
     /// <param name="round">From 1; the first has no consensus.</param>
     /// <param name="consensus">Outputs on the public rows; zeros in round 1.</param>
     /// <param name="rows">The public rows, scaled.</param>
-    public static double[] Digest(JobPlan plan, FederatedModel model, RoundMemory memory, uint round, double[] consensus, Examples rows, RandomStreams streams, uint place)
+    public static double[] Digest(
+        JobPlan plan, FederatedModel model, RoundMemory memory, uint round, double[] consensus, Examples rows, RandomStreams streams, uint place,
+        CancellationToken cancellationToken)
     {
         double[] own = memory.Distilled ?? First(model, streams, place);
         if (round > 1)
         {
-            return Distillation.Distil(model, own, rows, consensus, plan.Digest!);
+            return Distillation.Distil(model, own, rows, consensus, plan.Digest!, cancellationToken);
         }
 
         return Array.TrueForAll(consensus, value => value == 0)
@@ -47,7 +49,8 @@ internal static class DistillationPart
     /// <exception cref="VertFedException"><see cref="ErrorCode.PeerUnavailable"/>: no round counted this party, so it has trained none.</exception>
     public static double[] Close(RoundMemory memory, FinalModel final, uint place)
     {
-        memory.Settle(final.Rounds + 1, final.Taken.Contains(place) ? final.Rounds : 0);
+        // Who missed the last rounds ends with the last one that counted it, as an order of a further round would have told it.
+        memory.Settle(final.Rounds + 1, final.Counted[(int)place - 1]);
         return memory.Distilled ?? throw new VertFedException(
             ErrorCode.PeerUnavailable, "No round of this job counted this party's outputs, so it has no model of its own.") { Step = nameof(RoundStep.FinalModel) };
     }

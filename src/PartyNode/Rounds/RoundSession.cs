@@ -128,18 +128,12 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             return;
         }
 
-        // With distillation the work stays in the own model whether or not this answer leaves, so it is paid for before it is done.
-        if (_plan.Digest is not null && header is { Step: RoundStep.ModelOrder, Round: > 0 })
-        {
-            await SpendAsync(header.Round, cancellationToken);
-        }
-
         IMessage? payload = header.Step switch
         {
             _ when answer == RoundStep.SumLost => new SumLost(),
             RoundStep.SchemaOrder => SchemaOf(RoundCodec.Payload(question, SchemaOrder.Parser)),
             RoundStep.ScalingOrder => Scaling(header, RoundCodec.Payload(question, ScalingOrder.Parser)),
-            RoundStep.ModelOrder => Work(model, header, RoundCodec.Payload(question, ModelOrder.Parser), cancellationToken),
+            RoundStep.ModelOrder => await WorkAsync(model, header, RoundCodec.Payload(question, ModelOrder.Parser), cancellationToken),
             RoundStep.SumKeyList => SumOf(header)?.Share(RoundCodec.Payload(question, SumKeyList.Parser)),
             RoundStep.SumShareBundle => SumOf(header)?.Mask(RoundCodec.Payload(question, SumShareBundle.Parser)),
             RoundStep.SumSurvivors => Unmask(header, RoundCodec.Payload(question, SumSurvivors.Parser)),
@@ -207,7 +201,7 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             : throw Broken(header, "it asks for a secure sum, which the job spec does not");
     }
 
-    private IMessage? Work(FederatedModel model, RoundHeader header, ModelOrder order, CancellationToken cancellationToken)
+    private async Task<IMessage?> WorkAsync(FederatedModel model, RoundHeader header, ModelOrder order, CancellationToken cancellationToken)
     {
         if (!order.Invited.Contains(place))
         {
@@ -244,13 +238,20 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
             throw Broken(header, "the model or its control variate has another length than the job's, or a number that is not finite");
         }
 
+        // With distillation the work stays in the own model whether or not this answer leaves, so it is paid for before it is done; but not before the order is
+        // found good: what is paid for is known by the highest round, and one that is not worked on would have those below it for nothing.
+        if (_plan.Digest is not null)
+        {
+            await SpendAsync(header.Round, cancellationToken);
+        }
+
         Examples rows = _scaling.Train(order.Means, order.Deviations);
         LocalWork local = strategy.Prepare(_plan.Work);
         double[] said = [.. order.Parameters];
         int cluster = 0;
         double[] global = _plan.Digest is null
             ? ClusterPart.Choose(_plan, model, said, rows, out cluster)
-            : DistillationPart.Digest(_plan, model, memory, header.Round, said, _scaling.Public(order.Means, order.Deviations), _streams, place);
+            : DistillationPart.Digest(_plan, model, memory, header.Round, said, _scaling.Public(order.Means, order.Deviations), _streams, place, cancellationToken);
         RoundOrder work = new((int)header.Round - 1, global, strategy.UsesControl ? [.. order.Control] : null, Capacity < 1 ? local.Limited(Capacity, rows.Count) : local)
         {
             Clip = order.Clip > 0 ? order.Clip : null,
@@ -364,6 +365,11 @@ internal sealed class RoundSession(JobSpecification job, byte[] specHash, uint p
         if (final.Parameters.Count != _plan.OrderLength(model) || !final.Parameters.All(double.IsFinite) || final.Rounds > Spec.Rounds)
         {
             throw new VertFedException(ErrorCode.ProtocolViolation, "The final model has another length, a number that is not finite, or too many rounds.") { Step = nameof(RoundStep.FinalModel) };
+        }
+
+        if (final.Counted.Count != job.Parties.Count)
+        {
+            throw new VertFedException(ErrorCode.ProtocolViolation, "The final model does not say of each party when its update counted last.") { Party = "coordinator", Step = nameof(RoundStep.FinalModel) };
         }
 
         bool onTest = input.Test.Count > 0;

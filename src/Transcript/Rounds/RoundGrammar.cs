@@ -197,6 +197,12 @@ internal sealed class RoundGrammar(RoundContext context)
         {
             RequireCounted(entry, final.Taken);
             entry.Require(final.Rounds == _round, Rules.Model, $"The final model is said to be of {final.Rounds} rounds; there are {_round}.");
+            foreach (uint place in final.Taken)
+            {
+                _counted[place - 1] = _round;
+            }
+
+            entry.Require(final.Counted.SequenceEqual(_counted), Rules.Counted, "It says another round of a party than the last one in which its update counted.");
         }
 
         RequireModel(entry, final.Parameters, final.Means, final.Deviations);

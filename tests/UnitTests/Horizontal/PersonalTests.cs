@@ -127,4 +127,14 @@ public sealed class PersonalTests
         Assert.InRange(Evaluation.Of(student, learnt, rows).Score, best - 0.01, 1);
         Assert.True(Evaluation.Of(student, start, rows).Score < best - 0.05);
     }
+
+    [Fact]
+    public void Distillation_stops_before_its_next_step_when_it_is_cancelled()
+    {
+        Examples rows = Given.Logistic(1, 10, 2);
+        FederatedModel student = FederatedModel.Generalised(LossHead.Logistic, 2);
+        LocalWork work = new() { Epochs = 1, Optimiser = OptimiserSpec.Sgd(0.5) };
+
+        Assert.Throws<OperationCanceledException>(() => Distillation.Distil(student, new double[3], rows, new double[10], work, new CancellationToken(canceled: true)));
+    }
 }

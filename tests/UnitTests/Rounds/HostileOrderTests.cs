@@ -22,6 +22,7 @@ public sealed class HostileOrderTests
     [InlineData("flood", "The coordinator's ModelOrder of round 2 is one question more than the 296 that the job spec's rounds can come to.")]
     [InlineData("round", "the job spec has no such round")]
     [InlineData("final", "not those of the rounds")]
+    [InlineData("final counted", "does not say of each party when its update counted last")]
     [InlineData("late scaling", "the job spec asks for no such sums")]
     [InlineData("unasked scaling", "the job spec asks for no such sums")]
     public async Task An_order_is_refused(string attack, string reason)
@@ -217,10 +218,18 @@ public sealed class HostileOrderTests
             return [Sign(fewer)];
         }
 
-        if (header.Step == RoundStep.FinalModel && attack == "final")
+        if (header.Step == RoundStep.FinalModel && attack is "final" or "final counted")
         {
             FinalModel model = RoundCodec.Payload(said, FinalModel.Parser).Clone();
-            model.Deviations[0]++;
+            if (attack == "final")
+            {
+                model.Deviations[0]++;
+            }
+            else
+            {
+                model.Counted.RemoveAt(3);
+            }
+
             return [Sign(model)];
         }
 

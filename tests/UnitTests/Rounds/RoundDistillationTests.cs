@@ -64,7 +64,7 @@ public sealed class RoundDistillationTests
         memory.Pend(1, null, null, [1, 1]);
         memory.Settle(2, 0);
         Assert.Null(memory.Distilled);
-        VertFedException none = Assert.Throws<VertFedException>(() => DistillationPart.Close(memory, new FinalModel { Rounds = 1 }, 3));
+        VertFedException none = Assert.Throws<VertFedException>(() => DistillationPart.Close(memory, new FinalModel { Rounds = 1, Taken = { 1, 2 }, Counted = { 1, 1, 0 } }, 3));
         Assert.Equal(ErrorCode.PeerUnavailable, none.Code);
 
         memory.Pend(2, null, null, [2, 2]);
@@ -75,7 +75,7 @@ public sealed class RoundDistillationTests
         memory = RoundMemory.Load(place.Folder);
 
         Assert.Equal([2.0, 2], memory.Distilled!);
-        Assert.Equal([4.0, 4], DistillationPart.Close(memory, new FinalModel { Rounds = 4, Taken = { 1, 3 } }, 3));
+        Assert.Equal([4.0, 4], DistillationPart.Close(memory, new FinalModel { Rounds = 5, Taken = { 1, 2 }, Counted = { 5, 5, 4 } }, 3));
     }
 
     [Fact]

@@ -80,8 +80,13 @@ internal sealed class RoundScript : IDisposable
     public void Order(uint place, uint round, uint attempt) =>
         Say(RoundStep.ModelOrder, round, attempt, new ModelOrder { Invited = { place }, Parameters = { round, 2 }, Counted = { new uint[3] } }, place);
 
-    public void Finish(uint[] taken, uint rounds = 2) =>
-        Say(RoundStep.FinalModel, 0, 1, new FinalModel { Rounds = rounds, Parameters = { 3, 4 }, Taken = { taken } });
+    /// <param name="counted">What it says of each party's last round that counted; null: what is so.</param>
+    public void Finish(uint[] taken, uint rounds = 2, uint[]? counted = null)
+    {
+        foreach (uint place in taken)
+            _counted[place - 1] = rounds;
+        Say(RoundStep.FinalModel, 0, 1, new FinalModel { Rounds = rounds, Parameters = { 3, 4 }, Taken = { taken }, Counted = { counted ?? _counted } });
+    }
 
     public Envelope Say(RoundStep step, uint round, uint attempt, IMessage payload, uint recipient = Everyone) =>
         Add(0, _trails[0].Header(recipient, step, round, attempt), payload);

@@ -16,6 +16,7 @@ public sealed class RoundVerifierTests
         { "too few counted", Rules.Counted, "coordinator", "FinalModel, number 3" },
         { "signed by another party", Rules.Attestation, "south", "ModelUpdate of round 1, number 1 of its sender" },
         { "left out", Rules.Sequence, "coordinator", "ModelUpdate of round 2, number 2" },
+        { "counted otherwise at the end", Rules.Counted, "coordinator", "FinalModel, number 3" },
         { "final model of other rounds", Rules.Model, "coordinator", "FinalModel, number 3" },
         { "another model", Rules.Model, "coordinator", "ModelOrder of round 2, number 2" },
         { "another spec", Rules.JobSpec, "coordinator", "SchemaOrder, number 0" },
@@ -136,7 +137,7 @@ public sealed class RoundVerifierTests
     private static RoundScript Break(string breach)
     {
         if (breach is "counted without an answer" or "too few counted" or "skipped round" or "same attempt again" or "final model of other rounds" or "another model" or "another spec"
-            or "done without a final model" or "secure sum without its order" or "left out")
+            or "done without a final model" or "secure sum without its order" or "left out" or "counted otherwise at the end")
         {
             return Rewrite(breach);
         }
@@ -194,6 +195,11 @@ public sealed class RoundVerifierTests
             case "counted without an answer":
                 script.Round(1, [], [1, 3]);
                 script.Round(2, [1, 2], [1, 2, 3]);
+                break;
+            case "counted otherwise at the end":
+                script.Round(1, [], [1, 2, 3]);
+                script.Round(2, [1, 2, 3], [1, 2]);
+                script.Finish([1, 2], counted: [2, 2, 0]);
                 break;
             case "another model":
                 script.Round(1, [], [1, 3]);
