@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text;
-using VertFed.PartyNode.Data;
 using VertFed.PartyNode.Scoring;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
