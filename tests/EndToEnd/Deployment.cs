@@ -102,7 +102,7 @@ internal sealed class Deployment : IDisposable
     }
 
     /// <summary>Submits a training job and returns its id.</summary>
-    public async Task<string> SubmitAsync(int deadlineSeconds = 120)
+    public async Task<string> SubmitAsync(int deadlineSeconds = 600)
     {
         _folder.Write("job.yaml", $$"""
             label_party: { name: bank, fingerprint: {{_fingerprints["bank"]}} }

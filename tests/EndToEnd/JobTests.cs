@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using Xunit;
 
@@ -66,21 +65,25 @@ public sealed class JobTests : IDisposable
         Assert.Contains("retailer", watch.Error.Trim().Split('\n')[^1], StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task A_cancelled_job_ends_on_all_three_within_seconds()
+    [SkippableFact]
+    public async Task A_cancelled_job_ends_on_all_three_and_the_nodes_go_on()
     {
-        await SampleAsync(60000);
+        Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        await SampleAsync(20000);
         using Deployment deployment = await Deployment.StartCoordinatorAsync(_folder);
         RunningProgram bank = await deployment.StartPartyAsync("bank", _folder["data", "bank.csv"]);
         RunningProgram retailer = await deployment.StartPartyAsync("retailer", _folder["data", "retailer.csv"]);
         string job = await deployment.SubmitAsync();
         await bank.PrintedAsync("\"iteration\"");
-        Stopwatch clock = Stopwatch.StartNew();
+
+        // So that the job cannot be done before it is cancelled.
+        Assert.True(ProcessTable.Signal(retailer.Id, "retailer.yaml", "STOP"));
         ProgramResult cancel = await deployment.JobAsync("cancel", job, "--identity", deployment.Analyst);
         Assert.True(cancel.ExitCode == 0, cancel.ToString());
-        await Task.WhenAll(bank.PrintedAsync("\"job_end\"", TimeSpan.FromSeconds(20)), retailer.PrintedAsync("\"job_end\"", TimeSpan.FromSeconds(20)));
+        await bank.PrintedAsync("\"job_end\"");
+        Assert.True(ProcessTable.Signal(retailer.Id, "retailer.yaml", "CONT"));
+        await retailer.PrintedAsync("\"job_end\"");
         Assert.Equal(130, (await deployment.JobAsync("watch", job)).ExitCode);
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 15);
         Assert.False(bank.HasExited || retailer.HasExited, "a party node ended with the job");
     }
 

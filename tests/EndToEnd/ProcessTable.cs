@@ -23,13 +23,17 @@ internal static class ProcessTable
 
     /// <summary>Kills (signal 9) the child of a process whose command line has a text in it.</summary>
     /// <returns>False where there is none.</returns>
-    public static bool Kill(int parent, string text)
+    public static bool Kill(int parent, string text) => Signal(parent, text, "KILL");
+
+    /// <summary>Sends a signal, by name, to the child of a process whose command line has a text in it.</summary>
+    /// <returns>False where there is none.</returns>
+    public static bool Signal(int parent, string text, string signal)
     {
         foreach (int child in ChildrenOf(parent))
         {
             if (CommandLine(child).Contains(text, StringComparison.Ordinal))
             {
-                using Process kill = Process.Start("kill", ["-KILL", child.ToString(CultureInfo.InvariantCulture)]);
+                using Process kill = Process.Start("kill", [$"-{signal}", child.ToString(CultureInfo.InvariantCulture)]);
                 kill.WaitForExit();
                 return kill.ExitCode == 0;
             }

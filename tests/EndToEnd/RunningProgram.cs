@@ -115,7 +115,11 @@ internal sealed class RunningProgram : IDisposable
     {
         if (!_process.HasExited)
         {
+            // Whoever removes their folder next must find nobody who still writes there.
+            IReadOnlyList<int> children = OperatingSystem.IsLinux() ? ProcessTable.ChildrenOf(_process.Id) : [];
             _process.Kill(entireProcessTree: true);
+            _process.WaitForExit();
+            SpinWait.SpinUntil(() => !children.Any(ProcessTable.Runs), s_patience);
         }
 
         _process.Dispose();

@@ -11,7 +11,8 @@ namespace VertFed.Cli.Demo;
 /// <param name="note">Told what people should know.</param>
 internal sealed class DemoFollower(JobClient client, Identity analyst, Task<VertFedException> givenUp, Task allPartiesDone, Action<string> note)
 {
-    private static readonly TimeSpan s_cancelPatience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_cancelPatience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan s_partiesPatience = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_lastWord = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(200);
 
@@ -56,7 +57,7 @@ internal sealed class DemoFollower(JobClient client, Identity analyst, Task<Vert
         }
 
         JobStatus status = await watch;
-        await Task.WhenAny(allPartiesDone, givenUp, Task.Delay(s_cancelPatience, CancellationToken.None));
+        await Task.WhenAny(allPartiesDone, givenUp, Task.Delay(s_partiesPatience, CancellationToken.None));
         if (status.State == JobState.Done)
         {
             return null;
@@ -70,7 +71,7 @@ internal sealed class DemoFollower(JobClient client, Identity analyst, Task<Vert
             Error.OneLine(status.Error?.Message is { Length: > 0 } message ? message : $"The job ended as {JobOutcomes.Word(status.State)}."));
     }
 
-    // Tells the coordinator, which tells the parties; whoever has not followed after five seconds is ended with its tree.
+    // Tells the coordinator, which tells the parties; whoever has not followed after fifteen seconds is ended with its tree.
     private async Task CancelAsync(string job, Task<JobStatus> watch)
     {
         using CancellationTokenSource patience = new(s_cancelPatience);

@@ -100,7 +100,7 @@ internal static class RoundPart
         }
     });
 
-    /// <summary>The model, which every party has alike, with this party's names of its columns and its way to encode them: all that scoring needs.</summary>
+    /// <summary>The model that this party uses (alike at all parties but under ifca and fedmd), with this party's names of its columns and its way to encode them: all that scoring needs.</summary>
     public static byte[] Model(JobSpecification job, RoundResult result) => Model(job, result, result.Parameters, personal: null);
 
     /// <summary>The party's own model, in the same form; null where the job has none.</summary>

@@ -42,7 +42,7 @@ public sealed class ClockSkewTests(UndisturbedLinear undisturbed) : IClassFixtur
         // The coordinator's certificate is a day old, the party's own two days.
         RunPlan plan = new() { Clock = actor => actor == Actor.Label ? new OtherClock(-26 * Hour) : TimeProvider.System };
         await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, plan);
-        VertFedException refused = await Assert.ThrowsAsync<VertFedException>(() => run.RunningOf(Actor.Label).WaitAsync(TimeSpan.FromMinutes(1)));
+        VertFedException refused = await Assert.ThrowsAsync<VertFedException>(() => run.RunningOf(Actor.Label).WaitAsync(TimeSpan.FromMinutes(2)));
         Assert.Contains("is not valid before", refused.Message, StringComparison.Ordinal);
         Assert.Contains("Z here", refused.Message, StringComparison.Ordinal);
     }

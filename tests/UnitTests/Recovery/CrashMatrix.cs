@@ -21,9 +21,13 @@ public abstract class CrashMatrix
         await using RecoveryRun run = await RecoveryRun.StartAsync(Undisturbed.Job, new RunPlan { Stores = Undisturbed.NewStores() }, kills);
         JobTrace trace = await run.CompleteAsync();
         _output.WriteLine($"{name}: {TimeProvider.System.GetElapsedTime(start).TotalSeconds:F2} s");
-        Assert.True(run.Revived == kills.Sum(kill => 1 + kill.Together.Length), $"{name}: {run.Revived} lives more");
+        Assert.True(run.Revived == kills.Sum(kill => 1 + kill.Together.Length) || HadNoSuchWrite(run, kills), $"{name}: {run.Revived} lives more");
         Undisturbed.RequireSame(trace, name + run.Logs());
     }
+
+    /// <summary>Whether nobody was killed because the run made fewer writes: where it is late in a job, the number of a write need not come in every run.</summary>
+    private bool HadNoSuchWrite(RecoveryRun run, Kill[] kills) =>
+        run.Revived == 0 && kills is [{ } kill] && Undisturbed.MayMiss(kill.Actor, kill.Point.Write) && run.WritesOf(kill.Actor) <= kill.Point.Write;
 }
 
 /// <summary>The first run of a job, whose seeds the others take over.</summary>
@@ -64,10 +68,13 @@ public abstract class Undisturbed : IAsyncLifetime
     public async Task DisposeAsync() => await Job.DisposeAsync();
 
     /// <summary>
-    /// The last write that every run is sure to make: writes that wait at the same time share one, so the coordinator's number varies
+    /// The last write that nearly every run makes: writes that wait at the same time share one, so the coordinator's number varies
     /// much, and a party's where it co-signs.
     /// </summary>
     internal int Reachable(Actor actor) => actor == Actor.Coordinator ? Writes[actor] * 3 / 4 : Writes[actor] - 5;
+
+    /// <summary>Whether a run may come to its end before this write.</summary>
+    internal bool MayMiss(Actor actor, int write) => write > Writes[actor] / 2;
 
     internal void RequireSame(JobTrace trace, string what) => Assert.True(trace == Trace, $"{what}\n{trace}\n--- undisturbed\n{Trace}");
 }

@@ -16,11 +16,11 @@ public sealed class FullDiskTests(UndisturbedLinear undisturbed) : IClassFixture
     [SkippableFact]
     public async Task A_coordinator_on_a_full_disk_says_so_and_goes_on_with_the_job_when_there_is_room()
     {
-        using SmallDisk disk = SmallDisk.Make();
+        SmallDisk disk = SmallDisk.Make();
         OtherClock clock = new(TimeSpan.Zero);
         await using RecoveryRun run = await RecoveryRun.StartAsync(
             undisturbed.Job,
-            new RunPlan { Homes = HomeOf(Actor.Coordinator, disk), Clock = actor => actor == Actor.Coordinator ? clock : TimeProvider.System, HasPages = true },
+            new RunPlan { Homes = HomeOf(Actor.Coordinator, disk), Ground = disk, Clock = actor => actor == Actor.Coordinator ? clock : TimeProvider.System, HasPages = true },
             PointOf(Actor.Coordinator));
         run.InsteadOfDeath = () => Fill(disk);
         using GrpcChannel channel = run.Connect();
@@ -56,8 +56,8 @@ public sealed class FullDiskTests(UndisturbedLinear undisturbed) : IClassFixture
     public async Task A_party_on_a_full_disk_ends_with_a_typed_error_and_goes_on_when_it_is_started_with_room(string actor)
     {
         Actor victim = Enum.Parse<Actor>(actor);
-        using SmallDisk disk = SmallDisk.Make();
-        await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, new RunPlan { Homes = HomeOf(victim, disk) }, PointOf(victim));
+        SmallDisk disk = SmallDisk.Make();
+        await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, new RunPlan { Homes = HomeOf(victim, disk), Ground = disk }, PointOf(victim));
         run.InsteadOfDeath = () => Fill(disk);
         run.BeforeRevival = disk.Empty;
         undisturbed.RequireSame(await run.CompleteAsync(), "full disk\n" + run.Logs());
@@ -76,7 +76,7 @@ public sealed class FullDiskTests(UndisturbedLinear undisturbed) : IClassFixture
 
     private static async Task<Serving> NextAsync(AsyncServerStreamingCall<HealthCheckResponse> watch)
     {
-        using CancellationTokenSource patience = new(TimeSpan.FromSeconds(60));
+        using CancellationTokenSource patience = new(TimeSpan.FromMinutes(2));
         Assert.True(await watch.ResponseStream.MoveNext(patience.Token));
         return watch.ResponseStream.Current.Status;
     }

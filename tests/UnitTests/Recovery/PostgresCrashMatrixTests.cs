@@ -48,7 +48,7 @@ public sealed class PostgresCrashMatrixTests(UndisturbedPostgres undisturbed, IT
         int kills = 0;
         await using RecoveryRun run = await RecoveryRun.StartAsync(
             Undisturbed.Job,
-            new RunPlan { Stores = new PostgresStores(server, patience: TimeSpan.FromSeconds(30)) },
+            new RunPlan { Stores = new PostgresStores(server, patience: TimeSpan.FromMinutes(2)) },
             new Kill(Actor.Feature, new KillPoint(Undisturbed.Writes[Actor.Feature] / 4, CommitStage.Before)),
             new Kill(Actor.Coordinator, new KillPoint(Undisturbed.Writes[Actor.Coordinator] / 2, CommitStage.Before)));
         run.InsteadOfDeath = () =>

@@ -30,7 +30,7 @@ internal sealed record Kill(Actor Actor, KillPoint Point, params Actor[] Togethe
 /// </summary>
 internal sealed class RecoveryRun : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(100);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
     private readonly RecoveryCase _job;
     private readonly string _folder;
     private readonly Dictionary<Actor, KillPoint> _points;
@@ -258,6 +258,7 @@ internal sealed class RecoveryRun : IAsyncDisposable
         await Task.WhenAll(_dead.Concat(_lives.Values).Select(life => life.DisposeAsync().AsTask()));
         await Task.WhenAll(_links.Values.Concat(_cut).Select(link => link.DisposeAsync().AsTask()));
         Directory.Delete(_folder, recursive: true);
+        _plan.Ground?.Dispose();
         _changing.Dispose();
     }
 

@@ -8,6 +8,9 @@ internal sealed record RunPlan
     /// <summary>Where an actor's first life keeps its files, where that is not the temporary folder.</summary>
     public IReadOnlyDictionary<Actor, string> Homes { get; init; } = new Dictionary<Actor, string>();
 
+    /// <summary>What goes once all three have ended.</summary>
+    public IDisposable? Ground { get; init; }
+
     /// <summary>The clock of an actor's next life.</summary>
     public Func<Actor, TimeProvider> Clock { get; init; } = _ => TimeProvider.System;
 

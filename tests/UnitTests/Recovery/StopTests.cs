@@ -14,8 +14,12 @@ public sealed class StopTests(UndisturbedLinear undisturbed) : IClassFixture<Und
     public async Task A_party_that_stops_midway_goes_on_at_its_next_start_to_the_same_result(string actor)
     {
         Actor party = Enum.Parse<Actor>(actor);
-        (RecoveryRun started, Task midway) = await StartAsync(party);
-        await using RecoveryRun run = started;
+        Actor peer = party == Actor.Label ? Actor.Feature : Actor.Label;
+        RecoveryRun? cut = null;
+
+        // Its peer is away from there on, so that the job cannot end before the party has stopped.
+        (RecoveryRun started, Task midway) = await StartAsync(party, () => cut!.LinkOf(peer).Cut());
+        await using RecoveryRun run = cut = started;
         Task<JobTrace> job = run.CompleteAsync();
         await midway;
 
@@ -23,6 +27,7 @@ public sealed class StopTests(UndisturbedLinear undisturbed) : IClassFixture<Und
         await run.HostOf(party).DrainAsync(TimeSpan.Zero, CancellationToken.None);
         string logs = run.LogOf(party);
         await run.RestartAsync(party);
+        run.LinkOf(peer).Join(run.CoordinatorPort);
 
         Assert.Contains("told to stop", logs, StringComparison.Ordinal);
         undisturbed.RequireSame(await job, $"{party} stopped\n{run.Logs()}");
@@ -33,7 +38,7 @@ public sealed class StopTests(UndisturbedLinear undisturbed) : IClassFixture<Und
     [Fact]
     public async Task A_party_with_patience_stops_once_its_running_job_has_ended()
     {
-        (RecoveryRun started, Task midway) = await StartAsync(Actor.Label);
+        (RecoveryRun started, Task midway) = await StartAsync(Actor.Label, () => { });
         await using RecoveryRun run = started;
         Task<JobTrace> job = run.CompleteAsync();
         await midway;
@@ -45,7 +50,8 @@ public sealed class StopTests(UndisturbedLinear undisturbed) : IClassFixture<Und
     }
 
     /// <summary>Starts a run; the task completes when a party has made half its durable writes.</summary>
-    private async Task<(RecoveryRun Run, Task Midway)> StartAsync(Actor party)
+    /// <param name="there">Called there, before the party goes on.</param>
+    private async Task<(RecoveryRun Run, Task Midway)> StartAsync(Actor party, Action there)
     {
         TaskCompletionSource midway = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int writes = 0;
@@ -55,6 +61,7 @@ public sealed class StopTests(UndisturbedLinear undisturbed) : IClassFixture<Und
             {
                 if (stage == CommitStage.Before && ++writes == undisturbed.Writes[party] / 2)
                 {
+                    there();
                     midway.SetResult();
                 }
             },

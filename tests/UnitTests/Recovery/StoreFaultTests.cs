@@ -165,7 +165,7 @@ public sealed class StoreFaultTests(UndisturbedLinear undisturbed) : IClassFixtu
         await using RecoveryRun run = await RecoveryRun.StartAsync(undisturbed.Job, victim, failing);
         string name = $"{victim} {stage} write {write.ToString(CultureInfo.InvariantCulture)}";
         Same(await run.CompleteAsync(), name + "\n" + run.Logs());
-        Assert.True(failed == 1, name + " was not reached");
+        Assert.True(failed == 1 || (undisturbed.MayMiss(victim, write) && writes <= write), name + " was not reached");
         if (victim == Actor.Coordinator)
         {
             Assert.Empty(run.Faults);

@@ -96,7 +96,7 @@ public sealed class BufferedRoundsTests
         await using Desk desk = new("strategy: fedbuff:2, rounds: 5, clients_per_round: 1, round_deadline_seconds: 7");
         desk.Begin();
         Order silent = await desk.OrderAsync();
-        await desk.SilenceAsync(silent);
+        await desk.SilenceAsync();
         Order other = await desk.OrderAsync();
         Assert.NotEqual(silent.Place, other.Place);
         desk.Answer(silent, [1, 0, 0]);
@@ -106,9 +106,11 @@ public sealed class BufferedRoundsTests
         Assert.Equal([0.5, 0.5, 0], version.Parameters);
         Assert.Contains($"p{silent.Place}: no answer to version 0 within 7 s; another party is asked instead", desk.Summaries.Single().Refusals.Select(note => $"{note.Party}: {note.Reason}"));
 
-        await desk.SilenceAsync(version);
-        await desk.SilenceAsync(await desk.OrderAsync());
-        await desk.SilenceAsync(await desk.OrderAsync());
+        await desk.SilenceAsync();
+        await desk.OrderAsync();
+        await desk.SilenceAsync();
+        await desk.OrderAsync();
+        await desk.SilenceAsync();
 
         VertFedException error = await Assert.ThrowsAsync<VertFedException>(() => desk.Training);
         Assert.Equal(ErrorCode.PeerUnavailable, error.Code);
@@ -120,6 +122,8 @@ public sealed class BufferedRoundsTests
         Client = 0, Round = version, Delta = delta, Examples = 10, Steps = 1, NormalisedSteps = 1, LossBefore = 0.25, LossAfter = 0.25,
     };
 
+    private static TimeSpan Patience { get; } = TimeSpan.FromMinutes(2);
+
     private sealed record Order(uint Place, uint Round, uint Attempt, double[] Parameters);
 
     /// <summary>The coordinator's side of a job of three parties; what it says is read, and what they say is written, by the test.</summary>
@@ -128,13 +132,12 @@ public sealed class BufferedRoundsTests
         private readonly TemporaryFolder _folder = new();
         private readonly Identity _identity = Identity.Create();
         private readonly CheckpointSigner _signer;
-        private readonly ManualTime _time = new();
+        private readonly WatchedTime _time = new();
         private readonly ICoordinatorStore _store;
         private readonly JobSpecification _job;
         private readonly Channel<Envelope> _said = Channel.CreateUnbounded<Envelope>();
         private readonly RoundTrail[] _trails;
         private readonly RandomStreams _streams = RandomStreams.InsecureFromSeed(9);
-        private readonly SemaphoreSlim _awaits = new(0);
         private RoundCheckpoint _saved;
         private Channel<RoundEvent> _events = Channel.CreateUnbounded<RoundEvent>();
         private CancellationTokenSource _life = new();
@@ -167,7 +170,7 @@ public sealed class BufferedRoundsTests
 
         public async Task<Order> OrderAsync()
         {
-            using CancellationTokenSource patience = new(TimeSpan.FromSeconds(30));
+            using CancellationTokenSource patience = new(Patience);
             RoundEnvelope envelope = RoundCodec.Parse(await _said.Reader.ReadAsync(patience.Token));
             ModelOrder order = RoundCodec.Payload(envelope, ModelOrder.Parser);
             Assert.Equal((RoundStep.ModelOrder, 1), (envelope.Header.Step, order.Invited.Count));
@@ -189,14 +192,10 @@ public sealed class BufferedRoundsTests
             Assert.True(_events.Writer.TryWrite(new EnvelopeEvent(order.Place, envelope)));
         }
 
-        /// <summary>Lets the deadline of an order pass, once the coordinator waits for its answer.</summary>
-        public async Task SilenceAsync(Order order)
+        /// <summary>Lets the deadline of the order that was read last pass, once the coordinator waits for its answer.</summary>
+        public async Task SilenceAsync()
         {
-            while (!(Awaited?.Invoke().Contains(order.Place) ?? false))
-            {
-                Assert.True(await _awaits.WaitAsync(TimeSpan.FromSeconds(30)));
-            }
-
+            await _time.WaitedForAsync();
             _time.Advance(TimeSpan.FromSeconds(8));
         }
 
@@ -206,13 +205,11 @@ public sealed class BufferedRoundsTests
             await _store.DisposeAsync();
             _streams.Dispose();
             _life.Dispose();
-            _awaits.Dispose();
+            _time.Dispose();
             _signer.Dispose();
             _identity.Dispose();
             _folder.Dispose();
         }
-
-        private Func<IReadOnlyList<uint>>? Awaited { get; set; }
 
         private async Task RunAsync()
         {
@@ -220,9 +217,8 @@ public sealed class BufferedRoundsTests
             RoundTree tree = new(record, _store, _signer, _time, (_, _) => { });
             RoundConversation conversation = new(record, _store, tree, _identity, _events.Reader, (_, frame) => _said.Writer.TryWrite(frame.Round), _time)
             {
-                Connected = _ => true, Changed = () => _awaits.Release(),
+                Connected = _ => true,
             };
-            Awaited = () => conversation.Awaited;
             await conversation.ResumeAsync(_life.Token);
             Checkpoint = _saved.Clone();
             await new BufferedRounds(JobPlan.Of(_job), conversation, _streams, Checkpoint, Conclude, Save).RunAsync(_life.Token);
@@ -238,6 +234,62 @@ public sealed class BufferedRoundsTests
             {
                 _saved = Checkpoint.Clone();
                 return Task.CompletedTask;
+            }
+        }
+    }
+
+    /// <summary>A clock by which one can see whether somebody waits: time that passes before anybody does makes nobody late.</summary>
+    private sealed class WatchedTime : TimeProvider, IDisposable
+    {
+        private readonly ManualTime _time = new();
+        private readonly SemaphoreSlim _begun = new(0);
+        private int _waiting;
+
+        public override long TimestampFrequency => _time.TimestampFrequency;
+
+        public override DateTimeOffset GetUtcNow() => _time.GetUtcNow();
+
+        public override long GetTimestamp() => _time.GetTimestamp();
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            Wait wait = new(this, _time.CreateTimer(callback, state, dueTime, period));
+            Interlocked.Increment(ref _waiting);
+            _begun.Release();
+            return wait;
+        }
+
+        public async Task WaitedForAsync()
+        {
+            while (Volatile.Read(ref _waiting) == 0)
+            {
+                Assert.True(await _begun.WaitAsync(Patience));
+            }
+        }
+
+        public void Advance(TimeSpan by) => _time.Advance(by);
+
+        public void Dispose() => _begun.Dispose();
+
+        private sealed class Wait(WatchedTime owner, ITimer timer) : ITimer
+        {
+            private int _isOver;
+
+            public bool Change(TimeSpan dueTime, TimeSpan period) => timer.Change(dueTime, period);
+
+            public void Dispose()
+            {
+                timer.Dispose();
+                if (Interlocked.Exchange(ref _isOver, 1) == 0)
+                {
+                    Interlocked.Decrement(ref owner._waiting);
+                }
+            }
+
+            public ValueTask DisposeAsync()
+            {
+                Dispose();
+                return ValueTask.CompletedTask;
             }
         }
     }

@@ -151,7 +151,7 @@ internal sealed class RoundFixture : IAsyncDisposable
             Job = Convert.ToHexStringLower(Guid.NewGuid().ToByteArray()),
             Kind = JobKind.Horizontal,
             Holdout = holdout,
-            DeadlineSeconds = 60,
+            DeadlineSeconds = 600,
             Payloads = Payloads.Full,
             Horizontal = new HorizontalSpec
             {
@@ -163,7 +163,7 @@ internal sealed class RoundFixture : IAsyncDisposable
                 Rate = 0.5,
                 Optimiser = OptimiserChoice.Sgd,
                 OverSelection = 1,
-                RoundDeadlineSeconds = 20,
+                RoundDeadlineSeconds = 110,
                 SecureAggregation = SumProtection.None,
                 Compression = "none",
                 Scaling = ScalingChoice.Federated,

@@ -12,11 +12,11 @@ public sealed class WriterThreadTests
     {
         await using OddDatabase database = new();
         VertFedException failure = await Assert.ThrowsAsync<VertFedException>(
-            () => database.WriteAsync(_ => 1, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+            () => database.WriteAsync(_ => 1, CancellationToken.None).WaitAsync(TimeSpan.FromMinutes(2)));
         Assert.Equal(ErrorCode.Storage, failure.Code);
         Assert.Contains("unexpected InvalidCastException", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("quoted", failure.Message, StringComparison.Ordinal);
-        Assert.Equal(2, await database.WriteAsync(_ => 2, CancellationToken.None).WaitAsync(TimeSpan.FromSeconds(20)));
+        Assert.Equal(2, await database.WriteAsync(_ => 2, CancellationToken.None).WaitAsync(TimeSpan.FromMinutes(2)));
     }
 
     /// <summary>Breaks at its first transaction in a way that no database is expected to.</summary>

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Grpc.Core;
+using Microsoft.AspNetCore.Connections;
 using VertFed.Coordinator.Configuration;
 using VertFed.Coordinator.Security;
 using VertFed.Protocol.V1;
@@ -11,14 +12,20 @@ namespace VertFed.UnitTests.Coordinator.Security;
 /// <summary>Connections before anybody has shown a key, and after the trust in one has changed.</summary>
 public sealed class ConnectionTests
 {
+    /// <summary>Another address of this machine than the one that callers come from.</summary>
+    private static readonly IPAddress Other = IPAddress.Parse("127.0.0.2");
+
     [Fact]
     public async Task Handshakes_that_are_not_finished_are_bounded_by_address_and_others_are_served()
     {
         await using CoordinatorFixture fixture = await CoordinatorFixture.StartAsync(config => config with { Limits = config.Limits with { MaxHandshakesPerAddress = 2 } });
         Uri address = new(fixture.Host.Address);
-        using Socket first = await SilentAsync(address), second = await SilentAsync(address);
         HandshakeGate gate = fixture.Host.Service<HandshakeGate>();
-        await CheckpointTests.WaitAsync(() => Task.FromResult(gate.Inside == 2));
+
+        // Two that do not finish before the test says so: a real one would be ended after ten seconds.
+        TaskCompletionSource over = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Task[] unfinished = [HoldAsync(), HoldAsync()];
+        Assert.Equal(2, gate.Inside);
         using Socket third = await SilentAsync(address);
         Assert.True(await IsClosedAsync(third));
         await fixture.Jobs.ListAsync(new ListJobsRequest());
@@ -26,6 +33,11 @@ public sealed class ConnectionTests
         // Whose handshake is over takes none of these places any more.
         await CheckpointTests.WaitAsync(() => Task.FromResult(gate.Inside == 2));
         await fixture.ConnectAsync("bank");
+        over.SetResult();
+        await Task.WhenAll(unfinished);
+        await CheckpointTests.WaitAsync(() => Task.FromResult(gate.Inside == 0));
+
+        Task HoldAsync() => gate.RunAsync(new DefaultConnectionContext { RemoteEndPoint = new IPEndPoint(Other, 1) }, _ => over.Task);
     }
 
     [Theory]
@@ -57,7 +69,7 @@ public sealed class ConnectionTests
     private static async Task<Socket> SilentAsync(Uri address)
     {
         Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        socket.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.2"), 0));
+        socket.Bind(new IPEndPoint(Other, 0));
         await socket.ConnectAsync(IPAddress.Parse(address.Host), address.Port);
         return socket;
     }

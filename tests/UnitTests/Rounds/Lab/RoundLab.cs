@@ -19,7 +19,7 @@ namespace VertFed.UnitTests.Rounds.Lab;
 /// </summary>
 internal sealed class RoundLab : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(4);
     private readonly SqliteCoordinatorStore _store;
     private readonly ManualTime _time = new();
     private readonly CancellationTokenSource _stop = new();
