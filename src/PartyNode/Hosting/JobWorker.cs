@@ -200,7 +200,7 @@ internal sealed class JobWorker(
             PreflightReport preflight = entry.Preflight ?? _preflight.OfOffer(entry.Job, entry.Facts);
             SessionRecord record = new(entry.Job.Specification, config.Name, config.Role);
             _files.Write(entry.Id, PreflightReport.FileName, (preflight with { Error = fault.Error }).Serialise());
-            _files.Write(entry.Id, "report.json", ReportOf(entry, record, fault.State, fault.Error));
+            _files.Write(entry.Id, "report.json", JobPapers.ReportOf(entry.Job.Specification, config, record, fault.State, fault.Error));
             await AddToStoreAsync(entry, JobState.Refused, fault.Error);
             await store.SetStateAsync(entry.Id, JobState.Refused, fault.Error, Now(), CancellationToken.None);
         }
@@ -403,41 +403,33 @@ internal sealed class JobWorker(
 
     private async Task FinishAsync(JobEntry entry, SessionRecord record, JobFault? fault)
     {
-        JobState state = fault?.State ?? JobState.Done;
-        if (state == JobState.Done && record.Rounds is null)
+        if (fault is null && record.Rounds is null)
         {
             OwnRecord entries = await OwnRecord.ReadAsync(store, entry.Id, entry.Attempt, Phase.Close, CancellationToken.None);
             record.TranscriptRoot = entries.Root(entries.Size);
         }
 
-        ReportPart part = record.ToPart(state, fault?.Error);
-        bool horizontal = part.Specification.Horizontal is not null;
-        byte[] own = ReportOf(entry, record, state, fault?.Error);
-        byte[]? model = record.Rounds is { } rounds ? RoundPart.Model(part.Specification, rounds)
-            : part is { State: JobState.Done, Result: not null } ? ReportWriter.SerialiseModel(part)
-            : null;
-        _files.Write(entry.Id, "report.json", own);
-        if (model is not null)
+        JobPapers papers = JobPapers.Of(entry.Job.Specification, config, record, fault, error => FaultOf(entry, error));
+        fault = papers.Fault;
+        _files.Write(entry.Id, "report.json", papers.Own);
+        if (papers.Model is not null)
         {
-            _files.Write(entry.Id, RoundModels.CommonFile, model);
+            _files.Write(entry.Id, RoundModels.CommonFile, papers.Model);
         }
 
-        byte[] shared = horizontal ? ReportOf(entry, record, state, fault?.Shared) : ReportWriter.Serialise(part with { Error = fault?.Shared }, config.Policy.ShareCoefficientsWithSubmitter, config.Policy.ShareScoreQuantilesWithSubmitter);
         JobOutcome outcome = new()
         {
             Job = entry.Id,
             Attempt = entry.Attempt,
-            State = state,
+            State = papers.State,
             Error = fault?.Shared,
-            Report = ReportSeal.Seal(entry.Id, config.Name, IdentityOf(entry), entry.Job.Submitter, shared),
+            Report = ReportSeal.Seal(entry.Id, config.Name, IdentityOf(entry), entry.Job.Submitter, papers.Shared),
         };
-        // The store holds coefficients in one place, the model, so that deleting that erases them.
-        byte[] kept = model is null || horizontal ? own : ReportWriter.Serialise(part, withCoefficients: false);
-        PartyResult result = new(state, fault?.Error, kept, model, [.. part.Ledger], outcome.ToByteArray(), Now());
+        PartyResult result = new(papers.State, fault?.Error, papers.Kept, papers.Model, papers.Ledger, outcome.ToByteArray(), Now());
         await store.SaveResultAsync(entry.Id, entry.Attempt, result, CancellationToken.None);
-        if (model is not null)
+        if (papers.Model is not null)
         {
-            await store.BindModelAsync(entry.Id, record.Rounds?.TranscriptRoot ?? part.TranscriptRoot!, CancellationToken.None);
+            await store.BindModelAsync(entry.Id, papers.Root!, CancellationToken.None);
         }
 
         relay.SendOutcome(outcome);
@@ -445,10 +437,6 @@ internal sealed class JobWorker(
         log.Ended(entry.Id, status, fault?.Error);
         progress.JobEnded(entry.Id, status, fault?.Error);
     }
-
-    private byte[] ReportOf(JobEntry entry, SessionRecord record, JobState state, JobError? error) => entry.Job.Specification.Horizontal is null
-        ? ReportWriter.Serialise(record.ToPart(state, error), withCoefficients: true)
-        : RoundPart.Report(entry.Job.Specification, config.Name, state, error, record.Rounds);
 
     private Task<PartyJob> AddToStoreAsync(JobEntry entry, JobState state, JobError? error) => store.AddJobAsync(
         new PartyJob

@@ -5,6 +5,9 @@ namespace VertFed.PartyNode.Reporting;
 /// <summary>Writes a file so that a reader, or a machine that loses power, has the old content or the new, never a part.</summary>
 public static class AtomicFile
 {
+    /// <summary>How the name of a file ends that is not written to its end.</summary>
+    public const string Suffix = ".tmp";
+
     /// <summary>Writes beside the file, brings it to the disk, then renames. The file is readable by its owner alone.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: it cannot be written; nothing is left behind.</exception>
     public static void Write(string path, ReadOnlySpan<byte> content)
@@ -15,11 +18,12 @@ public static class AtomicFile
 
     /// <summary>The same for content that is written as it is made.</summary>
     /// <param name="write">Writes the content.</param>
+    /// <param name="overwrite">False: a file that is there by the end stays, and this one cannot be written.</param>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: it cannot be written. Whatever <paramref name="write"/> throws otherwise goes on to the
     /// caller; in either case nothing is left behind.</exception>
-    public static void Write(string path, Action<Stream> write)
+    public static void Write(string path, Action<Stream> write, bool overwrite = true)
     {
-        string temporary = $"{path}.{Guid.NewGuid():N}.tmp";
+        string temporary = $"{path}.{Guid.NewGuid():N}{Suffix}";
         try
         {
             FileStreamOptions options = new() { Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None };
@@ -34,7 +38,7 @@ public static class AtomicFile
                 file.Flush(flushToDisk: true);
             }
 
-            File.Move(temporary, path, overwrite: true);
+            File.Move(temporary, path, overwrite);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {

@@ -7,7 +7,7 @@ namespace VertFed.PartyNode.Rounds;
 
 /// <summary>
 /// Takes the models of a horizontal job out of the party's record of it: the payloads of orders, of the final model and of the own updates, all of which are in the clear
-/// there. What was signed stays, and so do the shares of secure sums, which a replay takes from here.
+/// there, and of the own masked numbers, which this party could unmask. What was signed stays, and so do the shares of secure sums, which a replay takes from here.
 /// </summary>
 internal static class RoundErasure
 {
@@ -39,6 +39,6 @@ internal static class RoundErasure
     private static bool HoldsModel(JournalEntry entry)
     {
         Envelope envelope = new() { Core = ByteString.CopyFrom(entry.Core), Attestation = ByteString.CopyFrom(entry.Attestation) };
-        return RoundCodec.Parse(envelope, withPayload: false).Header.Step is RoundStep.ModelOrder or RoundStep.FinalModel or RoundStep.ModelUpdate;
+        return RoundCodec.Parse(envelope, withPayload: false).Header.Step is RoundStep.ModelOrder or RoundStep.FinalModel or RoundStep.ModelUpdate or RoundStep.SumMasked;
     }
 }

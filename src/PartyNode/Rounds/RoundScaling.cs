@@ -17,12 +17,15 @@ internal sealed class RoundScaling(RoundInput input, ScalingChoice choice)
     public Examples Public(IReadOnlyList<double> means, IReadOnlyList<double> deviations) => _public ??= Apply(input.Public!, means, deviations);
 
     /// <summary>(value − mean) / deviation, by column.</summary>
-    /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: not one finite mean and one deviation above 0 for each column.</exception>
+    /// <exception cref="VertFedException"><see cref="ErrorCode.ProtocolViolation"/>: not one finite mean and one deviation above 0 for each column; in a job without scaling, any at all.</exception>
     public Examples Apply(Examples rows, IReadOnlyList<double> means, IReadOnlyList<double> deviations)
     {
         if (choice == ScalingChoice.None)
         {
-            return rows;
+            // They would go into the model's file, where nobody scales by them.
+            return means.Count == 0 && deviations.Count == 0
+                ? rows
+                : throw new VertFedException(ErrorCode.ProtocolViolation, "There are means or deviations, and the job spec asks for no scaling.") { Party = "coordinator", Step = nameof(RoundStep.ModelOrder) };
         }
 
         int width = input.Columns.Count;

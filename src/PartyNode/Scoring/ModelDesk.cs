@@ -48,8 +48,9 @@ internal sealed class ModelDesk(string party, IPartyStore store, string dataFold
         StoredModel? before = await store.FindModelAsync(job, cancellationToken);
         if (before is null)
         {
-            return await store.FindJobAsync(job, cancellationToken) is { State: JobState.Offered or JobState.Running }
-                ? throw new VertFedException(ErrorCode.Usage, $"job {job} has not ended, and has no model yet")
+            return await store.FindJobAsync(job, cancellationToken) is not { } kept ? null
+                : kept.State is JobState.Offered or JobState.Running ? throw new VertFedException(ErrorCode.Usage, $"job {job} has not ended, and has no model yet")
+                : state == ModelState.Deleted ? await EraseRemainsAsync(kept, cancellationToken)
                 : null;
         }
 
@@ -116,6 +117,25 @@ internal sealed class ModelDesk(string party, IPartyStore store, string dataFold
         }
     }
 
+    /// <summary>Erases what a horizontal job that ended without a result has left of models: its envelopes hold those of its rounds.</summary>
+    /// <returns>Null: the job is vertical, and such a one leaves no model.</returns>
+    private async Task<NodeModel?> EraseRemainsAsync(PartyJob job, CancellationToken cancellationToken)
+    {
+        JobSpecification specification = await SpecificationAsync(job.Job, cancellationToken);
+        if (specification.Horizontal is null)
+        {
+            return null;
+        }
+
+        await EraseAsync(specification, cancellationToken);
+        log.ModelChanged(job.Job, ModelState.Deleted);
+        StoredModel none = new()
+        {
+            Job = job.Job, Ordinal = 0, Attempt = job.Attempt, Role = job.Role, Model = null, State = ModelState.Deleted, TranscriptRoot = null, TrainedUnixMs = job.EndedUnixMs,
+        };
+        return await DescribeAsync(none, cancellationToken);
+    }
+
     private async Task<JobSpecification> SpecificationAsync(string job, CancellationToken cancellationToken)
     {
         PartyJob kept = (await store.FindJobAsync(job, cancellationToken))!;
@@ -141,7 +161,7 @@ internal sealed class ModelDesk(string party, IPartyStore store, string dataFold
         EraseFiles(job.Job);
     }
 
-    /// <summary>Removes model.json and personal.json, empties what rounds carried, and takes the coefficients out of the party's own report.json.</summary>
+    /// <summary>Removes model.json and personal.json and what a node that was killed had written of any file, empties what rounds carried, and takes the coefficients out of the party's own report.json.</summary>
     /// <exception cref="VertFedException"><see cref="ErrorCode.Storage"/>: a file cannot be removed or written; asking again goes on.</exception>
     private void EraseFiles(string job)
     {
@@ -151,6 +171,12 @@ internal sealed class ModelDesk(string party, IPartyStore store, string dataFold
         {
             File.Delete(Path.Combine(folder, RoundModels.CommonFile));
             File.Delete(Path.Combine(folder, RoundModels.PersonalFile));
+            foreach (string part in Directory.GetFiles(folder, $"*{AtomicFile.Suffix}"))
+            {
+                // The job has ended: nobody writes there any more.
+                File.Delete(part);
+            }
+
             RoundMemory.Forget(folder);
             if (File.Exists(report))
             {

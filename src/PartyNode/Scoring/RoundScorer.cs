@@ -74,7 +74,7 @@ internal static class RoundScorer
             {
                 throw errors.NoRows();
             }
-        });
+        }, overwrite: false);
         return counts;
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using VertFed.PartyNode.Configuration;
 using VertFed.PartyNode.Data;
@@ -19,6 +20,22 @@ internal static class ScoreCommand
 
     private const string Usage = "usage: party score JOB --config FILE --out FILE [--data FILE] [--dataset NAME] [--personal] [--json]";
 
+    /// <summary>The same until a signal tells it to end: what it has written by then is removed.</summary>
+    public static async Task<int> RunUntilToldAsync(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors)
+    {
+        using CancellationTokenSource told = new();
+        using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, OnSignal);
+        using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, OnSignal);
+        return await RunAsync(arguments, output, errors, told.Token);
+
+        void OnSignal(PosixSignalContext signal)
+        {
+            signal.Cancel = true;
+            told.Cancel();
+        }
+    }
+
+    /// <returns>The exit code: that of an <see cref="ErrorCode"/>, or 0.</returns>
     public static async Task<int> RunAsync(IReadOnlyList<string> arguments, TextWriter output, TextWriter errors, CancellationToken cancellationToken)
     {
         try
@@ -33,6 +50,11 @@ internal static class ScoreCommand
         {
             await errors.WriteLineAsync($"error: {exception.Message}");
             return (int)exception.Code;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await errors.WriteLineAsync("error: interrupted; no file was written");
+            return (int)ErrorCode.Cancelled;
         }
     }
 
@@ -50,6 +72,7 @@ internal static class ScoreCommand
             throw new VertFedException(ErrorCode.Usage, $"{given.Out} is there already; name another file, or remove it");
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
         RoundModelFile model;
         await using (IPartyStore store = config.Database.OpenPartyReadOnly(PartyCommand.SecretsOf(config)))
         {
@@ -130,8 +153,8 @@ internal static class ScoreCommand
             given = arguments[i] switch
             {
                 "--config" when given.Config.Length == 0 && hasNext => given with { Config = arguments[++i] },
-                "--out" when given.Out.Length == 0 && hasNext => given with { Out = Path.GetFullPath(arguments[++i]) },
-                "--data" when given.Data.Length == 0 && hasNext => given with { Data = Path.GetFullPath(arguments[++i]) },
+                "--out" when given.Out.Length == 0 && hasNext => given with { Out = FullPath(arguments[++i]) },
+                "--data" when given.Data.Length == 0 && hasNext => given with { Data = FullPath(arguments[++i]) },
                 "--dataset" when hasNext => given with { Dataset = arguments[++i] },
                 "--personal" => given with { Personal = true },
                 "--json" => given with { Json = true },
@@ -142,6 +165,9 @@ internal static class ScoreCommand
 
         return given.Config.Length > 0 && given.Job.Length > 0 && given.Out.Length > 0 ? given : throw new VertFedException(ErrorCode.Usage, Usage);
     }
+
+    private static string FullPath(string path) =>
+        path.Length > 0 ? Path.GetFullPath(path) : throw new VertFedException(ErrorCode.Usage, $"a file has no name; {Usage}");
 
     /// <summary>What is asked for.</summary>
     /// <param name="Job">The job that trained the model.</param>

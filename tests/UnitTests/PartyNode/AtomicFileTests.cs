@@ -32,6 +32,23 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_came_meanwhile_stays_where_it_may_not_be_replaced()
+    {
+        VertFedException error = Assert.Throws<VertFedException>(() => AtomicFile.Write(
+            _place.At("scores.csv"),
+            stream =>
+            {
+                stream.Write("scores"u8);
+                File.WriteAllText(_place.At("scores.csv"), "another's");
+            },
+            overwrite: false));
+
+        Assert.Equal(ErrorCode.Storage, error.Code);
+        Assert.Equal("another's", File.ReadAllText(_place.At("scores.csv")));
+        Assert.Single(Directory.GetFiles(_place.Folder));
+    }
+
+    [Fact]
     public void A_missing_folder_is_a_storage_error() =>
         Assert.Equal(ErrorCode.Storage, Assert.Throws<VertFedException>(() => AtomicFile.Write(_place.At("none/report.json"), "x"u8)).Code);
 

@@ -23,11 +23,12 @@ public sealed class HostileOrderTests
     [InlineData("round", "the job spec has no such round")]
     [InlineData("final", "not those of the rounds")]
     [InlineData("final counted", "does not say of each party when its update counted last")]
+    [InlineData("unasked means", "the job spec asks for no scaling")]
     [InlineData("late scaling", "the job spec asks for no such sums")]
     [InlineData("unasked scaling", "the job spec asks for no such sums")]
     public async Task An_order_is_refused(string attack, string reason)
     {
-        using RoundCase roundCase = new(4, spec => (spec.MinimumClients, spec.Rounds, spec.Scaling) = (3, 3, attack == "unasked scaling" ? ScalingChoice.None : ScalingChoice.Federated));
+        using RoundCase roundCase = new(4, spec => (spec.MinimumClients, spec.Rounds, spec.Scaling) = (3, 3, attack is "unasked scaling" or "unasked means" ? ScalingChoice.None : ScalingChoice.Federated));
         await RequireRefusedAsync(roundCase, attack, reason);
     }
 
@@ -122,6 +123,14 @@ public sealed class HostileOrderTests
     {
         RoundHeader header = said.Header.Clone();
         CoordinatorFrame Sign(IMessage payload, Identity? by = null) => new() { Round = RoundCodec.Build(header, payload, by ?? roundCase.Coordinator, 1).Message };
+        if (attack == "unasked means" && header.Step == RoundStep.ModelOrder)
+        {
+            // The same in every round: no number that JSON could hold.
+            ModelOrder order = RoundCodec.Payload(said, ModelOrder.Parser).Clone();
+            order.Means.Add(double.NaN);
+            return [Sign(order)];
+        }
+
         if (header is { Step: RoundStep.ModelOrder, Round: 2 or 3 })
         {
             ModelOrder order = RoundCodec.Payload(said, ModelOrder.Parser).Clone();

@@ -70,12 +70,13 @@ public sealed class ModelDeskTests : IAsyncLifetime
     {
         await KeepAsync(Id(1), "t");
         await KeepAsync(Id(2), "other");
+        await File.WriteAllTextAsync(_place.At($"jobs/{Id(1)}/model.json.{Id(7)}.tmp"), Coefficient);
 
         NodeModel? deleted = await Desk.SetModelStateAsync(Id(1), ModelState.Deleted, default);
 
         Assert.Equal((ModelState.Deleted, 0u), (deleted!.State, deleted.Coefficients));
         Assert.Null((await _store.FindModelAsync(Id(1), default))!.Model);
-        Assert.False(File.Exists(_place.At($"jobs/{Id(1)}/model.json")));
+        Assert.Equal([_place.At($"jobs/{Id(1)}/report.json")], Directory.GetFiles(_place.At($"jobs/{Id(1)}")));
         string report = await File.ReadAllTextAsync(_place.At($"jobs/{Id(1)}/report.json"));
         Assert.DoesNotContain(Coefficient, report, StringComparison.Ordinal);
         using (JsonDocument json = JsonDocument.Parse(report))
@@ -131,6 +132,65 @@ public sealed class ModelDeskTests : IAsyncLifetime
         VertFedException refusal = await Assert.ThrowsAsync<VertFedException>(() => Desk.SetModelStateAsync(Id(1), ModelState.Deleted, default));
 
         Assert.Equal((ErrorCode.Usage, $"job {Id(1)} has not ended, and has no model yet"), (refusal.Code, refusal.Message));
+    }
+
+    [Fact]
+    public async Task A_horizontal_job_that_came_to_no_model_is_rid_of_those_of_its_rounds_by_deleting()
+    {
+        JobSpecification pooled = RoundScoreBench.Specification("logistic");
+        string job = pooled.Job;
+        byte[] signed = SignedJob.Create(pooled, _submitter).Message.ToByteArray();
+        await _store.AddJobAsync(new PartyJob { Job = job, Attempt = 1, Role = Role.LabelParty, SignedSpec = signed, State = JobState.Running, ReceivedUnixMs = 1 }, default);
+        byte[] hash = new byte[32];
+        await _store.SaveAttemptAsync(new AttemptRecord(job, 1, hash, hash, hash, hash, SoftwareVersion.Current), default);
+        RoundStep[] heard = [RoundStep.SchemaOrder, RoundStep.ModelOrder, RoundStep.SumShareBundle], said = [RoundStep.Schema, RoundStep.SumShares, RoundStep.SumMasked, RoundStep.ModelUpdate];
+        foreach ((RoundStep step, int number) in heard.Select((step, number) => (step, number)))
+        {
+            await _store.AppendInboundAsync(job, 1, (ulong)number, Said(step), default);
+        }
+
+        foreach ((RoundStep step, int number) in said.Select((step, number) => (step, number)))
+        {
+            await _store.AppendOutboundAsync(job, 1, (ulong)number, Said(step), default);
+        }
+
+        string folder = _place.At($"jobs/{job}"), state = Path.Combine(folder, "rounds.state");
+        Directory.CreateDirectory(folder);
+        await File.WriteAllBytesAsync(state, new PartyRoundState { Capacity = 0.5, Personal = { 1, 2 } }.ToByteArray());
+        await File.WriteAllBytesAsync($"{state}.{Id(7)}.tmp", new PartyRoundState { Personal = { 1, 2 } }.ToByteArray());
+        Assert.Equal(ErrorCode.Usage, (await Assert.ThrowsAsync<VertFedException>(() => Desk.SetModelStateAsync(job, ModelState.Deleted, default))).Code);
+        await _store.SaveResultAsync(job, 1, new PartyResult(JobState.Failed, new JobError { Code = "PeerUnavailable" }, [1], null, [], [1], 2), default);
+
+        Assert.Null(await Desk.SetModelStateAsync(job, ModelState.Archived, default));
+        NodeModel? deleted = await Desk.SetModelStateAsync(job, ModelState.Deleted, default);
+
+        Assert.Equal((ModelState.Deleted, 0u, 2L, "logistic"), (deleted!.State, deleted.Coefficients, deleted.TrainedUnixMs, deleted.Model));
+        Assert.Equal([state], Directory.GetFiles(folder));
+        Assert.Equal(new PartyRoundState { Capacity = 0.5 }, PartyRoundState.Parser.ParseFrom(await File.ReadAllBytesAsync(state)));
+        Assert.Equal([true, false, true], await HasPayloadsAsync(heard.Length, number => _store.ReadInboundAsync(job, 1, number, default)));
+        Assert.Equal([true, true, false, false], await HasPayloadsAsync(said.Length, number => _store.ReadOutboundAsync(job, 1, number, default)));
+        Assert.Empty(_told);
+
+        Envelope Said(RoundStep step)
+        {
+            bool isHeard = RoundCodec.IsFromCoordinator(step);
+            RoundHeader header = new()
+            {
+                Job = job, Step = step, Sender = isHeard ? RoundCodec.Coordinator : 1, Recipient = isHeard ? 1 : RoundCodec.Coordinator, Attempt = 1, PreviousCoreHash = ByteString.CopyFrom(hash),
+            };
+            return RoundCodec.Build(header, new ScalingSums { Sums = { 1 } }, _submitter, 1).Message;
+        }
+
+        static async Task<List<bool>> HasPayloadsAsync(int count, Func<ulong, ValueTask<Envelope?>> read)
+        {
+            List<bool> has = [];
+            for (int number = 0; number < count; number++)
+            {
+                has.Add((await read((ulong)number))!.Payload.Length > 0);
+            }
+
+            return has;
+        }
     }
 
     [Fact]

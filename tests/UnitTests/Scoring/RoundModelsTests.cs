@@ -2,7 +2,10 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Google.Protobuf;
 using VertFed.PartyNode.Configuration;
+using VertFed.PartyNode.Hosting;
+using VertFed.PartyNode.Rounds;
 using VertFed.PartyNode.Scoring;
+using VertFed.PartyNode.Sessions;
 using VertFed.Protocol;
 using VertFed.Protocol.V1;
 using VertFed.Storage;
@@ -91,6 +94,31 @@ public sealed class RoundModelsTests : IAsyncLifetime
         (spec.LabelParty.Fingerprint, spec.FeatureParty.Fingerprint) = (ByteString.CopyFrom(RoundScoreBench.Root(1)), ByteString.CopyFrom(RoundScoreBench.Root(2)));
         await KeepAsync(RoundScoreBench.Model(Words), JobSpecification.FromMessage(spec));
         await RefusedAsync("model-kind");
+    }
+
+    [Fact]
+    public void A_result_that_cannot_be_written_down_ends_its_job_with_an_error_and_without_a_model()
+    {
+        JobSpecification job = RoundScoreBench.Specification(Words);
+        RoundResult sound = RoundScoreBench.Result(Words);
+        FinalModel damaged = sound.Model.Clone();
+        damaged.Means[0] = double.NaN;
+        JobFault cancelled = JobFault.Make(ErrorCode.Cancelled, "coordinator", "", "cancelled");
+
+        JobPapers done = Papers(sound, fault: null);
+        JobPapers ended = Papers(sound, cancelled);
+        JobPapers failed = Papers(sound with { Model = damaged }, fault: null);
+        JobPapers unpriced = Papers(sound with { Epsilon = double.PositiveInfinity }, cancelled);
+
+        Assert.Equal((JobState.Done, null), (done.State, done.Fault));
+        Assert.Equal(RoundScoreBench.Parameters(Words), RoundModelFile.Parse(done.Model!, "model.json").Parameters);
+        Assert.Equal((JobState.Cancelled, null), (ended.State, ended.Model));
+        Assert.Equal((JobState.Failed, "Internal", null), (failed.State, failed.Fault!.Error.Code, failed.Model));
+        Assert.Equal("failed", (string?)JsonNode.Parse(failed.Shared)!["status"]);
+        Assert.Equal((JobState.Cancelled, cancelled), (unpriced.State, unpriced.Fault));
+
+        JobPapers Papers(RoundResult result, JobFault? fault) =>
+            JobPapers.Of(job, _config, new SessionRecord(job, "bank", Role.LabelParty) { Rounds = result }, fault, error => JobFault.From(error, "bank"));
     }
 
     [Theory]

@@ -129,7 +129,7 @@ internal static class RoundScoreBench
 
     public static byte[] Root(byte value) => [.. Enumerable.Repeat(value, 32)];
 
-    private static RoundResult Result(string model)
+    public static RoundResult Result(string model)
     {
         RawTable table = Tables.Load(new MemoryStream(Encoding.UTF8.GetBytes(Training)), Dataset("train.csv"));
         ColumnEncoder encoder = ColumnEncoder.Fit(table.Columns, new bool[table.Rows], Dataset(), "train.csv");

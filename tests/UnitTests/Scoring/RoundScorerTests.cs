@@ -76,6 +76,45 @@ public sealed class RoundScorerTests : IDisposable
     }
 
     [Fact]
+    public async Task A_score_that_is_interrupted_or_asked_for_without_a_files_name_says_so_and_writes_nothing()
+    {
+        Write(Header + "1,30,1,a,x\n");
+        await File.WriteAllTextAsync(
+            _place.At("party.yaml"),
+            $$"""
+            name: bank
+            role: label
+            coordinator: https://127.0.0.1:1
+            coordinator_fingerprint: {{new string('0', 64)}}
+            identity: bank.pem
+            data_dir: .
+            peers: [{name: retailer, fingerprint: {{new string('2', 64)}}}]
+            submitters: [{{new string('3', 64)}}]
+            data: {csv: new.csv}
+            """);
+        string[] before = Directory.GetFileSystemEntries(_place.Folder);
+        string[] arguments = [RoundScoreBench.Job, "--config", _place.At("party.yaml")];
+
+        Assert.Equal((130, "error: interrupted; no file was written\n"), await RunAsync([.. arguments, "--out", _place.At("scores.csv")], new CancellationToken(canceled: true)));
+        Assert.Throws<OperationCanceledException>(() => RoundScorer.Run(
+            RoundScoreBench.Parsed("linear"), RoundScoreBench.Dataset(_place.At("new.csv")), _place.At("scores.csv"), new CancellationToken(canceled: true)));
+        foreach (string[] nameless in (string[][])[["--out", ""], ["--out", _place.At("scores.csv"), "--data", ""]])
+        {
+            (int code, string text) = await RunAsync([.. arguments, .. nameless], default);
+            Assert.Equal((int)ErrorCode.Usage, code);
+            Assert.StartsWith("error: a file has no name; usage: ", text, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(before, Directory.GetFileSystemEntries(_place.Folder));
+
+        static async Task<(int Code, string Errors)> RunAsync(string[] arguments, CancellationToken cancellationToken)
+        {
+            using StringWriter errors = new() { NewLine = "\n" };
+            return (await ScoreCommand.RunAsync(arguments, TextWriter.Null, errors, cancellationToken), errors.ToString());
+        }
+    }
+
+    [Fact]
     public void Ids_that_a_spreadsheet_would_run_are_guarded_and_rows_without_a_finite_score_have_none()
     {
         Write(Header + "=2+3,30,1,a,x\n\"a,b\",30,-1e308,a,x\n");
