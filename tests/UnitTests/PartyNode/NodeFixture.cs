@@ -118,12 +118,12 @@ internal sealed class NodeFixture : IAsyncDisposable
 
     public RunningNode StartNode(
         Role role, string policy = "  allow_disclosure_risk: true", Identity? otherIdentity = null, string? otherCoordinator = null, TimeProvider? time = null,
-        LanePatience? patience = null)
+        LanePatience? patience = null, Func<IPartyStore, IPartyStore>? around = null)
     {
         string text = Configuration(role, policy).Replace(
             _coordinatorIdentity.Fingerprint, otherCoordinator ?? _coordinatorIdentity.Fingerprint, StringComparison.Ordinal);
         PartyConfig config = PartyConfig.Parse("party.yaml", text, Folder);
-        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time, patience);
+        RunningNode node = RunningNode.Start(config, otherIdentity ?? IdentityOf(role), time, patience, around);
         _nodes.Add(node);
         return node;
     }
