@@ -73,6 +73,7 @@ public sealed class HorizontalDemoTests : IDisposable
     public async Task An_interrupt_cancels_the_job_in_order_and_leaves_no_process()
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        Skip.If(ProcessTable.IgnoresInterrupt, ProcessTable.InterruptIsIgnored);
         using RunningProgram demo = RunningProgram.Vertfed("demo", "horizontal", "--out", _folder["out"], "--rows", "500", "--rounds", "1000");
         await demo.PrintedAsync(" of 1000,");
         IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);

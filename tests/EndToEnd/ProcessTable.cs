@@ -6,6 +6,21 @@ namespace VertFed.EndToEnd;
 /// <summary>Who is whose child, from /proc (Linux).</summary>
 internal static class ProcessTable
 {
+    /// <summary>Why SIGINT tests nothing here: a shell that starts a command in the background has it ignore the signal, and so do all programs that it starts.</summary>
+    public const string InterruptIsIgnored = "the tests were started with SIGINT ignored, as a shell does in the background";
+
+    /// <summary>Whether programs that are started from here ignore SIGINT.</summary>
+    public static bool IgnoresInterrupt
+    {
+        get
+        {
+            const string Field = "SigIgn:";
+            string ignored = File.ReadLines("/proc/self/status").First(line => line.StartsWith(Field, StringComparison.Ordinal));
+            const ulong Interrupt = 1UL << (2 - 1);
+            return (ulong.Parse(ignored.AsSpan(Field.Length).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture) & Interrupt) != 0;
+        }
+    }
+
     /// <summary>Ids of the direct children of a process.</summary>
     public static IReadOnlyList<int> ChildrenOf(int parent)
     {

@@ -32,6 +32,7 @@ public sealed class ProcessTests : IDisposable
     public async Task A_signal_cancels_the_job_and_ends_the_tree_with_exit_code_130(string signal)
     {
         Skip.IfNot(OperatingSystem.IsLinux(), "children are looked up in /proc");
+        Skip.If(signal == "INT" && ProcessTable.IgnoresInterrupt, ProcessTable.InterruptIsIgnored);
         using RunningProgram demo = StartDemo();
         await demo.PrintedAsync("iteration 1,");
         IReadOnlyList<int> children = ProcessTable.ChildrenOf(demo.Id);
